@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#error "Only <dray.h> can be included directly."
+#endif
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/**
+ * DrayTaskKind:
+ * @DRAY_TASK_CALL: a function of a pooled worker, called with a #GVariant
+ * @DRAY_TASK_COMMAND: a program, run as a process of its own
+ *
+ * What a [struct@Task] describes.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_TASK_CALL,
+  DRAY_TASK_COMMAND,
+} DrayTaskKind;
+
+/**
+ * DrayFutureState:
+ * @DRAY_FUTURE_PENDING: waiting for a worker
+ * @DRAY_FUTURE_RUNNING: a worker runs it
+ * @DRAY_FUTURE_SUCCEEDED: ended with a result
+ * @DRAY_FUTURE_FAILED: ended with an error
+ * @DRAY_FUTURE_CANCELLED: ended because somebody cancelled it
+ *
+ * The state of a [class@Future]. The last three are final.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_FUTURE_PENDING,
+  DRAY_FUTURE_RUNNING,
+  DRAY_FUTURE_SUCCEEDED,
+  DRAY_FUTURE_FAILED,
+  DRAY_FUTURE_CANCELLED,
+} DrayFutureState;
+
+/**
+ * DrayCancelMode:
+ * @DRAY_CANCEL_IMMEDIATE: the future is cancelled at once; what the worker still says is dropped
+ * @DRAY_CANCEL_CONFIRMED: the future ends when the worker has stopped the task, or was ended
+ *   itself; a task that was finished first keeps its result
+ *
+ * When the future of a running task counts as cancelled.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_CANCEL_IMMEDIATE,
+  DRAY_CANCEL_CONFIRMED,
+} DrayCancelMode;
+
+/**
+ * DrayShutdownMode:
+ * @DRAY_SHUTDOWN_DRAIN: everything submitted so far is run to its end
+ * @DRAY_SHUTDOWN_CANCEL_PENDING: what has not started is cancelled, what runs is run to its end
+ * @DRAY_SHUTDOWN_TERMINATE: running tasks are asked to stop, then ended after the grace period
+ * @DRAY_SHUTDOWN_KILL: every worker is killed at once
+ *
+ * How [method@Executor.shutdown_async] treats the tasks that are not finished. Each mode is
+ * stronger than the one before; a later shutdown can only make an earlier one stronger.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_SHUTDOWN_DRAIN,
+  DRAY_SHUTDOWN_CANCEL_PENDING,
+  DRAY_SHUTDOWN_TERMINATE,
+  DRAY_SHUTDOWN_KILL,
+} DrayShutdownMode;
+
+/**
+ * DraySplit:
+ * @DRAY_SPLIT_NONE: the whole standard output is collected and is the result
+ * @DRAY_SPLIT_LINES: an item for each line, without its newline
+ * @DRAY_SPLIT_RECORDS: an item for each record that ends in a NUL byte, without the NUL
+ * @DRAY_SPLIT_CHUNKS: an item for each piece as it was read, of any size up to 64 KiB
+ *
+ * How a command's standard output becomes items.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_SPLIT_NONE,
+  DRAY_SPLIT_LINES,
+  DRAY_SPLIT_RECORDS,
+  DRAY_SPLIT_CHUNKS,
+} DraySplit;
+
+/**
+ * DrayEncoding:
+ * @DRAY_ENCODING_BYTES: any bytes; values are of type `ay`
+ * @DRAY_ENCODING_UTF8: text in UTF-8; values are of type `s`, and output which is not valid
+ *   UTF-8, or holds a NUL, fails the task with %DRAY_ERROR_INVALID_TEXT
+ *
+ * What a command's standard output is made of.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_ENCODING_BYTES,
+  DRAY_ENCODING_UTF8,
+} DrayEncoding;
+
+/**
+ * DrayStderr:
+ * @DRAY_STDERR_CAPTURE: read by the library, which keeps the last lines for error messages
+ * @DRAY_STDERR_INHERIT: goes where the application's own standard error goes
+ *
+ * What becomes of a worker's standard error.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_STDERR_CAPTURE,
+  DRAY_STDERR_INHERIT,
+} DrayStderr;
+
+/**
+ * DrayWorkerState:
+ * @DRAY_WORKER_STARTING: the process exists; it has not yet said that it is ready
+ * @DRAY_WORKER_IDLE: ready, with nothing to do
+ * @DRAY_WORKER_BUSY: runs a task
+ * @DRAY_WORKER_STOPPING: asked to stop, or being killed
+ * @DRAY_WORKER_GONE: ended
+ *
+ * The state of a [class@WorkerProcess].
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_WORKER_STARTING,
+  DRAY_WORKER_IDLE,
+  DRAY_WORKER_BUSY,
+  DRAY_WORKER_STOPPING,
+  DRAY_WORKER_GONE,
+} DrayWorkerState;
+
+G_END_DECLS

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * A child process, as the I/O thread sees it: spawned by posix_spawn (no fork of the application,
+ * see doc/architecture.md), the leader of a process group of its own, noticed through a pidfd
+ * when it ends, its group killed before it is reaped (while the leader is a zombie its group's
+ * number can't be anyone else's), and reaped by its own number only.
+ *
+ *   running ──pidfd readable──> exited (status known, still a zombie) ──reap()──> reaped
+ *
+ * If the host reaps it under us (waitpid (-1), or SIGCHLD ignored), the status is unknown and all
+ * else goes on. Signals are sent through the pidfd and to the group only before reap().
+ */
+
+#include "dray-io-thread.h"
+#include "dray-tail.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  const char *const *argv;        /* argv[0] is searched in the PATH of the host if it has no '/' */
+  const char *const *environment; /* (nullable): NULL is the host's own */
+  const char *directory;          /* (nullable) */
+  int stdin_fd;                   /* each becomes the child's 0, 1, 2; all others are closed there. */
+  int stdout_fd;                  /* -1 is /dev/null. The caller keeps (and closes) its own. */
+  int stderr_fd;
+  int status_fd;                  /* becomes the child's 3, unless it is -1 */
+} DraySpawn;
+
+/* What is known of the end of a child. */
+typedef struct
+{
+  gboolean known;  /* FALSE: somebody else reaped it */
+  int exit_status; /* -1 if it was a signal */
+  int signal;      /* 0 if it was not */
+} DrayExit;
+
+typedef struct _DrayChild DrayChild;
+typedef void (*DrayChildExitedFunc) (DrayChild *self, gpointer user_data);
+
+/* I/O thread only, all of these. @exited is called once, from the loop, never from here. Errors:
+ * DRAY_ERROR_LAUNCH with a message that names the program, and for a directory that can't be
+ * entered the directory ("Could not start “foo”: No such file or directory"). */
+DrayChild *dray_child_spawn (DrayIoThread *io,
+                             const DraySpawn *spawn,
+                             DrayChildExitedFunc exited,
+                             gpointer user_data,
+                             GError **error);
+/* Must not be called before the child has exited; reaps it if that was not done. */
+void dray_child_free (DrayChild *self);
+
+int dray_child_get_pid (DrayChild *self);
+gboolean dray_child_has_exited (DrayChild *self);
+const DrayExit *dray_child_get_exit (DrayChild *self);
+/* To the whole group; nothing once it was reaped. A SIGCONT goes with SIGTERM. */
+void dray_child_signal_group (DrayChild *self, int signal_number);
+void dray_child_reap (DrayChild *self);
+
+/* (transfer full): "was killed by signal 11 (Segmentation fault)", "exited with status 3",
+ * "ended" where it is not known; for the middle of a sentence. */
+char *dray_exit_describe (const DrayExit *how);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayChild, dray_child_free)
+
+G_END_DECLS

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-command.h"
+
+#include "dray-error-private.h"
+#include "dray-task-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <glib/gi18n-lib.h>
+#include <unistd.h>
+
+#define MAX_READS 8
+
+#define COMMAND_OF(pointer, member)                                                               \
+  ((DrayCommand *) (gpointer) ((guint8 *) (pointer) - G_STRUCT_OFFSET (DrayCommand, member)))
+
+/* --- Input --- */
+
+static void
+write_input (DrayProcess *process)
+{
+  DrayCommand *self = (DrayCommand *) process;
+  gsize size;
+  const guint8 *bytes = g_bytes_get_data (self->input, &size);
+  gssize written = write (process->input_fd, bytes + self->input_written,
+                          size - self->input_written);
+
+  if (written >= 0)
+    {
+      self->input_written += (gsize) written;
+      g_mutex_lock (&self->pool->lock);
+      self->pool->counters.bytes_out += (guint64) written;
+      g_mutex_unlock (&self->pool->lock);
+    }
+
+  /* A command that doesn't read all of its input has its reasons. */
+  if (self->input_written == size || (written < 0 && errno != EAGAIN && errno != EINTR))
+    dray_process_close_input (process);
+}
+
+/* --- Output --- */
+
+static void
+fail (DrayCommand *self, GError *failure)
+{
+  if (self->failure == NULL)
+    self->failure = failure;
+  else
+    g_error_free (failure);
+
+  dray_process_terminate (&self->process, self->pool->now.grace_period);
+}
+
+/* FALSE: the output can't be split. */
+static gboolean
+deliver_items (DrayCommand *self)
+{
+  GError *error = NULL;
+  GVariant *item;
+
+  while ((item = dray_splitter_next (self->splitter, &error)) != NULL)
+    {
+      g_mutex_lock (&self->pool->lock);
+      dray_ticket_add_item_locked (self->ticket, item);
+      g_mutex_unlock (&self->pool->lock);
+    }
+
+  if (error != NULL)
+    fail (self, error);
+  return error == NULL;
+}
+
+static gboolean
+read_output (DrayProcess *process)
+{
+  DrayCommand *self = (DrayCommand *) process;
+  gboolean open = TRUE;
+  guint64 n_bytes = 0;
+
+  for (guint i = 0; i < MAX_READS && open && process->reading; i++)
+    {
+      gsize size;
+      guint8 *space = dray_splitter_get_space (self->splitter, &size);
+      gssize n_read = read (process->output_fd, space, size);
+
+      if (n_read < 0 && (errno == EAGAIN || errno == EINTR))
+        break;
+
+      open = n_read > 0;
+      if (!open)
+        break;
+
+      n_bytes += (guint64) n_read;
+      dray_splitter_take (self->splitter, (gsize) n_read);
+      open = deliver_items (self);
+      dray_command_update_reading (self);
+    }
+
+  g_mutex_lock (&self->pool->lock);
+  self->pool->counters.bytes_in += n_bytes;
+  g_mutex_unlock (&self->pool->lock);
+
+  return open;
+}
+
+void
+dray_command_update_reading (DrayCommand *self)
+{
+  DrayPool *pool = self->pool;
+  DrayTicket *ticket = self->ticket;
+  gboolean reading;
+
+  g_mutex_lock (&pool->lock);
+  reading = !pool->throttled || pool->n_urgent > 0 || ticket->n_waiters > 0
+            || ticket->future == NULL || dray_ticket_is_done_locked (ticket);
+  g_mutex_unlock (&pool->lock);
+
+  dray_process_set_reading (&self->process, reading);
+}
+
+/* --- The end --- */
+
+/* What the helper said before it gave up: an errno; nothing if the command was executed. */
+static int
+read_status (DrayCommand *self)
+{
+  int status = 0;
+
+  if (read (self->status_fd, &status, sizeof status) != (gssize) sizeof status)
+    return 0;
+  return status;
+}
+
+static GError *
+describe_exit (DrayCommand *self, const DrayExit *how)
+{
+  const char *label = dray_task_get_label (self->ticket->task);
+  g_autofree char *described = dray_exit_describe (how);
+  g_autofree char *last_words = dray_process_dup_last_words (&self->process);
+  GQuark domain = how->signal != 0 ? DRAY_SIGNAL_ERROR : G_SPAWN_EXIT_ERROR;
+  int code = how->signal != 0 ? how->signal : how->exit_status;
+
+  if (!how->known)
+    {
+      domain = DRAY_ERROR;
+      code = DRAY_ERROR_FAILED;
+    }
+
+  /* Translators: the command, how it ended ("exited with status 3"), what it said. */
+  return g_error_new (domain, code, _ ("“%s” %s%s"), label, described, last_words);
+}
+
+static GError *
+find_error (DrayCommand *self)
+{
+  const DrayExit *how = dray_child_get_exit (self->process.child);
+  int status = read_status (self);
+
+  if (status == 0 && self->failure == NULL && how->known && how->exit_status == 0)
+    return NULL;
+
+  if (self->ticket->cancel_requested)
+    return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
+
+  if (status != 0)
+    return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"),
+                        dray_task_get_argv (self->ticket->task)[0], g_strerror (status));
+
+  if (self->failure != NULL)
+    return g_steal_pointer (&self->failure);
+
+  return describe_exit (self, how);
+}
+
+static void
+complete (DrayCommand *self)
+{
+  GError *error = NULL;
+  GVariant *result = NULL;
+
+  if (self->failure == NULL)
+    {
+      dray_splitter_end (self->splitter);
+      deliver_items (self);
+    }
+
+  error = find_error (self);
+  if (error == NULL)
+    result = dray_splitter_dup_result (self->splitter, &error);
+  dray_ticket_complete (self->ticket, result, error);
+}
+
+static void
+dray_command_free (DrayCommand *self)
+{
+  dray_io_timer_clear (&self->time_limit);
+  dray_process_clear (&self->process);
+  g_clear_pointer (&self->splitter, dray_splitter_free);
+  g_clear_pointer (&self->input, g_bytes_unref);
+  g_clear_error (&self->failure);
+  if (self->status_fd >= 0)
+    close (self->status_fd);
+  dray_ticket_unref (self->ticket);
+  g_free (self);
+}
+
+static void
+gone (DrayProcess *process)
+{
+  DrayCommand *self = (DrayCommand *) process;
+  DrayPool *pool = self->pool;
+
+  complete (self);
+  g_queue_unlink (&pool->running_commands, &self->link);
+  dray_command_free (self);
+  dray_pool_dispatch (pool);
+}
+
+static void
+ending (DrayProcess *process)
+{
+}
+
+static void
+out_of_time_cb (DrayIoTimer *timer)
+{
+  DrayCommand *self = COMMAND_OF (timer, time_limit);
+  DrayTask *task = self->ticket->task;
+
+  dray_ticket_complete (self->ticket, NULL,
+                        g_error_new (DRAY_ERROR, DRAY_ERROR_TIMED_OUT,
+                                     _ ("“%s” took longer than its limit of %.3g s"),
+                                     dray_task_get_label (task),
+                                     dray_task_get_time_limit (task) / 1000.0));
+  dray_command_cancel (self);
+}
+
+/* A command hears no polite word; TERM is that. */
+void
+dray_command_cancel (DrayCommand *self)
+{
+  dray_command_end (self, self->pool->now.grace_period);
+}
+
+void
+dray_command_end (DrayCommand *self, guint grace)
+{
+  dray_process_terminate (&self->process, grace);
+  dray_command_update_reading (self);
+}
+
+/* --- The start --- */
+
+static const DrayProcessFuncs funcs = {
+  .read_output = read_output,
+  .write_input = write_input,
+  .ending = ending,
+  .gone = gone,
+};
+
+static gboolean
+start_process (DrayCommand *self, GError **error)
+{
+  DrayTask *task = self->ticket->task;
+  g_auto (GStrv) argv = dray_launch_helper_argv (dray_task_get_argv (task));
+  int status_pipe[2];
+  gboolean started;
+  DraySpawn spawn = {
+    .argv = (const char *const *) argv,
+    .environment = dray_task_get_environment (task),
+    .directory = dray_task_get_directory (task),
+    .stdin_fd = dray_task_get_input_fd (task),
+  };
+
+  if (!g_unix_open_pipe (status_pipe, FD_CLOEXEC, error))
+    return FALSE;
+
+  self->status_fd = status_pipe[0];
+  spawn.status_fd = status_pipe[1];
+  started = g_unix_set_fd_nonblocking (self->status_fd, TRUE, error)
+            && dray_process_start (&self->process, self->pool, &funcs, &spawn,
+                                   self->input != NULL, TRUE, error);
+  close (status_pipe[1]);
+  return started;
+}
+
+static void
+begin (DrayCommand *self)
+{
+  DrayPool *pool = self->pool;
+  guint limit = dray_task_get_time_limit (self->ticket->task);
+
+  if (limit > 0)
+    dray_io_timer_set (&self->time_limit, self->process.io,
+                       g_get_monotonic_time () + (gint64) limit * G_TIME_SPAN_MILLISECOND);
+  if (self->input != NULL)
+    dray_process_set_writing (&self->process, TRUE);
+
+  g_mutex_lock (&pool->lock);
+  pool->counters.commands_started++;
+  dray_ticket_start_locked (self->ticket);
+  g_mutex_unlock (&pool->lock);
+  g_queue_push_tail_link (&pool->running_commands, &self->link);
+}
+
+void
+dray_command_start (DrayPool *pool, DrayTicket *ticket)
+{
+  DrayCommand *self = g_new0 (DrayCommand, 1);
+  DrayTask *task = ticket->task;
+  GBytes *input = dray_task_get_input_bytes (task);
+  GError *error = NULL;
+
+  self->pool = pool;
+  self->ticket = ticket;
+  self->link.data = self;
+  self->status_fd = -1;
+  self->time_limit.expired = out_of_time_cb;
+  self->input = input != NULL ? g_bytes_ref (input) : NULL;
+  self->splitter = dray_splitter_new (dray_task_get_split (task), dray_task_get_encoding (task),
+                                      dray_task_get_max_record_size (task),
+                                      dray_task_get_max_output_size (task));
+
+  if (start_process (self, &error))
+    {
+      begin (self);
+    }
+  else
+    {
+      dray_ticket_complete (ticket, NULL, error);
+      dray_command_free (self);
+    }
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#error "Only <dray.h> can be included directly."
+#endif
+
+#include "dray-types.h"
+
+G_BEGIN_DECLS
+
+#define DRAY_TYPE_COUNTERS (dray_counters_get_type ())
+DRAY_API GType dray_counters_get_type (void) G_GNUC_CONST;
+
+/**
+ * DrayCounters:
+ * @submitted: tasks submitted, the refused ones included
+ * @succeeded: tasks that ended with a result
+ * @failed: tasks that ended with an error, the refused ones included
+ * @cancelled: tasks that ended cancelled
+ * @retried: times a task was run again after its worker died
+ * @items: items received from workers and commands
+ * @bytes_in: bytes read from workers and commands, frame headers included
+ * @bytes_out: bytes written to workers and commands, frame headers included
+ * @workers_started: worker processes started
+ * @workers_died: workers that ended unasked, or had to be killed
+ * @workers_retired: workers that ended because they were asked to
+ * @commands_started: command processes started
+ * @queue_length: tasks that are pending now
+ * @running: tasks that are running now
+ * @undelivered_items: items and results not yet handed to the application now
+ * @undelivered_bytes: the bytes of those
+ *
+ * What an executor has done so far. All but the last four only ever grow.
+ *
+ * Since: 0.1
+ */
+struct _DrayCounters
+{
+  guint64 submitted;
+  guint64 succeeded;
+  guint64 failed;
+  guint64 cancelled;
+  guint64 retried;
+  guint64 items;
+  guint64 bytes_in;
+  guint64 bytes_out;
+  guint64 workers_started;
+  guint64 workers_died;
+  guint64 workers_retired;
+  guint64 commands_started;
+  guint64 queue_length;
+  guint64 running;
+  guint64 undelivered_items;
+  guint64 undelivered_bytes;
+
+  /*< private >*/
+  guint64 padding[16];
+};
+
+DRAY_API DrayCounters *dray_counters_copy (const DrayCounters *self);
+DRAY_API void dray_counters_free (DrayCounters *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayCounters, dray_counters_free)
+
+G_END_DECLS

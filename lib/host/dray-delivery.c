@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-delivery.h"
+
+#include "dray-future-private.h"
+#include "dray-pool.h"
+
+typedef struct
+{
+  GSource source;
+  DrayDelivery *delivery; /* (owned) */
+} DeliverySource;
+
+struct _DrayDelivery
+{
+  gatomicrefcount ref_count;
+
+  /* set at construction */
+  DrayPool *pool; /* (owned) */
+
+  /* protected by the pool's lock */
+  GMainContext *context; /* (owned) (nullable): until the pool is closed */
+  GSource *source;       /* (unowned) (nullable): belongs to the context */
+  GQueue tickets;        /* by delivery_link, each with a reference */
+  GQueue notices;        /* of DrayNotice, by link */
+  GQueue last_notices;   /* the same, of those that come when all else was handed over */
+  gboolean armed;        /* the source was told that there is something to do */
+};
+
+static gboolean
+is_empty_locked (DrayDelivery *self)
+{
+  return g_queue_is_empty (&self->tickets) && g_queue_is_empty (&self->notices)
+         && g_queue_is_empty (&self->last_notices);
+}
+
+/* --- Reference counting --- */
+
+DrayDelivery *
+dray_delivery_ref (DrayDelivery *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+dray_delivery_unref (DrayDelivery *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  g_assert (is_empty_locked (self));
+  g_clear_pointer (&self->context, g_main_context_unref);
+  dray_pool_unref (self->pool);
+  g_free (self);
+}
+
+/* --- Handing over --- */
+
+static void
+hand_over_event (DrayTicket *ticket, DrayFuture *future, DrayEvent *event)
+{
+  if (future != NULL && event->value != NULL)
+    dray_future_emit_item (future, event->value);
+  else if (future != NULL)
+    dray_future_emit_progress (future, event->fraction, event->text);
+
+  dray_event_free_all (event);
+}
+
+static void
+hand_over_completion (DrayFuture *future, DrayDoneCallback *callbacks)
+{
+  if (future != NULL)
+    {
+      dray_future_emit_done (future);
+      for (DrayDoneCallback *callback = callbacks; callback != NULL; callback = callback->next)
+        callback->function (future, callback->user_data);
+    }
+  dray_done_callback_free_all (callbacks);
+}
+
+/*
+ * Takes one event of the first ticket, with the lock held, hands it over without, and takes the
+ * lock again. The reference on the future is safe to take here: the future's last unref has to
+ * pass its dispose, which takes the lock to clear the pointer.
+ */
+static void
+deliver_one_locked (DrayDelivery *self, DrayTicket *ticket)
+{
+  DrayPool *pool = self->pool;
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (DrayFuture) kept_future = NULL;
+  g_autoptr (DrayTicket) queue_reference = NULL;
+  DrayDoneCallback *callbacks = NULL;
+  DrayEvent *event = dray_ticket_pop_event_locked (ticket);
+  gboolean finishes = event == NULL && dray_ticket_is_done_locked (ticket);
+
+  g_queue_unlink (&self->tickets, &ticket->delivery_link);
+  if (ticket->events != NULL || (!finishes && dray_ticket_is_done_locked (ticket)))
+    {
+      g_queue_push_tail_link (&self->tickets, &ticket->delivery_link);
+    }
+  else
+    {
+      ticket->in_delivery = FALSE;
+      queue_reference = ticket;
+    }
+
+  if (ticket->future != NULL)
+    future = g_object_ref (ticket->future);
+  if (finishes)
+    {
+      callbacks = g_steal_pointer (&ticket->callbacks);
+      ticket->last_callback = &ticket->callbacks;
+      kept_future = g_steal_pointer (&ticket->kept_future);
+      dray_ticket_drop_events_locked (ticket); /* there are none: the result's place is left */
+    }
+
+  g_mutex_unlock (&pool->lock);
+  if (event != NULL)
+    hand_over_event (ticket, future, event);
+  else if (finishes)
+    hand_over_completion (future, callbacks);
+  g_clear_object (&kept_future);
+  g_clear_object (&future);
+  g_clear_pointer (&queue_reference, dray_ticket_unref);
+  g_mutex_lock (&pool->lock);
+}
+
+static gboolean
+run_notice_locked (DrayDelivery *self, GQueue *notices)
+{
+  GList *link = g_queue_pop_head_link (notices);
+  DrayNotice *notice;
+
+  if (link == NULL)
+    return FALSE;
+
+  notice = link->data;
+  notice->queued = FALSE;
+  g_mutex_unlock (&self->pool->lock);
+  notice->run (notice);
+  g_mutex_lock (&self->pool->lock);
+  return TRUE;
+}
+
+/* Works until everything is handed over or the slice is over. */
+static void
+run_slice_locked (DrayDelivery *self)
+{
+  gint64 end = g_get_monotonic_time () + self->pool->options.slice;
+
+  /* Once a slice: a notice that is queued again while it runs has its turn in the next one. */
+  run_notice_locked (self, &self->notices);
+
+  do
+    {
+      GList *link = self->tickets.head;
+
+      if (link != NULL)
+        deliver_one_locked (self, link->data);
+      else if (!run_notice_locked (self, &self->notices)
+               && !run_notice_locked (self, &self->last_notices))
+        return;
+    }
+  while (g_get_monotonic_time () < end);
+}
+
+static gboolean
+delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  g_autoptr (DrayDelivery) self = dray_delivery_ref (((DeliverySource *) source)->delivery);
+  DrayPool *pool = self->pool;
+  gboolean goes_on;
+
+  g_mutex_lock (&pool->lock);
+  run_slice_locked (self);
+  if (is_empty_locked (self))
+    {
+      self->armed = FALSE;
+      g_source_set_ready_time (source, -1);
+    }
+  goes_on = self->armed || self->context != NULL;
+  if (!goes_on)
+    self->source = NULL;
+  g_mutex_unlock (&pool->lock);
+
+  return goes_on ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+/* --- The end of the source --- */
+
+static void
+drop_tickets (DrayDelivery *self)
+{
+  DrayPool *pool = self->pool;
+
+  for (;;)
+    {
+      DrayTicket *ticket;
+      DrayEvent *events;
+      DrayDoneCallback *callbacks;
+      DrayFuture *kept_future;
+
+      g_mutex_lock (&pool->lock);
+      ticket = g_queue_peek_head (&self->tickets);
+      if (ticket == NULL)
+        {
+          g_mutex_unlock (&pool->lock);
+          return;
+        }
+      dray_delivery_remove_ticket_locked (self, ticket);
+      events = dray_ticket_drop_events_locked (ticket);
+      callbacks = g_steal_pointer (&ticket->callbacks);
+      ticket->last_callback = &ticket->callbacks;
+      kept_future = g_steal_pointer (&ticket->kept_future);
+      g_mutex_unlock (&pool->lock);
+
+      dray_event_free_all (events);
+      dray_done_callback_free_all (callbacks);
+      g_clear_object (&kept_future);
+      dray_ticket_unref (ticket);
+    }
+}
+
+static void
+drop_notices (DrayDelivery *self, GQueue *notices)
+{
+  DrayNotice *notice;
+
+  do
+    {
+      g_mutex_lock (&self->pool->lock);
+      notice = g_queue_peek_head (notices);
+      if (notice != NULL)
+        dray_delivery_remove_notice_locked (self, notice);
+      g_mutex_unlock (&self->pool->lock);
+
+      if (notice != NULL)
+        notice->drop (notice);
+    }
+  while (notice != NULL);
+}
+
+/* Also where the context was destroyed with things undelivered. */
+static void
+delivery_source_finalize (GSource *source)
+{
+  DrayDelivery *self = ((DeliverySource *) source)->delivery;
+
+  g_mutex_lock (&self->pool->lock);
+  self->source = NULL;
+  g_mutex_unlock (&self->pool->lock);
+
+  drop_tickets (self);
+  drop_notices (self, &self->notices);
+  drop_notices (self, &self->last_notices);
+  dray_delivery_unref (self);
+}
+
+static GSourceFuncs delivery_source_funcs = {
+  .dispatch = delivery_source_dispatch,
+  .finalize = delivery_source_finalize,
+};
+
+/* --- Making --- */
+
+static DrayDelivery *
+dray_delivery_new (DrayPool *pool, GMainContext *context)
+{
+  DrayDelivery *self = g_new0 (DrayDelivery, 1);
+  GSource *source;
+
+  g_atomic_ref_count_init (&self->ref_count);
+  self->pool = dray_pool_ref (pool);
+  self->context = g_main_context_ref (context);
+  g_queue_init (&self->tickets);
+  g_queue_init (&self->notices);
+  g_queue_init (&self->last_notices);
+
+  source = g_source_new (&delivery_source_funcs, sizeof (DeliverySource));
+  ((DeliverySource *) source)->delivery = dray_delivery_ref (self);
+  g_source_set_static_name (source, "Dray delivery");
+  g_source_set_priority (source, pool->options.delivery_priority);
+  g_source_set_can_recurse (source, TRUE);
+  g_source_attach (source, context);
+  self->source = source;
+  g_source_unref (source);
+
+  return self;
+}
+
+DrayDelivery *
+dray_delivery_get_locked (DrayPool *pool)
+{
+  g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
+  DrayDelivery *self = g_hash_table_lookup (pool->deliveries, context);
+
+  if (self != NULL)
+    return dray_delivery_ref (self);
+
+  self = dray_delivery_new (pool, context);
+  if (!pool->closed)
+    g_hash_table_insert (pool->deliveries, context, dray_delivery_ref (self));
+  return self;
+}
+
+/* --- Adding and removing --- */
+
+static void
+arm_locked (DrayDelivery *self)
+{
+  if (self->armed || self->source == NULL)
+    return;
+
+  self->armed = TRUE;
+  g_source_set_ready_time (self->source, 0);
+}
+
+void
+dray_delivery_add_ticket_locked (DrayDelivery *self, DrayTicket *ticket)
+{
+  if (ticket->in_delivery || self->source == NULL)
+    return;
+
+  ticket->in_delivery = TRUE;
+  dray_ticket_ref (ticket);
+  g_queue_push_tail_link (&self->tickets, &ticket->delivery_link);
+  arm_locked (self);
+}
+
+gboolean
+dray_delivery_remove_ticket_locked (DrayDelivery *self, DrayTicket *ticket)
+{
+  if (!ticket->in_delivery)
+    return FALSE;
+
+  ticket->in_delivery = FALSE;
+  g_queue_unlink (&self->tickets, &ticket->delivery_link);
+  return TRUE;
+}
+
+void
+dray_delivery_add_notice_locked (DrayDelivery *self, DrayNotice *notice)
+{
+  if (notice->queued || self->source == NULL)
+    return;
+
+  notice->queued = TRUE;
+  notice->link.data = notice;
+  g_queue_push_tail_link (notice->last ? &self->last_notices : &self->notices, &notice->link);
+  arm_locked (self);
+}
+
+gboolean
+dray_delivery_remove_notice_locked (DrayDelivery *self, DrayNotice *notice)
+{
+  if (!notice->queued)
+    return FALSE;
+
+  notice->queued = FALSE;
+  g_queue_unlink (notice->last ? &self->last_notices : &self->notices, &notice->link);
+  return TRUE;
+}
+
+void
+dray_delivery_close (DrayDelivery *self)
+{
+  GMainContext *context;
+
+  g_mutex_lock (&self->pool->lock);
+  context = g_steal_pointer (&self->context);
+  if (self->source != NULL)
+    {
+      /* Whether or not there is something left to do: an idle source has to go, too. */
+      self->armed = TRUE;
+      g_source_set_ready_time (self->source, 0);
+    }
+  g_mutex_unlock (&self->pool->lock);
+
+  /* If this was its last reference, the source is finalized here, which takes the lock. */
+  g_clear_pointer (&context, g_main_context_unref);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * The delivery: how events of one pool reach one main context. It owns a queue of tickets that
+ * have something to hand over, and of notices (functions to be called there), and one GSource
+ * that works them off in slices of a few milliseconds, so that input and redraws go first.
+ *
+ * - An event at a time is taken under the pool's lock and handed over without it. A ticket with
+ *   more events goes to the end of the queue, so that a stream can't starve the others; a
+ *   ticket's own events stay in order, its completion last.
+ * - A callback may run a main loop of its own (a dialog): the source may recurse, and goes on
+ *   from the queue as it is then.
+ * - It holds the context until its pool is closed; from then on nothing new comes, and only the
+ *   source, which belongs to the context, keeps it alive until the queue is empty. A context that
+ *   is destroyed first drops what it did not deliver.
+ */
+
+#include "dray-ticket.h"
+
+G_BEGIN_DECLS
+
+/* A function to be called in the delivery's context. Freed by whoever made it, in @run or, if the
+ * context went away, in @drop; both without the lock. */
+typedef struct _DrayNotice DrayNotice;
+struct _DrayNotice
+{
+  GList link;
+  gboolean queued;
+  gboolean last; /* run only when nothing else is left to be handed over */
+  void (*run) (DrayNotice *self);
+  void (*drop) (DrayNotice *self);
+};
+
+DrayDelivery *dray_delivery_ref (DrayDelivery *self);
+void dray_delivery_unref (DrayDelivery *self);
+
+/* The delivery of @pool to the thread-default context of the calling thread (transfer full). One
+ * that is made for a pool which is closed has to be closed by the caller. */
+DrayDelivery *dray_delivery_get_locked (DrayPool *pool);
+
+void dray_delivery_add_ticket_locked (DrayDelivery *self, DrayTicket *ticket);
+/* Whether it was there; then the caller owns the queue's reference. */
+gboolean dray_delivery_remove_ticket_locked (DrayDelivery *self, DrayTicket *ticket);
+/* A notice that is queued already stays where it is. */
+void dray_delivery_add_notice_locked (DrayDelivery *self, DrayNotice *notice);
+gboolean dray_delivery_remove_notice_locked (DrayDelivery *self, DrayNotice *notice);
+/* The pool is closed, nothing will be added any more. Called without the lock. */
+void dray_delivery_close (DrayDelivery *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayDelivery, dray_delivery_unref)
+
+G_END_DECLS

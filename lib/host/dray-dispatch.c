@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-pool.h"
+
+#include "dray-command.h"
+#include "dray-lists.h"
+#include "dray-pool-worker.h"
+
+#include <glib/gi18n-lib.h>
+
+/*
+ * The I/O thread's part of the pool: who gets which task, when a worker is started, and when all
+ * is over.
+ *
+ * Who is next. Calls and commands wait in a queue each; of the first of both, the one with the
+ * higher priority goes first, then the older one. A call goes to an idle worker; else a worker is
+ * started for it, if there is a free slot; else it is put behind the task that some worker runs,
+ * one for each worker, so that it need not wait for the next message. When a worker has nothing to do
+ * while another one still has a task waiting behind a long one, that task is recalled.
+ *
+ * Launch failures. After each in a row the pool waits twice as long before the next try; after
+ * MAX_LAUNCH_FAILURES, with no worker alive, the calls that wait fail with the reason of the last
+ * one. Workers that die before they have finished any task slow the pool down in the same way,
+ * but fail nobody but the task they ran.
+ */
+
+#define MAX_LAUNCH_FAILURES 3
+#define FIRST_DELAY (20 * G_TIME_SPAN_MILLISECOND)
+#define MAX_DELAY (2 * G_TIME_SPAN_SECOND)
+
+/* --- Launching --- */
+
+static void
+delay_launch (DrayPool *self, guint n_failures)
+{
+  gint64 delay = MIN (FIRST_DELAY << MIN (n_failures - 1, 10u), MAX_DELAY);
+
+  dray_io_timer_set (&self->relaunch, self->io, g_get_monotonic_time () + delay);
+}
+
+void
+dray_pool_relaunch_cb (DrayIoTimer *timer)
+{
+  DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DrayPool, relaunch));
+
+  dray_pool_dispatch (self);
+}
+
+static void
+fail_pending_calls (DrayPool *self)
+{
+  DrayTicket *ticket;
+
+  do
+    {
+      g_mutex_lock (&self->lock);
+      ticket = dray_pending_queue_peek (self->calls);
+      if (ticket != NULL)
+        dray_pool_dequeue_locked (self, ticket);
+      g_mutex_unlock (&self->lock);
+
+      if (ticket != NULL)
+        {
+          dray_ticket_complete (ticket, NULL, g_error_copy (self->launch_error));
+          dray_ticket_unref (ticket);
+        }
+    }
+  while (ticket != NULL);
+}
+
+void
+dray_pool_note_launch_failure (DrayPool *self, GError *reason)
+{
+  g_clear_error (&self->launch_error);
+  self->launch_error = reason;
+  self->n_launch_failures++;
+  self->launch_hopeless = self->n_launch_failures >= MAX_LAUNCH_FAILURES;
+  delay_launch (self, self->n_launch_failures);
+}
+
+void
+dray_pool_note_early_death (DrayPool *self)
+{
+  self->n_early_deaths++;
+  delay_launch (self, self->n_early_deaths);
+}
+
+/* Whether any worker may still take calls. */
+static gboolean
+has_hope (DrayPool *self)
+{
+  if (self->n_starting > 0 || self->n_busy > 0)
+    return TRUE;
+
+  return !g_queue_is_empty (&self->idle_workers);
+}
+
+static void
+start_worker (DrayPool *self)
+{
+  GError *error = NULL;
+
+  if (!dray_pool_worker_start (self, &error))
+    dray_pool_note_launch_failure (self, error);
+}
+
+/* Tasks that come later get a try of their own. */
+static void
+give_up_if_hopeless (DrayPool *self)
+{
+  if (self->launch_hopeless && !has_hope (self))
+    fail_pending_calls (self);
+  self->launch_hopeless = FALSE;
+}
+
+/* --- Giving out --- */
+
+static guint
+count_free_slots (DrayPool *self)
+{
+  guint used = self->n_busy + self->n_starting + self->running_commands.length;
+
+  return used < self->now.max_workers ? self->now.max_workers - used : 0;
+}
+
+static DrayPoolWorker *
+find_idle_worker (DrayPool *self)
+{
+  GList *next;
+
+  for (GList *link = self->idle_workers.head; link != NULL; link = next)
+    {
+      DrayPoolWorker *worker = link->data;
+
+      next = link->next;
+      if (dray_pool_worker_can_take (worker))
+        return worker;
+      dray_pool_worker_retire (worker); /* it has run as many tasks as it may */
+    }
+
+  return NULL;
+}
+
+static DrayPoolWorker *
+find_worker_with_room_behind (DrayPool *self)
+{
+  for (GList *link = self->workers.head; link != NULL; link = link->next)
+    if (dray_pool_worker_can_take (link->data))
+      return link->data;
+
+  return NULL;
+}
+
+static DrayTicket *
+take_first (DrayPool *self, DrayPendingQueue *queue)
+{
+  DrayTicket *ticket;
+
+  g_mutex_lock (&self->lock);
+  ticket = dray_pending_queue_peek (queue);
+  if (ticket != NULL)
+    dray_pool_dequeue_locked (self, ticket);
+  g_mutex_unlock (&self->lock);
+
+  return ticket;
+}
+
+/* What the dispatcher looks at before each step. */
+typedef struct
+{
+  gsize n_calls;
+  gsize n_commands;
+  gboolean command_first;
+} Pending;
+
+static Pending
+look_at_pending (DrayPool *self)
+{
+  Pending pending = { 0 };
+
+  g_mutex_lock (&self->lock);
+  if (!self->paused || self->n_urgent > 0 || self->shutting_down)
+    {
+      DrayTicket *call = dray_pending_queue_peek (self->calls);
+      DrayTicket *command = dray_pending_queue_peek (self->commands);
+
+      pending.n_calls = dray_pending_queue_get_length (self->calls);
+      pending.n_commands = dray_pending_queue_get_length (self->commands);
+      if (call != NULL && command != NULL)
+        {
+          int call_priority = dray_task_get_priority (call->task);
+          int command_priority = dray_task_get_priority (command->task);
+
+          pending.command_first = command_priority < call_priority
+                                  || (command_priority == call_priority && command->id < call->id);
+        }
+    }
+  g_mutex_unlock (&self->lock);
+
+  return pending;
+}
+
+static gboolean
+give_out_call (DrayPool *self, gsize n_calls)
+{
+  DrayPoolWorker *worker = find_idle_worker (self);
+  DrayTicket *ticket;
+
+  /* Workers that are starting have a call each coming to them. */
+  if (worker == NULL && n_calls <= self->n_starting)
+    return FALSE;
+
+  if (worker == NULL && count_free_slots (self) > 0)
+    {
+      if (self->relaunch.io != NULL)
+        return FALSE;
+      start_worker (self);
+      return TRUE;
+    }
+
+  if (worker == NULL)
+    worker = find_worker_with_room_behind (self);
+  if (worker == NULL)
+    return FALSE;
+
+  ticket = take_first (self, self->calls);
+  if (ticket != NULL)
+    dray_pool_worker_take (worker, ticket);
+  return ticket != NULL;
+}
+
+static gboolean
+give_out_command (DrayPool *self)
+{
+  DrayTicket *ticket;
+
+  if (count_free_slots (self) == 0)
+    return FALSE;
+
+  ticket = take_first (self, self->commands);
+  if (ticket != NULL)
+    dray_command_start (self, ticket);
+  return ticket != NULL;
+}
+
+/* Whether it did something. */
+static gboolean
+give_out_one (DrayPool *self)
+{
+  Pending pending = look_at_pending (self);
+
+  if (pending.n_commands > 0 && (pending.command_first || pending.n_calls == 0))
+    return give_out_command (self);
+
+  if (pending.n_calls > 0 && give_out_call (self, pending.n_calls))
+    return TRUE;
+
+  /* The call is taken care of, or can't be helped now: that need not hold up a command. */
+  return pending.n_commands > 0 && give_out_command (self);
+}
+
+static void
+recall_waiting_tasks (DrayPool *self)
+{
+  if (g_queue_is_empty (&self->idle_workers)
+      && (count_free_slots (self) == 0 || self->relaunch.io != NULL))
+    return;
+
+  for (GList *link = self->workers.head; link != NULL; link = link->next)
+    dray_pool_worker_recall (link->data);
+}
+
+/* --- The end --- */
+
+static void
+end_all (DrayPool *self, guint grace)
+{
+  for (GList *link = self->workers.head, *next; link != NULL; link = next)
+    {
+      next = link->next;
+      dray_pool_worker_end (link->data, grace);
+    }
+
+  for (GList *link = self->running_commands.head, *next; link != NULL; link = next)
+    {
+      next = link->next;
+      dray_command_end (link->data, grace);
+    }
+}
+
+static void
+retire_idle (DrayPool *self, gboolean recall)
+{
+  for (GList *link = self->workers.head, *next; link != NULL; link = next)
+    {
+      next = link->next;
+      dray_pool_worker_retire_when_idle (link->data);
+      if (recall)
+        dray_pool_worker_recall (link->data);
+    }
+}
+
+/* What the shutdown's mode asks of the processes; the tickets were seen to by its caller. */
+static void
+apply_shutdown (DrayPool *self)
+{
+  DrayShutdownMode mode;
+  gboolean calls_left;
+
+  g_mutex_lock (&self->lock);
+  mode = self->mode;
+  calls_left = dray_pending_queue_get_length (self->calls) > 0;
+  g_mutex_unlock (&self->lock);
+
+  if (mode == DRAY_SHUTDOWN_KILL)
+    end_all (self, 0);
+  else if (mode == DRAY_SHUTDOWN_TERMINATE)
+    end_all (self, self->now.grace_period);
+  else if (!calls_left)
+    retire_idle (self, mode == DRAY_SHUTDOWN_CANCEL_PENDING);
+}
+
+static gboolean
+is_finished (DrayPool *self)
+{
+  gboolean finished;
+
+  if (!g_queue_is_empty (&self->workers) || !g_queue_is_empty (&self->running_commands))
+    return FALSE;
+
+  g_mutex_lock (&self->lock);
+  finished = self->shutting_down && dray_pending_queue_get_length (self->calls) == 0
+             && dray_pending_queue_get_length (self->commands) == 0;
+  g_mutex_unlock (&self->lock);
+
+  return finished;
+}
+
+static void
+leave_io_thread (DrayPool *self)
+{
+  DrayIoThread *io;
+  GList *cancels;
+
+  dray_io_timer_clear (&self->relaunch);
+
+  g_mutex_lock (&self->lock);
+  io = g_steal_pointer (&self->io);
+  cancels = g_steal_pointer (&self->cancels.head);
+  g_queue_init (&self->cancels);
+  g_mutex_unlock (&self->lock);
+
+  g_list_free_full (cancels, (GDestroyNotify) dray_ticket_unref);
+  dray_io_thread_forget (io, &self->client);
+  dray_pool_close (self);
+  dray_io_thread_release (io);
+}
+
+void
+dray_pool_dispatch (DrayPool *self)
+{
+  gboolean shutting_down;
+
+  /* Steps of one dispatch call others that end in one: once is enough. */
+  if (self->dispatching)
+    {
+      self->dispatch_again = TRUE;
+      return;
+    }
+
+  self->dispatching = TRUE;
+  do
+    {
+      self->dispatch_again = FALSE;
+      while (give_out_one (self))
+        ;
+      give_up_if_hopeless (self);
+      recall_waiting_tasks (self);
+
+      g_mutex_lock (&self->lock);
+      shutting_down = self->shutting_down;
+      g_mutex_unlock (&self->lock);
+      if (shutting_down)
+        apply_shutdown (self);
+    }
+  while (self->dispatch_again);
+  self->dispatching = FALSE;
+
+  if (shutting_down && is_finished (self) && self->io != NULL)
+    {
+      leave_io_thread (self);
+      dray_pool_unref (self); /* the I/O thread's, taken with the first task */
+    }
+}
+
+/* --- Woken by other threads --- */
+
+static void
+cancel_running (DrayPool *self, DrayTicket *ticket)
+{
+  for (GList *link = self->workers.head; link != NULL; link = link->next)
+    if (dray_pool_worker_cancel (link->data, ticket))
+      return;
+
+  for (GList *link = self->running_commands.head; link != NULL; link = link->next)
+    {
+      DrayCommand *command = link->data;
+
+      if (command->ticket == ticket)
+        {
+          dray_command_cancel (command);
+          return;
+        }
+    }
+}
+
+static void
+take_cancels (DrayPool *self)
+{
+  for (;;)
+    {
+      DrayTicket *ticket;
+
+      g_mutex_lock (&self->lock);
+      ticket = g_queue_pop_head (&self->cancels);
+      g_mutex_unlock (&self->lock);
+
+      if (ticket == NULL)
+        return;
+
+      cancel_running (self, ticket);
+      dray_ticket_unref (ticket);
+    }
+}
+
+static void
+take_kills (DrayPool *self, GArray *kills)
+{
+  for (guint i = 0; i < kills->len; i++)
+    for (GList *link = self->workers.head; link != NULL; link = link->next)
+      {
+        DrayPoolWorker *worker = link->data;
+
+        if (worker->id == g_array_index (kills, guint64, i))
+          dray_process_end (&worker->process, 0);
+      }
+}
+
+static void
+update_reading (DrayPool *self)
+{
+  for (GList *link = self->workers.head; link != NULL; link = link->next)
+    dray_pool_worker_update_reading (link->data);
+  for (GList *link = self->running_commands.head; link != NULL; link = link->next)
+    dray_command_update_reading (link->data);
+}
+
+void
+dray_pool_wake_cb (DrayIoClient *client)
+{
+  DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) client - G_STRUCT_OFFSET (DrayPool, client));
+  g_autoptr (DrayPool) kept = dray_pool_ref (self);
+  g_autoptr (GArray) kills = NULL;
+  gboolean reading_changed, show_all;
+
+  g_mutex_lock (&self->lock);
+  self->now = self->options;
+  reading_changed = self->reading_changed;
+  self->reading_changed = FALSE;
+  show_all = self->lists != NULL && dray_lists_steal_wanted_locked (self->lists);
+  if (self->kills->len > 0)
+    {
+      kills = g_steal_pointer (&self->kills);
+      self->kills = g_array_new (FALSE, FALSE, sizeof (guint64));
+    }
+  g_mutex_unlock (&self->lock);
+
+  take_cancels (self);
+  if (kills != NULL)
+    take_kills (self, kills);
+  if (reading_changed)
+    update_reading (self);
+  if (show_all)
+    for (GList *link = self->workers.head; link != NULL; link = link->next)
+      dray_lists_worker_changed (self, link->data);
+  dray_pool_dispatch (self);
+}

@@ -1,0 +1,748 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-future.h"
+
+#include "dray-delivery.h"
+#include "dray-enum-types.h"
+#include "dray-future-private.h"
+#include "dray-pool.h"
+
+#include <glib/gi18n-lib.h>
+
+/**
+ * DrayFuture:
+ *
+ * The handle of a submitted task.
+ *
+ * A future is pending, then running, then exactly one of succeeded, failed and cancelled. What
+ * the task produces meanwhile arrives through [signal@Future::item] and
+ * [signal@Future::progress], in order, and before the end is told.
+ *
+ * ## Ownership
+ *
+ * Whoever submitted the task owns the future. Dropping the last reference does not cancel the
+ * task; it says that nobody wants to hear of it any more, so what it still sends is dropped. A
+ * done callback keeps the future alive until it was called.
+ *
+ * ## Threads
+ *
+ * All methods may be called on any thread. Signals, property notifications and callbacks come in
+ * the main context that was the thread's default when the task was submitted, which must be
+ * iterated for them to come at all. [method@Future.wait] needs no main context: it can be used on
+ * any thread, the main thread included, and inside callbacks.
+ *
+ * ## Errors
+ *
+ * The error of a failed future is the one that the function in the worker returned, with its own
+ * domain and code, or one of %DRAY_ERROR, %G_SPAWN_EXIT_ERROR and %DRAY_SIGNAL_ERROR. A cancelled
+ * one has %G_IO_ERROR_CANCELLED.
+ *
+ * ## Example
+ *
+ * ```c
+ * static void
+ * on_done (DrayFuture *future, gpointer user_data)
+ * {
+ *   g_autoptr (GError) error = NULL;
+ *   g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
+ *
+ *   if (result == NULL)
+ *     g_warning ("%s", error->message);
+ *   else
+ *     g_print ("%s\n", g_variant_get_string (result, NULL));
+ * }
+ *
+ * g_autoptr (DrayFuture) future = dray_executor_call (executor, "checksum",
+ *                                                     g_variant_new ("(s)", path));
+ * dray_future_add_done_callback (future, on_done, NULL, NULL);
+ * ```
+ *
+ * Since: 0.1
+ */
+
+struct _DrayFuture
+{
+  GObject parent_instance;
+
+  /* set at construction */
+  DrayTicket *ticket; /* (owned) */
+};
+
+enum
+{
+  PROP_ID = 1,
+  PROP_TASK,
+  PROP_STATE,
+  PROP_PROGRESS,
+  PROP_STATUS,
+  N_PROPERTIES,
+};
+
+enum
+{
+  SIGNAL_ITEM,
+  SIGNAL_PROGRESS,
+  N_SIGNALS,
+};
+
+static GParamSpec *properties[N_PROPERTIES];
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE (DrayFuture, dray_future, G_TYPE_OBJECT)
+
+/* Where the ticket loses its only way to here; see deliver_one_locked() for why it is safe. */
+static void
+dray_future_dispose (GObject *object)
+{
+  DrayFuture *self = DRAY_FUTURE (object);
+  DrayTicket *ticket = self->ticket;
+  DrayEvent *events = NULL;
+  gboolean was_in_delivery = FALSE;
+
+  g_mutex_lock (&ticket->pool->lock);
+  if (ticket->future == self && ticket->kept_future == NULL)
+    {
+      ticket->future = NULL;
+      events = dray_ticket_drop_events_locked (ticket);
+      was_in_delivery = dray_delivery_remove_ticket_locked (ticket->delivery, ticket);
+    }
+  g_mutex_unlock (&ticket->pool->lock);
+
+  dray_event_free_all (events);
+  if (was_in_delivery)
+    dray_ticket_unref (ticket);
+
+  G_OBJECT_CLASS (dray_future_parent_class)->dispose (object);
+}
+
+static void
+dray_future_finalize (GObject *object)
+{
+  dray_ticket_unref (DRAY_FUTURE (object)->ticket);
+
+  G_OBJECT_CLASS (dray_future_parent_class)->finalize (object);
+}
+
+static void
+dray_future_get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
+{
+  DrayFuture *self = DRAY_FUTURE (object);
+
+  switch (id)
+    {
+    case PROP_ID:
+      g_value_set_uint64 (value, dray_future_get_id (self));
+      break;
+    case PROP_TASK:
+      g_value_set_boxed (value, dray_future_get_task (self));
+      break;
+    case PROP_STATE:
+      g_value_set_enum (value, dray_future_get_state (self));
+      break;
+    case PROP_PROGRESS:
+      g_value_set_double (value, dray_future_get_progress (self));
+      break;
+    case PROP_STATUS:
+      g_value_take_string (value, dray_future_dup_status (self));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
+    }
+}
+
+static void
+dray_future_class_init (DrayFutureClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
+
+  object_class->dispose = dray_future_dispose;
+  object_class->finalize = dray_future_finalize;
+  object_class->get_property = dray_future_get_property;
+
+  /**
+   * DrayFuture:id: (getter get_id)
+   *
+   * The number of the task, unique within its executor, counted from 1.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_ID] = g_param_spec_uint64 ("id", NULL, NULL, 0, G_MAXUINT64, 0, flags);
+
+  /**
+   * DrayFuture:task: (getter get_task)
+   *
+   * The task.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_TASK] = g_param_spec_boxed ("task", NULL, NULL, DRAY_TYPE_TASK, flags);
+
+  /**
+   * DrayFuture:state: (getter get_state)
+   *
+   * The state. Its notification comes in the future's main context, once, when the future is
+   * done.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_STATE] = g_param_spec_enum ("state", NULL, NULL, DRAY_TYPE_FUTURE_STATE,
+                                              DRAY_FUTURE_PENDING, flags);
+
+  /**
+   * DrayFuture:progress: (getter get_progress)
+   *
+   * How much of the task is done, from 0 to 1; -1 where it is not known.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_PROGRESS] = g_param_spec_double ("progress", NULL, NULL, -1, 1, -1, flags);
+
+  /**
+   * DrayFuture:status: (getter dup_status)
+   *
+   * What the task said it is doing.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_STATUS] = g_param_spec_string ("status", NULL, NULL, NULL, flags);
+
+  g_object_class_install_properties (object_class, N_PROPERTIES, properties);
+
+  /**
+   * DrayFuture::item:
+   * @self: the future
+   * @value: the item
+   *
+   * A partial result: what the function gave to [method@Job.emit], or a piece of a command's
+   * output. Items come in the order in which they were sent, all of them before the future's
+   * done callbacks.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_ITEM] = g_signal_new ("item", DRAY_TYPE_FUTURE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                       NULL, G_TYPE_NONE, 1, G_TYPE_VARIANT);
+
+  /**
+   * DrayFuture::progress:
+   * @self: the future
+   * @fraction: how much is done, from 0 to 1; -1 where it is not known
+   * @status: (nullable): what the task is doing
+   *
+   * The task reported its progress with [method@Job.set_progress]. Reports that follow each other
+   * faster than they can be delivered are summed up in the last of them.
+   *
+   * Since: 0.1
+   */
+  signals[SIGNAL_PROGRESS]
+    = g_signal_new ("progress", DRAY_TYPE_FUTURE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                    G_TYPE_NONE, 2, G_TYPE_DOUBLE, G_TYPE_STRING);
+}
+
+static void
+dray_future_init (DrayFuture *self)
+{
+}
+
+DrayFuture *
+dray_future_for_ticket (DrayTicket *ticket)
+{
+  DrayFuture *self;
+
+  g_mutex_lock (&ticket->pool->lock);
+  self = ticket->future != NULL ? g_object_ref (ticket->future) : NULL;
+  g_mutex_unlock (&ticket->pool->lock);
+
+  if (self == NULL)
+    {
+      self = g_object_new (DRAY_TYPE_FUTURE, NULL);
+      self->ticket = dray_ticket_ref (ticket);
+
+      /* Made by the submitting thread, or by the one that owns the list of futures. If both do,
+       * the first one stays the one that hears of events. */
+      g_mutex_lock (&ticket->pool->lock);
+      if (ticket->future == NULL)
+        ticket->future = self;
+      g_mutex_unlock (&ticket->pool->lock);
+    }
+
+  return self;
+}
+
+DrayTicket *
+dray_future_get_ticket (DrayFuture *self)
+{
+  return self->ticket;
+}
+
+void
+dray_future_emit_item (DrayFuture *self, GVariant *value)
+{
+  g_signal_emit (self, signals[SIGNAL_ITEM], 0, value);
+}
+
+void
+dray_future_emit_progress (DrayFuture *self, double fraction, const char *text)
+{
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PROGRESS]);
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STATUS]);
+  g_signal_emit (self, signals[SIGNAL_PROGRESS], 0, fraction, text);
+}
+
+void
+dray_future_emit_done (DrayFuture *self)
+{
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STATE]);
+}
+
+/**
+ * dray_future_get_id:
+ * @self: a future
+ *
+ * Gets the number of the task, unique within its executor.
+ *
+ * Returns: the number, counted from 1
+ *
+ * Since: 0.1
+ */
+guint64
+dray_future_get_id (DrayFuture *self)
+{
+  g_return_val_if_fail (DRAY_IS_FUTURE (self), 0);
+
+  return self->ticket->id;
+}
+
+/**
+ * dray_future_get_task:
+ * @self: a future
+ *
+ * Gets the task.
+ *
+ * Returns: (transfer none): the task
+ *
+ * Since: 0.1
+ */
+DrayTask *
+dray_future_get_task (DrayFuture *self)
+{
+  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+
+  return self->ticket->task;
+}
+
+/**
+ * dray_future_get_state:
+ * @self: a future
+ *
+ * Gets the state of the task as it is now. It may be final before the last items were delivered.
+ *
+ * Returns: the state
+ *
+ * Since: 0.1
+ */
+DrayFutureState
+dray_future_get_state (DrayFuture *self)
+{
+  DrayFutureState state;
+
+  g_return_val_if_fail (DRAY_IS_FUTURE (self), DRAY_FUTURE_FAILED);
+
+  g_mutex_lock (&self->ticket->pool->lock);
+  state = self->ticket->state;
+  g_mutex_unlock (&self->ticket->pool->lock);
+
+  return state;
+}
+
+/**
+ * dray_future_is_done:
+ * @self: a future
+ *
+ * Tells whether the state of the task is final.
+ *
+ * Returns: whether it is
+ *
+ * Since: 0.1
+ */
+gboolean
+dray_future_is_done (DrayFuture *self)
+{
+  g_return_val_if_fail (DRAY_IS_FUTURE (self), TRUE);
+
+  return dray_future_get_state (self) >= DRAY_FUTURE_SUCCEEDED;
+}
+
+/**
+ * dray_future_get_progress:
+ * @self: a future
+ *
+ * Gets the progress that the task reported last.
+ *
+ * Returns: a fraction from 0 to 1; -1 where it is not known
+ *
+ * Since: 0.1
+ */
+double
+dray_future_get_progress (DrayFuture *self)
+{
+  double progress;
+
+  g_return_val_if_fail (DRAY_IS_FUTURE (self), -1);
+
+  g_mutex_lock (&self->ticket->pool->lock);
+  progress = self->ticket->progress;
+  g_mutex_unlock (&self->ticket->pool->lock);
+
+  return progress;
+}
+
+/**
+ * dray_future_dup_status:
+ * @self: a future
+ *
+ * Gets what the task said last that it is doing.
+ *
+ * Returns: (transfer full) (nullable): text for people, or %NULL if it said nothing
+ *
+ * Since: 0.1
+ */
+char *
+dray_future_dup_status (DrayFuture *self)
+{
+  char *status;
+
+  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+
+  g_mutex_lock (&self->ticket->pool->lock);
+  status = g_strdup (self->ticket->status);
+  g_mutex_unlock (&self->ticket->pool->lock);
+
+  return status;
+}
+
+/**
+ * dray_future_dup_result:
+ * @self: a future
+ * @error: return location for the error that the task ended with
+ *
+ * Gets what the task ended with. May be called as often as wanted.
+ *
+ * For a call, the result is what its function returned. For a command whose output was not split
+ * it is that output (`ay` or `s`), else the number of items (`t`).
+ *
+ * Errors: the one that the task failed with; %G_IO_ERROR_CANCELLED if it was cancelled;
+ * %G_IO_ERROR_PENDING if it is not done yet.
+ *
+ * Returns: (transfer full) (nullable): the result, not floating, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+GVariant *
+dray_future_dup_result (DrayFuture *self, GError **error)
+{
+  GVariant *result = NULL;
+  g_autoptr (GError) copy = NULL;
+
+  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  g_mutex_lock (&self->ticket->pool->lock);
+  if (self->ticket->result != NULL)
+    result = g_variant_ref (self->ticket->result);
+  else if (self->ticket->error != NULL)
+    copy = g_error_copy (self->ticket->error);
+  g_mutex_unlock (&self->ticket->pool->lock);
+
+  if (result == NULL && copy == NULL)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING, _ ("The task is not done yet"));
+  else if (result == NULL)
+    g_propagate_error (error, g_steal_pointer (&copy));
+
+  return result;
+}
+
+typedef struct
+{
+  DrayFuture *future; /* (owned) */
+  DrayDoneCallback *callback; /* (owned) */
+} LateCallback;
+
+static gboolean
+late_callback_cb (gpointer user_data)
+{
+  LateCallback *late = user_data;
+
+  late->callback->function (late->future, late->callback->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+late_callback_free (gpointer data)
+{
+  LateCallback *late = data;
+
+  dray_done_callback_free_all (late->callback);
+  g_object_unref (late->future);
+  g_free (late);
+}
+
+/* The end was told already, perhaps long ago: told again to this one, in the context of whoever
+ * asks now, and like always not before the call returns. */
+static void
+call_late (DrayFuture *self, DrayDoneCallback *callback)
+{
+  g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
+  g_autoptr (GSource) source = g_idle_source_new ();
+  LateCallback *late = g_new0 (LateCallback, 1);
+
+  late->future = g_object_ref (self);
+  late->callback = callback;
+  g_source_set_static_name (source, "Dray late callback");
+  g_source_set_callback (source, late_callback_cb, late, late_callback_free);
+  g_source_attach (source, context);
+}
+
+/**
+ * dray_future_add_done_callback:
+ * @self: a future
+ * @callback: (scope notified) (closure user_data) (destroy destroy): the function to call
+ * @user_data: data for it
+ * @destroy: (nullable): called when @user_data is not needed any more
+ *
+ * Has a function called when the task is done and everything that it sent before was delivered.
+ * It is called exactly once, in the future's main context, never from within this function. The
+ * future stays alive until then.
+ *
+ * If the end was delivered before, the callback comes soon in the main context which is the
+ * thread's default now.
+ *
+ * Since: 0.1
+ */
+void
+dray_future_add_done_callback (DrayFuture *self,
+                               DrayFutureCallback callback,
+                               gpointer user_data,
+                               GDestroyNotify destroy)
+{
+  DrayTicket *ticket;
+  DrayDoneCallback *entry;
+  gboolean late;
+
+  g_return_if_fail (DRAY_IS_FUTURE (self));
+  g_return_if_fail (callback != NULL);
+
+  ticket = self->ticket;
+  entry = g_new0 (DrayDoneCallback, 1);
+  entry->function = callback;
+  entry->user_data = user_data;
+  entry->destroy = destroy;
+
+  g_mutex_lock (&ticket->pool->lock);
+  late = dray_ticket_is_done_locked (ticket) && !ticket->in_delivery;
+  if (!late)
+    {
+      *ticket->last_callback = entry;
+      ticket->last_callback = &entry->next;
+      if (ticket->kept_future == NULL)
+        {
+          ticket->future = self;
+          ticket->kept_future = g_object_ref (self);
+        }
+    }
+  g_mutex_unlock (&ticket->pool->lock);
+
+  if (late)
+    call_late (self, entry);
+}
+
+/**
+ * dray_future_cancel:
+ * @self: a future
+ *
+ * Cancels the task. A pending one never runs. A running one is asked to stop; if it has not
+ * stopped after the executor's grace period, its worker process is ended, and with it whatever
+ * that started. Whether the future is cancelled at once or when the task has stopped is up to
+ * [method@Task.set_cancel_mode].
+ *
+ * Does nothing if the task is done.
+ *
+ * Since: 0.1
+ */
+void
+dray_future_cancel (DrayFuture *self)
+{
+  g_return_if_fail (DRAY_IS_FUTURE (self));
+
+  dray_ticket_cancel (self->ticket);
+}
+
+/**
+ * dray_future_wait:
+ * @self: a future
+ * @timeout: how long to wait, in microseconds; 0 only looks, a negative one waits for ever
+ * @cancellable: (nullable): ends the wait, not the task
+ * @error: return location for an error
+ *
+ * Blocks until the task is done, whatever its outcome. This is safe on every thread, the main
+ * thread included, with a main loop or without, and inside callbacks: the task's output is read
+ * meanwhile, beyond the limits for undelivered output if need be. Callbacks don't run meanwhile;
+ * they come when their main context is iterated.
+ *
+ * Errors: %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_CANCELLED.
+ *
+ * Returns: %TRUE if the task is done, %FALSE with @error set if the wait ended before
+ *
+ * Since: 0.1
+ */
+gboolean
+dray_future_wait (DrayFuture *self, gint64 timeout, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (DRAY_IS_FUTURE (self), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  return dray_ticket_wait (self->ticket, timeout, cancellable, error);
+}
+
+/**
+ * dray_future_wait_result:
+ * @self: a future
+ * @timeout: how long to wait, in microseconds; 0 only looks, a negative one waits for ever
+ * @cancellable: (nullable): ends the wait, not the task
+ * @error: return location for an error
+ *
+ * Blocks until the task is done, as [method@Future.wait] does, and gets its result, as
+ * [method@Future.dup_result] does.
+ *
+ * Returns: (transfer full) (nullable): the result, not floating, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+GVariant *
+dray_future_wait_result (DrayFuture *self,
+                         gint64 timeout,
+                         GCancellable *cancellable,
+                         GError **error)
+{
+  if (!dray_future_wait (self, timeout, cancellable, error))
+    return NULL;
+
+  return dray_future_dup_result (self, error);
+}
+
+/* A wait without blocking: ended by the future or by the cancellable, whichever is first. The two
+ * may be on different threads. */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  GTask *task;     /* (owned) */
+  GSource *source; /* (owned) (nullable): set before there are two threads */
+  int returned;    /* atomic */
+} ResultWait;
+
+static void
+result_wait_unref (gpointer data)
+{
+  ResultWait *wait = data;
+
+  if (!g_atomic_ref_count_dec (&wait->ref_count))
+    return;
+
+  g_object_unref (wait->task);
+  g_clear_pointer (&wait->source, g_source_unref);
+  g_free (wait);
+}
+
+static void
+return_result_cb (DrayFuture *future, gpointer user_data)
+{
+  ResultWait *wait = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = NULL;
+
+  if (wait->source != NULL)
+    g_source_destroy (wait->source);
+  if (g_atomic_int_exchange (&wait->returned, TRUE))
+    return;
+
+  result = dray_future_dup_result (future, &error);
+  if (result != NULL)
+    g_task_return_pointer (wait->task, g_steal_pointer (&result),
+                           (GDestroyNotify) g_variant_unref);
+  else
+    g_task_return_error (wait->task, g_steal_pointer (&error));
+}
+
+static gboolean
+return_cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  ResultWait *wait = user_data;
+
+  if (!g_atomic_int_exchange (&wait->returned, TRUE))
+    g_task_return_error_if_cancelled (wait->task);
+  return G_SOURCE_REMOVE;
+}
+
+/**
+ * dray_future_result_async:
+ * @self: a future
+ * @cancellable: (nullable): ends the wait, not the task
+ * @callback: (scope async): called in the thread-default main context when the task is done
+ * @user_data: data for @callback
+ *
+ * Waits for the task without blocking. Everything that it sent before was delivered by then.
+ *
+ * Since: 0.1
+ */
+void
+dray_future_result_async (DrayFuture *self,
+                          GCancellable *cancellable,
+                          GAsyncReadyCallback callback,
+                          gpointer user_data)
+{
+  ResultWait *wait;
+
+  g_return_if_fail (DRAY_IS_FUTURE (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  wait = g_new0 (ResultWait, 1);
+  g_atomic_ref_count_init (&wait->ref_count);
+  wait->task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (wait->task, dray_future_result_async);
+
+  if (cancellable != NULL)
+    {
+      g_atomic_ref_count_inc (&wait->ref_count);
+      wait->source = g_cancellable_source_new (cancellable);
+      g_source_set_static_name (wait->source, "Dray result wait");
+      g_source_set_callback (wait->source, G_SOURCE_FUNC (return_cancelled_cb), wait,
+                             result_wait_unref);
+      g_source_attach (wait->source, g_task_get_context (wait->task));
+    }
+  dray_future_add_done_callback (self, return_result_cb, wait, result_wait_unref);
+}
+
+/**
+ * dray_future_result_finish:
+ * @self: a future
+ * @result: the result of [method@Future.result_async]
+ * @error: return location for an error
+ *
+ * Gets what the task ended with.
+ *
+ * Returns: (transfer full) (nullable): the result, not floating, or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+GVariant *
+dray_future_result_finish (DrayFuture *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#error "Only <dray.h> can be included directly."
+#endif
+
+#include "dray-enums.h"
+#include "dray-types.h"
+
+G_BEGIN_DECLS
+
+#define DRAY_TYPE_FUTURE (dray_future_get_type ())
+DRAY_API G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
+
+/**
+ * DrayFutureCallback:
+ * @future: a future that is done
+ * @user_data: the data given with the callback
+ *
+ * Called once, in the main context that was the thread's default when the task was submitted,
+ * after the last item was delivered.
+ *
+ * Since: 0.1
+ */
+typedef void (*DrayFutureCallback) (DrayFuture *future, gpointer user_data);
+
+DRAY_API guint64 dray_future_get_id (DrayFuture *self);
+DRAY_API DrayTask *dray_future_get_task (DrayFuture *self);
+DRAY_API DrayFutureState dray_future_get_state (DrayFuture *self);
+DRAY_API gboolean dray_future_is_done (DrayFuture *self);
+DRAY_API double dray_future_get_progress (DrayFuture *self);
+DRAY_API char *dray_future_dup_status (DrayFuture *self);
+
+DRAY_API GVariant *dray_future_dup_result (DrayFuture *self, GError **error);
+DRAY_API void dray_future_add_done_callback (DrayFuture *self,
+                                             DrayFutureCallback callback,
+                                             gpointer user_data,
+                                             GDestroyNotify destroy);
+DRAY_API void dray_future_cancel (DrayFuture *self);
+
+DRAY_API gboolean dray_future_wait (DrayFuture *self,
+                                    gint64 timeout,
+                                    GCancellable *cancellable,
+                                    GError **error);
+DRAY_API GVariant *dray_future_wait_result (DrayFuture *self,
+                                            gint64 timeout,
+                                            GCancellable *cancellable,
+                                            GError **error);
+DRAY_API void dray_future_result_async (DrayFuture *self,
+                                        GCancellable *cancellable,
+                                        GAsyncReadyCallback callback,
+                                        gpointer user_data);
+DRAY_API GVariant *dray_future_result_finish (DrayFuture *self,
+                                              GAsyncResult *result,
+                                              GError **error);
+
+G_END_DECLS

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * The I/O thread "dray-io": one per process, alive while somebody holds it. An epoll loop with
+ * watches (descriptors), timers, and clients that are called when another thread woke them. It
+ * blocks every signal, so that the host's handlers never run on it and a write to a dead worker
+ * gives EPIPE. It never runs user code.
+ */
+
+#include <gio/gio.h>
+#include <sys/epoll.h>
+
+G_BEGIN_DECLS
+
+typedef struct _DrayIoThread DrayIoThread;
+typedef struct _DrayIoWatch DrayIoWatch;
+typedef struct _DrayIoTimer DrayIoTimer;
+typedef struct _DrayIoClient DrayIoClient;
+
+/* Embed one; zeroed memory is a stopped watch. I/O thread only. */
+struct _DrayIoWatch
+{
+  DrayIoThread *io; /* (unowned) (nullable): NULL while stopped */
+  int fd;           /* (unowned) */
+  guint32 events;   /* EPOLLIN, EPOLLOUT; 0: registered with nothing to wait for */
+  void (*ready) (DrayIoWatch *watch, guint32 events);
+};
+
+/* Embed one; zeroed memory is a timer that is not set. I/O thread only. */
+struct _DrayIoTimer
+{
+  DrayIoThread *io;    /* (unowned) (nullable): NULL while it is not set */
+  GSequenceIter *iter; /* (unowned) (nullable) */
+  gint64 deadline;     /* monotonic, µs */
+  void (*expired) (DrayIoTimer *timer);
+};
+
+/* Embed one; zeroed memory plus the function is a client that is asleep. */
+struct _DrayIoClient
+{
+  int woken; /* atomic */
+  void (*wake) (DrayIoClient *client); /* called on the I/O thread */
+};
+
+/* Any thread. acquire() starts the thread if there is none; release() ends it with its last
+ * holder, after the current turn of the loop. The error is of DRAY_ERROR_LAUNCH. */
+DrayIoThread *dray_io_thread_acquire (GError **error);
+void dray_io_thread_release (DrayIoThread *self);
+/* Any thread that holds the I/O thread: @client's function will be called once, soon. Calls until
+ * then are one. The client must live until then. */
+void dray_io_thread_wake (DrayIoThread *self, DrayIoClient *client);
+/* I/O thread only: a wake-up of @client that has not been answered yet never will be, so that the
+ * client may be freed, once nobody wakes it any more. */
+void dray_io_thread_forget (DrayIoThread *self, DrayIoClient *client);
+gboolean dray_io_thread_is_current (DrayIoThread *self);
+
+/* I/O thread only. Errors of G_IO_ERROR. HUP and ERR are reported with any events but 0. After
+ * stop() the function is not called again, not even for what was already seen. */
+gboolean dray_io_watch_start (DrayIoWatch *watch,
+                              DrayIoThread *io,
+                              int fd,
+                              guint32 events,
+                              GError **error);
+void dray_io_watch_set_events (DrayIoWatch *watch, guint32 events);
+void dray_io_watch_stop (DrayIoWatch *watch);
+
+/* I/O thread only; one shot. Setting it again moves it. */
+void dray_io_timer_set (DrayIoTimer *timer, DrayIoThread *io, gint64 deadline);
+void dray_io_timer_clear (DrayIoTimer *timer);
+
+G_END_DECLS

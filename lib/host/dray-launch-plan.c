@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The plan that an executor takes from a launcher; and where programs are: this one, and the two
+ * that are installed with the library. */
+
+#include "config.h"
+
+#include "dray-launcher-private.h"
+
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SELF_LINK "/proc/self/exe"
+#define DELETED_SUFFIX " (deleted)"
+#define WORKER_ARGUMENT "--dray-worker"
+#define HELPER_PROGRAM "dray-launch-1"
+
+/* Opened rather than only looked at: tools that run a program inside themselves, such as
+ * Valgrind, show the program that is meant where the link is opened or read, but not where it is
+ * followed by stat(). */
+static gboolean
+stat_self (struct stat *status)
+{
+  int fd = open (SELF_LINK, O_PATH | O_CLOEXEC);
+
+  if (fd == -1)
+    return FALSE;
+
+  gboolean known = fstat (fd, status) == 0;
+
+  close (fd);
+  return known;
+}
+
+static gboolean
+is_this_program (const char *path)
+{
+  struct stat self;
+  struct stat other;
+
+  return stat_self (&self) && stat (path, &other) == 0 && self.st_dev == other.st_dev
+         && self.st_ino == other.st_ino;
+}
+
+/* @elsewhere: the path is to be followed by another program, for which the link of this process
+ * is not its own. */
+static char *
+find_self (gboolean elsewhere)
+{
+  g_autofree char *path = g_file_read_link (SELF_LINK, NULL);
+
+  if (path == NULL)
+    return g_strdup (SELF_LINK);
+  if (is_this_program (path))
+    return g_steal_pointer (&path);
+
+  /* An upgrade has put another file in the place of the one that this process runs. The kernel
+   * still has the old one, which speaks the language of this process. */
+  if (!elsewhere)
+    return g_strdup (SELF_LINK);
+
+  if (g_str_has_suffix (path, DELETED_SUFFIX))
+    path[strlen (path) - strlen (DELETED_SUFFIX)] = '\0';
+  return g_steal_pointer (&path);
+}
+
+char **
+dray_launcher_dup_argv_locked (DrayLauncher *self)
+{
+  if (self->argv != NULL)
+    return g_strdupv (self->argv);
+
+  g_autofree char *program = find_self (self->prefix != NULL);
+
+  return g_strdupv ((char *[]) { program, (char *) WORKER_ARGUMENT, NULL });
+}
+
+char **
+dray_launcher_dup_environment_locked (DrayLauncher *self)
+{
+  char **environment = self->environment != NULL ? g_strdupv (self->environment)
+                                                 : g_get_environ ();
+  GHashTableIter iter;
+  gpointer name, value;
+
+  g_hash_table_iter_init (&iter, self->changes);
+  while (g_hash_table_iter_next (&iter, &name, &value))
+    environment = value != NULL ? g_environ_setenv (environment, name, value, TRUE)
+                                : g_environ_unsetenv (environment, name);
+  return environment;
+}
+
+static char *
+make_display_name_locked (DrayLauncher *self)
+{
+  if (self->display_name != NULL)
+    return g_strdup (self->display_name);
+  if (self->argv != NULL)
+    return g_filename_display_basename (self->argv[0]);
+
+  /* Not the path that is run, which may be one without a telling name. */
+  g_autofree char *program = find_self (TRUE);
+
+  return g_filename_display_basename (program);
+}
+
+static char **
+join_strv (char **first, char **second)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  if (first != NULL)
+    g_strv_builder_addv (builder, (const char **) first);
+  g_strv_builder_addv (builder, (const char **) second);
+  return g_strv_builder_end (builder);
+}
+
+DrayLaunchPlan *
+dray_launcher_plan (DrayLauncher *self)
+{
+  g_return_val_if_fail (DRAY_IS_LAUNCHER (self), NULL);
+
+  DrayLaunchPlan *plan = g_new0 (DrayLaunchPlan, 1);
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+  g_auto (GStrv) argv = dray_launcher_dup_argv_locked (self);
+
+  g_atomic_ref_count_init (&plan->ref_count);
+  plan->argv = join_strv (self->prefix, argv);
+  plan->environment = dray_launcher_dup_environment_locked (self);
+  plan->directory = g_strdup (self->directory);
+  plan->arguments = self->arguments != NULL ? g_variant_ref (self->arguments) : NULL;
+  plan->stderr_mode = self->stderr_mode;
+  plan->display_name = make_display_name_locked (self);
+  return plan;
+}
+
+DrayLaunchPlan *
+dray_launch_plan_ref (DrayLaunchPlan *self)
+{
+  g_return_val_if_fail (self != NULL, NULL);
+
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+dray_launch_plan_unref (DrayLaunchPlan *self)
+{
+  g_return_if_fail (self != NULL);
+
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  g_strfreev (self->argv);
+  g_strfreev (self->environment);
+  g_free (self->directory);
+  g_clear_pointer (&self->arguments, g_variant_unref);
+  g_free (self->display_name);
+  g_free (self);
+}
+
+char *
+dray_launch_find_program (const char *name)
+{
+  const char *directory = NULL;
+
+  /* A program that runs with more rights than its caller must not let the caller choose what it
+   * runs. */
+  if (getauxval (AT_SECURE) == 0)
+    directory = g_getenv ("DRAY_LIBEXECDIR");
+  if (directory == NULL || !g_path_is_absolute (directory))
+    directory = DRAY_LIBEXECDIR;
+
+  return g_build_filename (directory, name, NULL);
+}
+
+char **
+dray_launch_helper_argv (const char *const *argv)
+{
+  static gsize helper = 0;
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_autofree char *parent = g_strdup_printf ("%d", (int) getpid ());
+
+  /* This runs on the I/O thread, for each command. The environment may change meanwhile, and
+   * looking at it is safe only for as long as it does not. */
+  if (g_once_init_enter (&helper))
+    g_once_init_leave (&helper, (gsize) dray_launch_find_program (HELPER_PROGRAM));
+
+  g_strv_builder_add_many (builder, (const char *) helper, parent, "--", NULL);
+  g_strv_builder_addv (builder, (const char **) argv);
+  return g_strv_builder_end (builder);
+}

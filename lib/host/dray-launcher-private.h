@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "dray-launcher.h"
+
+G_BEGIN_DECLS
+
+/* For the files that the launcher is made of. */
+struct _DrayLauncher
+{
+  GObject parent_instance;
+
+  /* set at construction */
+  char **argv;        /* (owned) (nullable): NULL is this same program */
+  char *display_name; /* (owned) (nullable): set for a module */
+
+  GMutex lock;
+
+  /* protected by the lock */
+  char **prefix;       /* (owned) (nullable): never empty */
+  char **environment;  /* (owned) (nullable): NULL is the application's */
+  GHashTable *changes; /* (owned): name (owned) to value (owned) (nullable), on top of it */
+  char *directory;     /* (owned) (nullable) */
+  GVariant *arguments; /* (owned) (nullable) (not floating) */
+  DrayStderr stderr_mode;
+};
+
+char **dray_launcher_dup_argv_locked (DrayLauncher *self);
+char **dray_launcher_dup_environment_locked (DrayLauncher *self);
+
+/* What a launcher says, as an executor took it when it was made: immutable, reference counted,
+ * usable on any thread. */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  char **argv;           /* (owned): prefix and worker program, ready to be spawned */
+  char **environment;    /* (owned): the whole environment of the worker */
+  char *directory;       /* (owned) (nullable) */
+  GVariant *arguments;   /* (owned) (nullable) (not floating) */
+  DrayStderr stderr_mode;
+  char *display_name;    /* (owned): for messages, UTF-8: the program's base name */
+} DrayLaunchPlan;
+
+DrayLaunchPlan *dray_launcher_plan (DrayLauncher *self);
+DrayLaunchPlan *dray_launch_plan_ref (DrayLaunchPlan *self);
+void dray_launch_plan_unref (DrayLaunchPlan *self);
+
+/* (transfer full): the argv that runs @argv under the launch helper `dray-launch-1`, which makes
+ * the kernel kill the command when this process ends, and reports through descriptor 3 when it
+ * can't be executed: 4 bytes, the errno. */
+char **dray_launch_helper_argv (const char *const *argv);
+/* (transfer full): where a program of ours (`dray-launch-1`, `dray-worker-1`) is:
+ * $DRAY_LIBEXECDIR, for a build tree that is not installed, else the compiled-in directory. */
+char *dray_launch_find_program (const char *name);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayLaunchPlan, dray_launch_plan_unref)
+
+G_END_DECLS

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-lists.h"
+
+#include "dray-future-private.h"
+#include "dray-worker-process-private.h"
+
+/* How many futures are added or removed in one go. */
+#define BATCH 500
+
+/* What the list shows of one worker, as the I/O thread last said it. */
+typedef struct
+{
+  guint64 id;
+  int pid;
+  gint64 start_time; /* real time, µs */
+  DrayWorkerState state;
+  DrayTask *task; /* (owned) (nullable) */
+  guint64 tasks_done;
+} Picture;
+
+struct _DrayLists
+{
+  DrayNotice notice; /* first */
+
+  /* set at construction */
+  DrayPool *pool;         /* (unowned): owns this */
+  DrayDelivery *delivery; /* (owned) */
+
+  /* protected by the pool's lock */
+  gboolean detached;
+  DrayFutureList *futures; /* (owned) (nullable) */
+  GPtrArray *submitted;    /* (owned) (element-type DrayTicket): not yet in the list */
+  GArray *done;            /* (owned) (element-type guint64): ids, not yet removed */
+  GListStore *workers;     /* (owned) (nullable) */
+  gboolean workers_wanted;
+  gboolean workers_changed;
+  GHashTable *pictures;  /* (owned): worker id → Picture (owned) */
+  GHashTable *processes; /* (owned): worker id → DrayWorkerProcess (owned); what is in it belongs to
+                          * the executor's main context */
+};
+
+static void
+picture_free (gpointer data)
+{
+  Picture *picture = data;
+
+  g_clear_pointer (&picture->task, dray_task_unref);
+  g_free (picture);
+}
+
+/* --- Futures --- */
+
+/* Takes up to BATCH elements from the front. */
+static GPtrArray *
+steal_submitted_locked (DrayLists *self)
+{
+  guint n = MIN (self->submitted->len, BATCH);
+  GPtrArray *tickets = g_ptr_array_new_full (n, (GDestroyNotify) dray_ticket_unref);
+
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add (tickets, dray_ticket_ref (self->submitted->pdata[i]));
+  if (n > 0)
+    g_ptr_array_remove_range (self->submitted, 0, n);
+
+  return tickets;
+}
+
+static GArray *
+steal_done_locked (DrayLists *self)
+{
+  guint n = MIN (self->done->len, BATCH);
+  GArray *ids = g_array_sized_new (FALSE, FALSE, sizeof (guint64), n);
+
+  if (n > 0)
+    {
+      g_array_append_vals (ids, self->done->data, n);
+      g_array_remove_range (self->done, 0, n);
+    }
+
+  return ids;
+}
+
+static void
+add_futures (DrayFutureList *list, GPtrArray *tickets)
+{
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+
+  for (guint i = 0; i < tickets->len; i++)
+    {
+      g_autoptr (DrayFuture) future = dray_future_for_ticket (tickets->pdata[i]);
+
+      if (!dray_future_is_done (future))
+        g_ptr_array_add (futures, g_steal_pointer (&future));
+    }
+
+  if (futures->len > 0)
+    dray_future_list_append (list, (DrayFuture *const *) futures->pdata, futures->len);
+}
+
+/* Additions first: what is done is then in the list, or was never put there. Returns whether
+ * there is more to do. */
+static gboolean
+update_futures (DrayLists *self)
+{
+  g_autoptr (DrayFutureList) list = NULL;
+  g_autoptr (GPtrArray) tickets = NULL;
+  g_autoptr (GArray) ids = NULL;
+  gboolean more;
+
+  g_mutex_lock (&self->pool->lock);
+  if (self->futures == NULL || self->detached)
+    {
+      g_mutex_unlock (&self->pool->lock);
+      return FALSE;
+    }
+  list = g_object_ref (self->futures);
+  tickets = steal_submitted_locked (self);
+  ids = self->submitted->len == 0 ? steal_done_locked (self) : NULL;
+  more = self->submitted->len > 0 || self->done->len > 0;
+  g_mutex_unlock (&self->pool->lock);
+
+  add_futures (list, tickets);
+  if (ids != NULL && ids->len > 0)
+    dray_future_list_remove (list, (const guint64 *) (gpointer) ids->data, ids->len);
+
+  return more;
+}
+
+void
+dray_lists_ticket_submitted_locked (DrayLists *self, DrayTicket *ticket)
+{
+  if (self->futures == NULL || self->detached)
+    return;
+
+  g_ptr_array_add (self->submitted, dray_ticket_ref (ticket));
+  dray_delivery_add_notice_locked (self->delivery, &self->notice);
+}
+
+void
+dray_lists_ticket_done_locked (DrayLists *self, DrayTicket *ticket)
+{
+  if (self->futures == NULL || self->detached)
+    return;
+
+  g_array_append_val (self->done, ticket->id);
+  dray_delivery_add_notice_locked (self->delivery, &self->notice);
+}
+
+/* --- Workers --- */
+
+static void
+kill_worker (guint64 worker_id, gpointer user_data)
+{
+  dray_pool_kill_worker (user_data, worker_id);
+}
+
+/* Copies of all pictures (transfer full), and their ids. */
+static GPtrArray *
+copy_pictures_locked (DrayLists *self, GHashTable *ids)
+{
+  GPtrArray *copies = g_ptr_array_new_with_free_func (picture_free);
+  GHashTableIter iter;
+  Picture *picture;
+
+  g_hash_table_iter_init (&iter, self->pictures);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &picture))
+    {
+      Picture *copy = g_new0 (Picture, 1);
+
+      *copy = *picture;
+      copy->task = picture->task != NULL ? dray_task_ref (picture->task) : NULL;
+      g_hash_table_add (ids, g_memdup2 (&picture->id, sizeof picture->id));
+      g_ptr_array_add (copies, copy);
+    }
+
+  return copies;
+}
+
+static void
+show_picture (DrayLists *self,
+              GListStore *workers,
+              GHashTable *processes,
+              const Picture *picture)
+{
+  DrayWorkerProcess *process = g_hash_table_lookup (processes, &picture->id);
+
+  if (process == NULL)
+    {
+      process = dray_worker_process_new (picture->id, picture->pid, picture->start_time,
+                                         kill_worker, dray_pool_ref (self->pool),
+                                         (GDestroyNotify) dray_pool_unref);
+      g_hash_table_insert (processes, g_memdup2 (&picture->id, sizeof picture->id), process);
+      dray_worker_process_update (process, picture->state, picture->task, picture->tasks_done);
+      g_list_store_append (workers, process);
+    }
+  else
+    {
+      dray_worker_process_update (process, picture->state, picture->task, picture->tasks_done);
+    }
+}
+
+static void
+remove_gone (GListStore *workers, GHashTable *processes, GHashTable *ids)
+{
+  GHashTableIter iter;
+  gpointer id;
+  DrayWorkerProcess *process;
+
+  g_hash_table_iter_init (&iter, processes);
+  while (g_hash_table_iter_next (&iter, &id, (gpointer *) &process))
+    {
+      g_autoptr (DrayWorkerProcess) kept = NULL;
+      guint position;
+
+      if (g_hash_table_contains (ids, id))
+        continue;
+
+      kept = g_object_ref (process);
+      g_hash_table_iter_remove (&iter);
+      dray_worker_process_update (kept, DRAY_WORKER_GONE, NULL,
+                                  dray_worker_process_get_tasks_done (kept));
+      if (g_list_store_find (workers, kept, &position))
+        g_list_store_remove (workers, position);
+    }
+}
+
+static void
+update_workers (DrayLists *self)
+{
+  g_autoptr (GListStore) workers = NULL;
+  g_autoptr (GHashTable) ids = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  g_autoptr (GHashTable) processes = NULL;
+  g_autoptr (GPtrArray) pictures = NULL;
+
+  g_mutex_lock (&self->pool->lock);
+  if (self->workers != NULL && !self->detached && self->workers_changed)
+    {
+      workers = g_object_ref (self->workers);
+      processes = g_hash_table_ref (self->processes);
+      pictures = copy_pictures_locked (self, ids);
+      self->workers_changed = FALSE;
+    }
+  g_mutex_unlock (&self->pool->lock);
+
+  if (workers == NULL)
+    return;
+
+  for (guint i = 0; i < pictures->len; i++)
+    show_picture (self, workers, processes, pictures->pdata[i]);
+  remove_gone (workers, processes, ids);
+}
+
+static gboolean
+shows_workers_locked (DrayPool *pool)
+{
+  return pool->lists != NULL && pool->lists->workers != NULL && !pool->lists->detached;
+}
+
+static Picture *
+get_picture_locked (DrayLists *self, DrayPoolWorker *worker)
+{
+  Picture *picture = g_hash_table_lookup (self->pictures, &worker->id);
+
+  if (picture == NULL)
+    {
+      picture = g_new0 (Picture, 1);
+      picture->id = worker->id;
+      picture->pid = dray_child_get_pid (worker->process.child);
+      picture->start_time = worker->start_time;
+      g_hash_table_insert (self->pictures, &picture->id, picture);
+    }
+
+  return picture;
+}
+
+void
+dray_lists_worker_changed (DrayPool *pool, DrayPoolWorker *worker)
+{
+  g_autoptr (DrayTask) old_task = NULL;
+
+  g_mutex_lock (&pool->lock);
+  if (shows_workers_locked (pool))
+    {
+      Picture *picture = get_picture_locked (pool->lists, worker);
+
+      old_task = picture->task;
+      picture->task = worker->current != NULL ? dray_task_ref (worker->current->task) : NULL;
+      picture->state = dray_pool_worker_get_public_state (worker);
+      picture->tasks_done = worker->tasks_done;
+      pool->lists->workers_changed = TRUE;
+      dray_delivery_add_notice_locked (pool->lists->delivery, &pool->lists->notice);
+    }
+  g_mutex_unlock (&pool->lock);
+}
+
+void
+dray_lists_worker_gone (DrayPool *pool, DrayPoolWorker *worker)
+{
+  Picture *picture = NULL;
+
+  g_mutex_lock (&pool->lock);
+  if (shows_workers_locked (pool)
+      && g_hash_table_steal_extended (pool->lists->pictures, &worker->id, NULL,
+                                      (gpointer *) &picture))
+    {
+      pool->lists->workers_changed = TRUE;
+      dray_delivery_add_notice_locked (pool->lists->delivery, &pool->lists->notice);
+    }
+  g_mutex_unlock (&pool->lock);
+
+  g_clear_pointer (&picture, picture_free);
+}
+
+gboolean
+dray_lists_steal_wanted_locked (DrayLists *self)
+{
+  gboolean wanted = self->workers_wanted;
+
+  self->workers_wanted = FALSE;
+  return wanted;
+}
+
+/* --- The notice --- */
+
+static void
+run (DrayNotice *notice)
+{
+  DrayLists *self = (DrayLists *) notice;
+
+  update_workers (self);
+  if (update_futures (self))
+    {
+      g_mutex_lock (&self->pool->lock);
+      dray_delivery_add_notice_locked (self->delivery, &self->notice);
+      g_mutex_unlock (&self->pool->lock);
+    }
+}
+
+static void
+drop (DrayNotice *notice)
+{
+  /* Part of this object, which the pool frees. */
+}
+
+/* --- Life --- */
+
+static DrayLists *
+get_lists_locked (DrayPool *pool)
+{
+  DrayLists *self = pool->lists;
+
+  if (self != NULL)
+    return self;
+
+  self = pool->lists = g_new0 (DrayLists, 1);
+  self->notice.run = run;
+  self->notice.drop = drop;
+  self->pool = pool;
+  self->delivery = dray_delivery_get_locked (pool);
+  self->submitted = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_ticket_unref);
+  self->done = g_array_new (FALSE, FALSE, sizeof (guint64));
+  self->pictures = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, picture_free);
+  self->processes = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_object_unref);
+  return self;
+}
+
+GListModel *
+dray_lists_get_futures (DrayPool *pool)
+{
+  DrayLists *self;
+
+  g_mutex_lock (&pool->lock);
+  self = get_lists_locked (pool);
+  if (self->futures == NULL)
+    {
+      self->futures = dray_future_list_new ();
+      for (GList *link = pool->open.head; link != NULL; link = link->next)
+        g_ptr_array_add (self->submitted, dray_ticket_ref (link->data));
+    }
+  g_mutex_unlock (&pool->lock);
+
+  while (update_futures (self))
+    ;
+  return G_LIST_MODEL (self->futures);
+}
+
+GListModel *
+dray_lists_get_workers (DrayPool *pool)
+{
+  DrayLists *self;
+
+  g_mutex_lock (&pool->lock);
+  self = get_lists_locked (pool);
+  if (self->workers == NULL)
+    {
+      self->workers = g_list_store_new (DRAY_TYPE_WORKER_PROCESS);
+      self->workers_wanted = TRUE;
+      dray_pool_wake_locked (pool);
+    }
+  g_mutex_unlock (&pool->lock);
+
+  return G_LIST_MODEL (self->workers);
+}
+
+void
+dray_lists_detach (DrayPool *pool)
+{
+  g_autoptr (DrayFutureList) futures = NULL;
+  g_autoptr (GListStore) workers = NULL;
+  g_autoptr (GPtrArray) submitted = NULL;
+  g_autoptr (GHashTable) processes = NULL;
+  g_autoptr (GHashTable) pictures = NULL;
+  g_autoptr (DrayDelivery) delivery = NULL;
+
+  g_mutex_lock (&pool->lock);
+  if (pool->lists != NULL && !pool->lists->detached)
+    {
+      DrayLists *self = pool->lists;
+
+      self->detached = TRUE;
+      dray_delivery_remove_notice_locked (self->delivery, &self->notice);
+      futures = g_steal_pointer (&self->futures);
+      workers = g_steal_pointer (&self->workers);
+      submitted = g_steal_pointer (&self->submitted);
+      processes = g_steal_pointer (&self->processes);
+      pictures = g_steal_pointer (&self->pictures);
+      delivery = g_steal_pointer (&self->delivery);
+    }
+  g_mutex_unlock (&pool->lock);
+}
+
+void
+dray_lists_free (DrayLists *self)
+{
+  g_assert (self->detached);
+
+  g_array_unref (self->done);
+  g_free (self);
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-pool-worker-private.h"
+
+#include <errno.h>
+#include <glib/gi18n-lib.h>
+#include <unistd.h>
+
+/* What the host hears from a worker: the table in dray-pool-worker.h, a function a message. */
+
+/* How many reads one turn of the loop does for one worker. */
+#define MAX_READS 8
+
+static void
+fail (DrayPoolWorker *self, GError *failure)
+{
+  g_set_error (&self->failure, failure->domain, failure->code,
+               /* Translators: the worker's program, then what is wrong. */
+               _ ("The worker “%s” sent something unexpected: %s"), self->pool->plan->display_name,
+               failure->message);
+  g_error_free (failure);
+  dray_pool_worker_set_state (self, DRAY_POOL_WORKER_FAILED);
+  dray_process_end (&self->process, 0);
+  dray_pool_worker_settle (self);
+}
+
+static GError *
+unexpected (const DrayFrameHeader *header)
+{
+  return g_error_new (DRAY_ERROR, DRAY_ERROR_PROTOCOL, _ ("a message “%s” out of turn"),
+                      dray_frame_type_to_string (header->type));
+}
+
+/* The current task has ended in the worker, which goes on with the next one, if it has any. */
+static void
+current_ended (DrayPoolWorker *self)
+{
+  g_autoptr (DrayTicket) ended = g_steal_pointer (&self->current);
+  guint max_tasks = self->pool->now.max_tasks_per_worker;
+
+  self->tasks_done++;
+  self->pool->n_early_deaths = 0;
+  dray_io_timer_clear (&self->timer);
+  dray_process_spare (&self->process);
+
+  self->current = g_steal_pointer (&self->next);
+  if (self->current != NULL)
+    dray_pool_worker_begin_current (self);
+  dray_pool_worker_settle (self);
+
+  if (self->state == DRAY_POOL_WORKER_STOPPING && self->current == NULL)
+    dray_process_end (&self->process, self->pool->now.grace_period);
+  else if (self->current == NULL
+           && (self->process.terminated || (max_tasks > 0 && self->tasks_taken >= max_tasks)))
+    dray_pool_worker_retire (self);
+}
+
+static void
+hear_hello (DrayPoolWorker *self, const DrayFrameHeader *header, GBytes *payload, GError **error)
+{
+  g_auto (DrayHello) hello = { 0 };
+
+  if (dray_hello_decode (header, payload, DRAY_ROLE_WORKER, &hello, error))
+    dray_pool_worker_set_state (self, DRAY_POOL_WORKER_INITIALIZING);
+}
+
+static void
+hear_launch_error (DrayPoolWorker *self, GBytes *payload)
+{
+  gboolean malformed;
+  g_autoptr (GError) reason = dray_error_decode (payload, &malformed);
+
+  g_set_error (&self->failure, DRAY_ERROR, DRAY_ERROR_LAUNCH,
+               _ ("The worker “%s” could not be prepared: %s"), self->pool->plan->display_name,
+               reason->message);
+  dray_pool_worker_set_state (self, DRAY_POOL_WORKER_FAILED);
+  dray_process_close_input (&self->process);
+  dray_process_end (&self->process, self->pool->now.grace_period);
+  dray_pool_worker_settle (self);
+}
+
+static void
+hear_item (DrayPoolWorker *self, GBytes *payload, GError **error)
+{
+  GVariant *value = dray_value_decode (payload, error);
+
+  if (value == NULL)
+    return;
+
+  g_mutex_lock (&self->pool->lock);
+  dray_ticket_add_item_locked (self->current, value);
+  g_mutex_unlock (&self->pool->lock);
+}
+
+static void
+hear_progress (DrayPoolWorker *self, GBytes *payload, GError **error)
+{
+  g_autofree char *text = NULL;
+  double fraction;
+
+  if (!dray_progress_decode (payload, &fraction, &text, error))
+    return;
+
+  g_mutex_lock (&self->pool->lock);
+  dray_ticket_add_progress_locked (self->current, fraction, g_steal_pointer (&text));
+  g_mutex_unlock (&self->pool->lock);
+}
+
+static void
+hear_result (DrayPoolWorker *self, GBytes *payload, GError **error)
+{
+  GVariant *result = dray_value_decode (payload, error);
+
+  if (result == NULL)
+    return;
+
+  dray_ticket_complete (self->current, result, NULL);
+  current_ended (self);
+}
+
+static void
+hear_error (DrayPoolWorker *self, GBytes *payload, GError **error)
+{
+  gboolean malformed;
+  GError *reason = dray_error_decode (payload, &malformed);
+
+  if (malformed)
+    {
+      g_propagate_error (error, reason);
+      return;
+    }
+
+  dray_ticket_complete (self->current, NULL, reason);
+  current_ended (self);
+}
+
+static void
+hear_returned (DrayPoolWorker *self)
+{
+  DrayTicket *ticket = g_steal_pointer (&self->next);
+
+  self->tasks_taken--;
+  dray_pool_requeue (self->pool, ticket);
+}
+
+/* Whether a message belongs to @ticket as it was last given to this worker. */
+static gboolean
+is_about (const DrayFrameHeader *header, DrayTicket *ticket)
+{
+  return ticket != NULL && header->task_id == ticket->id && header->attempt == ticket->attempt;
+}
+
+/* Of an attempt that is over: dropped. */
+static gboolean
+is_outdated (const DrayFrameHeader *header, DrayTicket *ticket)
+{
+  return ticket != NULL && header->task_id == ticket->id && header->attempt < ticket->attempt;
+}
+
+static void
+hear_ready_worker (DrayPoolWorker *self,
+                   const DrayFrameHeader *header,
+                   GBytes *payload,
+                   GError **error)
+{
+  gboolean about_current = is_about (header, self->current);
+
+  if (header->type == DRAY_FRAME_RETURNED && is_about (header, self->next))
+    hear_returned (self);
+  else if (about_current && header->type == DRAY_FRAME_ITEM)
+    hear_item (self, payload, error);
+  else if (about_current && header->type == DRAY_FRAME_PROGRESS)
+    hear_progress (self, payload, error);
+  else if (about_current && header->type == DRAY_FRAME_RESULT)
+    hear_result (self, payload, error);
+  else if (about_current && header->type == DRAY_FRAME_ERROR)
+    hear_error (self, payload, error);
+  else if (!is_outdated (header, self->current) && !is_outdated (header, self->next))
+    g_propagate_error (error, unexpected (header));
+}
+
+static void
+hear_new_worker (DrayPoolWorker *self,
+                 const DrayFrameHeader *header,
+                 GBytes *payload,
+                 GError **error)
+{
+  if (self->state == DRAY_POOL_WORKER_STARTING && header->type == DRAY_FRAME_HELLO)
+    {
+      hear_hello (self, header, payload, error);
+    }
+  else if (header->type == DRAY_FRAME_ERROR && header->task_id == 0)
+    {
+      hear_launch_error (self, payload);
+    }
+  else if (self->state == DRAY_POOL_WORKER_INITIALIZING && header->type == DRAY_FRAME_READY)
+    {
+      self->pool->n_launch_failures = 0;
+      self->was_ready = TRUE;
+      dray_pool_worker_set_state (self, DRAY_POOL_WORKER_READY);
+      dray_pool_worker_settle (self);
+    }
+  else
+    {
+      g_propagate_error (error, unexpected (header));
+    }
+}
+
+/* Takes what is complete out of the decoder; FALSE: there is nothing more to be had here. */
+static gboolean
+hear_all (DrayPoolWorker *self)
+{
+  DrayFrameHeader header;
+  GBytes *payload = NULL;
+  GError *error = NULL;
+
+  while (self->state != DRAY_POOL_WORKER_FAILED
+         && dray_decoder_next (self->decoder, &header, &payload, &error))
+    {
+      if (dray_pool_worker_is_starting (self->state))
+        hear_new_worker (self, &header, payload, &error);
+      else
+        hear_ready_worker (self, &header, payload, &error);
+      g_clear_pointer (&payload, g_bytes_unref);
+
+      if (error != NULL)
+        break;
+    }
+
+  if (error != NULL)
+    fail (self, error);
+  return self->state != DRAY_POOL_WORKER_FAILED;
+}
+
+gboolean
+dray_pool_worker_read_output (DrayProcess *process)
+{
+  DrayPoolWorker *self = (DrayPoolWorker *) process;
+  guint64 n_bytes = 0;
+  gboolean open = TRUE;
+
+  for (guint i = 0; i < MAX_READS && open && process->reading; i++)
+    {
+      gsize size;
+      guint8 *space = dray_decoder_get_space (self->decoder, &size);
+      gssize n_read = read (process->output_fd, space, size);
+
+      if (n_read < 0 && (errno == EAGAIN || errno == EINTR))
+        break;
+
+      open = n_read > 0;
+      if (!open)
+        break;
+
+      n_bytes += (guint64) n_read;
+      dray_decoder_take (self->decoder, (gsize) n_read);
+      open = hear_all (self);
+      dray_pool_worker_update_reading (self);
+      if ((gsize) n_read < size)
+        break;
+    }
+
+  g_mutex_lock (&self->pool->lock);
+  self->pool->counters.bytes_in += n_bytes;
+  g_mutex_unlock (&self->pool->lock);
+
+  if (open)
+    dray_pool_dispatch (self->pool);
+  return open;
+}

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-pool-worker-private.h"
+
+#include "dray-error-private.h"
+#include "dray-lists.h"
+#include "dray-task-private.h"
+
+#include <glib/gi18n-lib.h>
+
+#define WORKER_OF(pointer, member)                                                                \
+  ((DrayPoolWorker *) (gpointer) ((guint8 *) (pointer) - G_STRUCT_OFFSET (DrayPoolWorker, member)))
+
+/* --- Where it stands in the pool --- */
+
+static void
+set_idle (DrayPoolWorker *self, gboolean idle)
+{
+  DrayPool *pool = self->pool;
+
+  if (self->is_idle == idle)
+    return;
+
+  self->is_idle = idle;
+  if (!idle)
+    {
+      g_queue_unlink (&pool->idle_workers, &self->idle_link);
+      return;
+    }
+
+  /* In front: the warmest worker is used first, and those that are not needed grow cold. */
+  g_queue_push_head_link (&pool->idle_workers, &self->idle_link);
+  self->idle_since = g_get_monotonic_time ();
+  if (self->idle_timer.io == NULL && pool->now.idle_timeout > 0)
+    dray_io_timer_set (&self->idle_timer, self->process.io,
+                       self->idle_since
+                         + (gint64) pool->now.idle_timeout * G_TIME_SPAN_MILLISECOND);
+}
+
+/* Whether it can be given another task at all. One that was sent TERM for a task can't: the
+ * signal might hit the next one. */
+static gboolean
+is_open (DrayPoolWorker *self)
+{
+  return self->state == DRAY_POOL_WORKER_READY && self->process.input_fd >= 0
+         && !dray_process_is_ending (&self->process);
+}
+
+/* To be called after whatever changes its state or its tasks. */
+void
+dray_pool_worker_settle (DrayPoolWorker *self)
+{
+  gboolean busy = self->current != NULL;
+
+  if (self->is_busy != busy)
+    {
+      self->is_busy = busy;
+      self->pool->n_busy += busy ? 1 : -1u;
+    }
+  set_idle (self, !busy && is_open (self));
+  dray_lists_worker_changed (self->pool, self);
+}
+
+gboolean
+dray_pool_worker_is_starting (DrayPoolWorkerState state)
+{
+  return state == DRAY_POOL_WORKER_STARTING || state == DRAY_POOL_WORKER_INITIALIZING;
+}
+
+/* The only place where a worker's state changes. */
+void
+dray_pool_worker_set_state (DrayPoolWorker *self, DrayPoolWorkerState state)
+{
+  static const gboolean allowed[][DRAY_POOL_WORKER_FAILED + 1] = {
+    [DRAY_POOL_WORKER_STARTING] = { [DRAY_POOL_WORKER_INITIALIZING] = TRUE,
+                                    [DRAY_POOL_WORKER_FAILED] = TRUE },
+    [DRAY_POOL_WORKER_INITIALIZING] = { [DRAY_POOL_WORKER_READY] = TRUE,
+                                        [DRAY_POOL_WORKER_FAILED] = TRUE },
+    [DRAY_POOL_WORKER_READY] = { [DRAY_POOL_WORKER_STOPPING] = TRUE,
+                                 [DRAY_POOL_WORKER_FAILED] = TRUE },
+    [DRAY_POOL_WORKER_STOPPING] = { [DRAY_POOL_WORKER_FAILED] = TRUE },
+    [DRAY_POOL_WORKER_FAILED] = { FALSE },
+  };
+
+  g_assert (allowed[self->state][state]);
+
+  if (dray_pool_worker_is_starting (self->state) && !dray_pool_worker_is_starting (state))
+    {
+      self->pool->n_starting--;
+      dray_io_timer_clear (&self->timer);
+    }
+  self->state = state;
+}
+
+DrayWorkerState
+dray_pool_worker_get_public_state (DrayPoolWorker *self)
+{
+  switch (self->state)
+    {
+    case DRAY_POOL_WORKER_STARTING:
+    case DRAY_POOL_WORKER_INITIALIZING:
+      return DRAY_WORKER_STARTING;
+    case DRAY_POOL_WORKER_READY:
+      return self->current != NULL ? DRAY_WORKER_BUSY : DRAY_WORKER_IDLE;
+    case DRAY_POOL_WORKER_STOPPING:
+      return self->current != NULL ? DRAY_WORKER_BUSY : DRAY_WORKER_STOPPING;
+    case DRAY_POOL_WORKER_FAILED:
+    default:
+      return DRAY_WORKER_STOPPING;
+    }
+}
+
+/* --- Writing --- */
+
+static void
+flush (DrayPoolWorker *self)
+{
+  g_autoptr (GError) error = NULL;
+  gsize written = 0;
+  gboolean open;
+
+  if (self->process.input_fd < 0)
+    {
+      dray_outbox_clear (self->outbox);
+      return;
+    }
+
+  open = dray_outbox_flush (self->outbox, self->process.input_fd, &written, &error);
+  g_mutex_lock (&self->pool->lock);
+  self->pool->counters.bytes_out += written;
+  g_mutex_unlock (&self->pool->lock);
+
+  if (!open)
+    {
+      /* It closed its end, or died. What it has still to say is read; then it has to go. */
+      dray_outbox_clear (self->outbox);
+      dray_process_close_input (&self->process);
+      dray_process_end (&self->process, self->pool->now.grace_period);
+      dray_pool_worker_settle (self);
+      return;
+    }
+
+  if (self->state == DRAY_POOL_WORKER_STOPPING && dray_outbox_is_empty (self->outbox))
+    dray_process_close_input (&self->process);
+  else
+    dray_process_set_writing (&self->process, !dray_outbox_is_empty (self->outbox));
+}
+
+static void
+send (DrayPoolWorker *self, DrayMessage *message)
+{
+  dray_outbox_push (self->outbox, message);
+  flush (self);
+}
+
+static void
+write_input (DrayProcess *process)
+{
+  flush ((DrayPoolWorker *) process);
+}
+
+static void
+send_cancel (DrayPoolWorker *self, DrayTicket *ticket, gboolean recall)
+{
+  DrayMessage message;
+
+  dray_message_init_cancel (&message, ticket->id, ticket->attempt, recall);
+  send (self, &message);
+}
+
+/* --- Tasks --- */
+
+/* It takes up the task that it has; from here the time limit counts. */
+void
+dray_pool_worker_begin_current (DrayPoolWorker *self)
+{
+  DrayTicket *ticket = self->current;
+  guint limit = dray_task_get_time_limit (ticket->task);
+  gboolean cancelled;
+
+  g_mutex_lock (&self->pool->lock);
+  dray_ticket_start_locked (ticket);
+  cancelled = ticket->cancel_requested;
+  g_mutex_unlock (&self->pool->lock);
+
+  if (limit > 0)
+    dray_io_timer_set (&self->timer, self->process.io,
+                       g_get_monotonic_time () + (gint64) limit * G_TIME_SPAN_MILLISECOND);
+
+  /* Cancelled while it waited in the worker, which had begun it before it heard of that. */
+  if (cancelled)
+    dray_process_end (&self->process, self->pool->now.grace_period);
+}
+
+void
+dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
+{
+  g_autoptr (GError) error = NULL;
+  DrayMessage message;
+
+  ticket->attempt++;
+  if (!dray_message_init_submit (&message, ticket->id, ticket->attempt,
+                                 dray_task_get_function (ticket->task),
+                                 dray_task_get_arguments (ticket->task),
+                                 self->pool->now.max_message_size, &error))
+    {
+      dray_ticket_complete (ticket, NULL, g_steal_pointer (&error));
+      dray_ticket_unref (ticket);
+      return;
+    }
+
+  self->tasks_taken++;
+  if (self->current == NULL)
+    {
+      self->current = ticket;
+      dray_pool_worker_begin_current (self);
+    }
+  else
+    {
+      g_assert (self->next == NULL);
+      self->next = ticket;
+      self->next_recalled = FALSE;
+    }
+
+  dray_pool_worker_settle (self);
+  send (self, &message);
+}
+
+gboolean
+dray_pool_worker_can_take (DrayPoolWorker *self)
+{
+  guint max_tasks = self->pool->now.max_tasks_per_worker;
+
+  /* A worker that is being asked to stop a task returns what waits behind it. */
+  return is_open (self) && self->next == NULL
+         && (self->current == NULL || self->process.end_timer.io == NULL)
+         && (max_tasks == 0 || self->tasks_taken < max_tasks);
+}
+
+void
+dray_pool_worker_recall (DrayPoolWorker *self)
+{
+  if (self->next == NULL || self->next_recalled)
+    return;
+
+  self->next_recalled = TRUE;
+  send_cancel (self, self->next, TRUE);
+}
+
+gboolean
+dray_pool_worker_cancel (DrayPoolWorker *self, DrayTicket *ticket)
+{
+  if (ticket != self->current && ticket != self->next)
+    return FALSE;
+
+  send_cancel (self, ticket, FALSE);
+  if (ticket == self->current)
+    dray_process_end (&self->process, self->pool->now.grace_period);
+  dray_pool_worker_update_reading (self);
+  return TRUE;
+}
+
+void
+dray_pool_worker_retire (DrayPoolWorker *self)
+{
+  DrayMessage message;
+
+  if (dray_pool_worker_is_starting (self->state))
+    {
+      self->failure = g_error_new_literal (DRAY_ERROR, DRAY_ERROR_SHUT_DOWN,
+                                           _ ("The executor was shut down"));
+      dray_pool_worker_set_state (self, DRAY_POOL_WORKER_FAILED);
+      dray_process_close_input (&self->process);
+      dray_process_end (&self->process, self->pool->now.grace_period);
+      dray_pool_worker_settle (self);
+      return;
+    }
+
+  if (self->state != DRAY_POOL_WORKER_READY)
+    return;
+
+  dray_pool_worker_set_state (self, DRAY_POOL_WORKER_STOPPING);
+  dray_pool_worker_settle (self);
+  dray_message_init_empty (&message, DRAY_FRAME_GOODBYE, 0, 0);
+  send (self, &message);
+
+  /* With a task at work its own limits count; the time to go begins when that is done. */
+  if (self->current == NULL)
+    dray_process_end (&self->process, self->pool->now.grace_period);
+}
+
+void
+dray_pool_worker_retire_when_idle (DrayPoolWorker *self)
+{
+  if (self->current == NULL)
+    dray_pool_worker_retire (self);
+}
+
+void
+dray_pool_worker_end (DrayPoolWorker *self, guint grace)
+{
+  if (self->current != NULL && grace > 0 && !self->process.terminated)
+    send_cancel (self, self->current, FALSE);
+  dray_pool_worker_retire (self);
+  dray_process_end (&self->process, grace);
+  dray_pool_worker_update_reading (self);
+}
+
+static void
+out_of_time_cb (DrayIoTimer *timer)
+{
+  DrayPoolWorker *self = WORKER_OF (timer, timer);
+  DrayTicket *ticket = self->current;
+
+  if (dray_pool_worker_is_starting (self->state))
+    {
+      g_set_error (&self->failure, DRAY_ERROR, DRAY_ERROR_LAUNCH,
+                   _ ("The worker “%s” was not ready in time"), self->pool->plan->display_name);
+      dray_pool_worker_set_state (self, DRAY_POOL_WORKER_FAILED);
+      dray_process_end (&self->process, 0);
+      dray_pool_worker_settle (self);
+      return;
+    }
+
+  dray_ticket_complete (ticket, NULL,
+                        g_error_new (DRAY_ERROR, DRAY_ERROR_TIMED_OUT,
+                                     _ ("“%s” took longer than its limit of %.3g s"),
+                                     dray_task_get_label (ticket->task),
+                                     dray_task_get_time_limit (ticket->task) / 1000.0));
+  dray_pool_worker_cancel (self, ticket);
+}
+
+static void
+idle_cb (DrayIoTimer *timer)
+{
+  DrayPoolWorker *self = WORKER_OF (timer, idle_timer);
+  gint64 timeout = (gint64) self->pool->now.idle_timeout * G_TIME_SPAN_MILLISECOND;
+
+  /* It worked meanwhile: the timer is left alone by each task, and looks for itself. */
+  if (!self->is_idle || timeout == 0)
+    return;
+
+  if (g_get_monotonic_time () < self->idle_since + timeout)
+    dray_io_timer_set (&self->idle_timer, self->process.io, self->idle_since + timeout);
+  else
+    dray_pool_worker_retire (self);
+}
+
+/* --- Reading --- */
+
+/* What nobody waits for is left in the pipe, and the worker waits, while too much of what was
+ * read before lies undelivered. What will be dropped anyway is read. */
+void
+dray_pool_worker_update_reading (DrayPoolWorker *self)
+{
+  DrayPool *pool = self->pool;
+  DrayTicket *current = self->current;
+  gboolean reading;
+
+  g_mutex_lock (&pool->lock);
+  reading = !pool->throttled || pool->n_urgent > 0 || current == NULL || current->n_waiters > 0
+            || current->future == NULL || dray_ticket_is_done_locked (current);
+  g_mutex_unlock (&pool->lock);
+
+  dray_process_set_reading (&self->process, reading);
+}
+
+/* --- The end --- */
+
+/* Why it could not be started. */
+static GError *
+describe_launch_failure (DrayPoolWorker *self)
+{
+  g_autofree char *how = dray_exit_describe (dray_child_get_exit (self->process.child));
+  g_autofree char *last_words = dray_process_dup_last_words (&self->process);
+
+  if (self->failure != NULL)
+    return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH, "%s%s", self->failure->message, last_words);
+
+  /* Translators: the worker's program, how it ended ("exited with status 3"), what it said. */
+  return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("The worker “%s” %s before it was ready%s"),
+                      self->pool->plan->display_name, how, last_words);
+}
+
+/* What became of the task that it ran. */
+static GError *
+describe_death (DrayPoolWorker *self, DrayTicket *ticket)
+{
+  g_autofree char *how = dray_exit_describe (dray_child_get_exit (self->process.child));
+  g_autofree char *last_words = dray_process_dup_last_words (&self->process);
+
+  if (ticket->cancel_requested)
+    return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
+
+  if (self->failure != NULL)
+    return g_error_new (self->failure->domain, self->failure->code, "%s%s",
+                        self->failure->message, last_words);
+
+  /* Translators: the task, how its process ended ("exited with status 3"), what it said. */
+  return g_error_new (DRAY_ERROR, DRAY_ERROR_WORKER_DIED, _ ("The worker for “%s” %s%s"),
+                      dray_task_get_label (ticket->task), how, last_words);
+}
+
+static void
+lose_current (DrayPoolWorker *self)
+{
+  g_autoptr (DrayTicket) ticket = g_steal_pointer (&self->current);
+  gboolean retry;
+
+  g_mutex_lock (&self->pool->lock);
+  retry = !dray_ticket_is_done_locked (ticket) && !ticket->cancel_requested
+          && ticket->attempt <= dray_task_get_max_retries (ticket->task);
+  if (retry)
+    self->pool->counters.retried++;
+  g_mutex_unlock (&self->pool->lock);
+
+  if (retry)
+    dray_pool_requeue (self->pool, g_steal_pointer (&ticket));
+  else
+    dray_ticket_complete (ticket, NULL, describe_death (self, ticket));
+}
+
+static void
+count_end (DrayPoolWorker *self, gboolean as_asked)
+{
+  DrayCounters *counters = &self->pool->counters;
+
+  g_mutex_lock (&self->pool->lock);
+  if (as_asked)
+    counters->workers_retired++;
+  else
+    counters->workers_died++;
+  g_mutex_unlock (&self->pool->lock);
+}
+
+static gboolean
+was_shut_down (DrayPoolWorker *self)
+{
+  return g_error_matches (self->failure, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+}
+
+static void
+gone (DrayProcess *process)
+{
+  DrayPoolWorker *self = (DrayPoolWorker *) process;
+  DrayPool *pool = self->pool;
+  gboolean retired = self->state == DRAY_POOL_WORKER_STOPPING && self->current == NULL
+                     && !process->terminated && !process->killed;
+
+  count_end (self, retired || was_shut_down (self));
+  if (!self->was_ready && !was_shut_down (self))
+    dray_pool_note_launch_failure (pool, describe_launch_failure (self));
+  else if (!retired && self->tasks_done == 0)
+    dray_pool_note_early_death (pool);
+
+  if (self->next != NULL)
+    dray_pool_requeue (pool, g_steal_pointer (&self->next));
+  if (self->current != NULL)
+    lose_current (self);
+
+  dray_pool_worker_free (self);
+  dray_pool_dispatch (pool);
+}
+
+static void
+ending (DrayProcess *process)
+{
+  DrayPoolWorker *self = (DrayPoolWorker *) process;
+
+  if (self->decoder != NULL)
+    dray_pool_worker_settle (self);
+}
+
+/* --- The start --- */
+
+static const DrayProcessFuncs funcs = {
+  .read_output = dray_pool_worker_read_output,
+  .write_input = write_input,
+  .ending = ending,
+  .gone = gone,
+};
+
+static void
+send_hello (DrayPoolWorker *self)
+{
+  const DrayHello hello = {
+    .role = DRAY_ROLE_HOST,
+    .version = DRAY_PROTOCOL_VERSION,
+    .arguments = self->pool->plan->arguments,
+  };
+  DrayMessage message;
+
+  dray_message_init_hello (&message, &hello);
+  send (self, &message);
+}
+
+gboolean
+dray_pool_worker_start (DrayPool *pool, GError **error)
+{
+  DrayLaunchPlan *plan = pool->plan;
+  DrayPoolWorker *self = g_new0 (DrayPoolWorker, 1);
+  DraySpawn spawn = {
+    .argv = (const char *const *) plan->argv,
+    .environment = (const char *const *) plan->environment,
+    .directory = plan->directory,
+    .status_fd = -1,
+  };
+
+  self->pool = pool;
+  if (!dray_process_start (&self->process, pool, &funcs, &spawn, TRUE,
+                           plan->stderr_mode == DRAY_STDERR_CAPTURE, error))
+    {
+      g_free (self);
+      return FALSE;
+    }
+
+  self->id = ++pool->last_worker_id;
+  self->start_time = g_get_real_time ();
+  self->link.data = self;
+  self->idle_link.data = self;
+  self->timer.expired = out_of_time_cb;
+  self->idle_timer.expired = idle_cb;
+  self->decoder = dray_decoder_new (pool->now.max_message_size);
+  self->outbox = dray_outbox_new ();
+
+  g_queue_push_tail_link (&pool->workers, &self->link);
+  pool->n_starting++;
+  if (pool->now.launch_timeout > 0)
+    dray_io_timer_set (&self->timer, self->process.io,
+                       g_get_monotonic_time ()
+                         + (gint64) pool->now.launch_timeout * G_TIME_SPAN_MILLISECOND);
+
+  g_mutex_lock (&pool->lock);
+  pool->counters.workers_started++;
+  g_mutex_unlock (&pool->lock);
+
+  dray_pool_worker_settle (self);
+  send_hello (self);
+  return TRUE;
+}
+
+void
+dray_pool_worker_free (DrayPoolWorker *self)
+{
+  DrayPool *pool = self->pool;
+
+  if (dray_pool_worker_is_starting (self->state))
+    pool->n_starting--;
+  if (self->is_busy)
+    pool->n_busy--;
+  self->is_busy = FALSE;
+  set_idle (self, FALSE);
+  g_queue_unlink (&pool->workers, &self->link);
+  dray_lists_worker_gone (pool, self);
+
+  dray_io_timer_clear (&self->timer);
+  dray_io_timer_clear (&self->idle_timer);
+  dray_process_clear (&self->process);
+  dray_decoder_free (self->decoder);
+  dray_outbox_free (self->outbox);
+  g_clear_error (&self->failure);
+  g_assert (self->current == NULL && self->next == NULL);
+  g_free (self);
+}

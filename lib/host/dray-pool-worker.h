@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * The pooled worker: a process that runs calls one after another, and the host's end of the
+ * channel to it.
+ *
+ *   state          hears                           does
+ *   STARTING       hello → INITIALIZING            our hello is written at once; a timer runs
+ *                  error for task 0, its end       → launch failure
+ *   INITIALIZING   ready → READY                   the timer goes on
+ *                  error for task 0, its end       → launch failure
+ *   READY          item, progress: deliver         takes tasks: `current` runs, `next` waits in
+ *                  result, error of `current`:     the worker, so that it never idles between
+ *                    complete; `next` becomes      two
+ *                    current
+ *                  returned, of `next`: requeue
+ *                  its end → the current task is
+ *                    lost
+ *   STOPPING       as READY, but nothing new is    goodbye was written, input closed
+ *                  given to it
+ *   FAILED         nothing: output is discarded    it broke the protocol or ran out of time to
+ *                                                  start; it is being killed
+ *
+ * `current` stays assigned after its future was completed otherwise (cancelled, timed out), until
+ * the worker confirms or is gone: its next words are about that task, and are dropped.
+ *
+ * The worker writes the result of a task before it begins the next one, and returns what it was
+ * given in advance when it is told to cancel. So when a worker is killed for its current task,
+ * the next one was not started.
+ */
+
+#include "dray-process.h"
+#include "dray-decoder.h"
+#include "dray-outbox.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  DRAY_POOL_WORKER_STARTING,
+  DRAY_POOL_WORKER_INITIALIZING,
+  DRAY_POOL_WORKER_READY,
+  DRAY_POOL_WORKER_STOPPING,
+  DRAY_POOL_WORKER_FAILED,
+} DrayPoolWorkerState;
+
+/* I/O thread only. */
+struct _DrayPoolWorker
+{
+  DrayProcess process; /* first */
+  DrayPool *pool;      /* (unowned) */
+  guint64 id;
+  gint64 start_time; /* real time, µs */
+  GList link;        /* in the pool's workers */
+  GList idle_link;   /* in the pool's idle workers */
+  gboolean is_idle;  /* it is in there */
+  gboolean is_busy;  /* counted in n_busy */
+
+  DrayPoolWorkerState state;
+  gboolean was_ready;
+  DrayDecoder *decoder;  /* (owned) */
+  DrayOutbox *outbox;    /* (owned) */
+  DrayTicket *current;   /* (owned) (nullable) */
+  DrayTicket *next;      /* (owned) (nullable) */
+  gboolean next_recalled;
+  guint64 tasks_taken;
+  guint64 tasks_done;
+  DrayIoTimer timer; /* the time to start in; then the time limit of the current task */
+  DrayIoTimer idle_timer;
+  gint64 idle_since; /* monotonic, µs */
+  GError *failure;   /* (owned) (nullable): why it could not start, or what it did wrong */
+};
+
+/* Errors of DRAY_ERROR_LAUNCH. The worker adds itself to the pool, and leaves it when it is
+ * gone. */
+gboolean dray_pool_worker_start (DrayPool *pool, GError **error);
+void dray_pool_worker_free (DrayPoolWorker *self);
+
+/* Takes the ticket's reference. Encoding it can fail: then the ticket is completed, and the
+ * worker as free as before. */
+void dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket);
+gboolean dray_pool_worker_can_take (DrayPoolWorker *self);
+/* Asks for the next task back, since another worker has nothing to do. */
+void dray_pool_worker_recall (DrayPoolWorker *self);
+/* @ticket was cancelled; returns whether it was this worker's. */
+gboolean dray_pool_worker_cancel (DrayPoolWorker *self, DrayTicket *ticket);
+/* No more tasks: it ends when it has done what it has. */
+void dray_pool_worker_retire (DrayPoolWorker *self);
+/* The same, if it has nothing. */
+void dray_pool_worker_retire_when_idle (DrayPoolWorker *self);
+/* What it runs was given up: ends it in @grace ms, 0 at once. */
+void dray_pool_worker_end (DrayPoolWorker *self, guint grace);
+void dray_pool_worker_update_reading (DrayPoolWorker *self);
+DrayWorkerState dray_pool_worker_get_public_state (DrayPoolWorker *self);
+
+G_END_DECLS

@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-pool.h"
+
+#include "dray-error-private.h"
+#include "dray-future-private.h"
+#include "dray-lists.h"
+#include "dray-task-private.h"
+
+#include <glib/gi18n-lib.h>
+
+/* The part of the pool that any thread may use; the I/O thread's is dray-dispatch.c. */
+
+DrayPool *
+dray_pool_new (DrayLaunchPlan *plan, const DrayPoolOptions *options)
+{
+  DrayPool *self = g_new0 (DrayPool, 1);
+
+  g_atomic_ref_count_init (&self->ref_count);
+  self->plan = plan != NULL ? dray_launch_plan_ref (plan) : NULL;
+  self->options = *options;
+  self->now = *options;
+  self->client.wake = dray_pool_wake_cb;
+  self->relaunch.expired = dray_pool_relaunch_cb;
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->closed_cond);
+  self->calls = dray_pending_queue_new ();
+  self->commands = dray_pending_queue_new ();
+  self->kills = g_array_new (FALSE, FALSE, sizeof (guint64));
+  self->deliveries = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) dray_delivery_unref);
+
+  return self;
+}
+
+DrayPool *
+dray_pool_ref (DrayPool *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+dray_pool_unref (DrayPool *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  g_assert (self->io == NULL && g_queue_is_empty (&self->workers));
+  g_clear_pointer (&self->plan, dray_launch_plan_unref);
+  dray_pending_queue_free (self->calls);
+  dray_pending_queue_free (self->commands);
+  g_array_unref (self->kills);
+  g_hash_table_unref (self->deliveries);
+  g_clear_pointer (&self->lists, dray_lists_free);
+  g_clear_error (&self->launch_error);
+  g_cond_clear (&self->closed_cond);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+void
+dray_pool_wake_locked (DrayPool *self)
+{
+  if (self->io != NULL)
+    dray_io_thread_wake (self->io, &self->client);
+}
+
+/* --- Limits --- */
+
+void
+dray_pool_set_urgent_locked (DrayPool *self, gboolean urgent)
+{
+  self->n_urgent += urgent ? 1 : -1u;
+  if (self->throttled || self->paused)
+    {
+      self->reading_changed = TRUE;
+      dray_pool_wake_locked (self);
+    }
+}
+
+/* Throttling begins at the limit and ends at half of it, so that it does not flutter. */
+void
+dray_pool_count_undelivered_locked (DrayPool *self, int items, gssize bytes)
+{
+  const DrayPoolOptions *options = &self->options;
+  DrayCounters *counters = &self->counters;
+  guint64 n_items, n_bytes;
+
+  counters->undelivered_items += (guint64) (gint64) items;
+  counters->undelivered_bytes += (guint64) bytes;
+  n_items = counters->undelivered_items;
+  n_bytes = counters->undelivered_bytes;
+
+  if (!self->throttled
+      && ((options->max_undelivered_items > 0 && n_items >= options->max_undelivered_items)
+          || (options->max_undelivered_bytes > 0 && n_bytes >= options->max_undelivered_bytes)))
+    {
+      self->throttled = TRUE;
+      self->reading_changed = TRUE;
+      dray_pool_wake_locked (self);
+    }
+  else if (self->throttled
+           && (options->max_undelivered_items == 0 || n_items <= options->max_undelivered_items / 2)
+           && (options->max_undelivered_bytes == 0 || n_bytes <= options->max_undelivered_bytes / 2))
+    {
+      self->throttled = FALSE;
+      self->reading_changed = TRUE;
+      dray_pool_wake_locked (self);
+    }
+}
+
+static gsize
+task_size (DrayTask *task)
+{
+  GVariant *arguments = dray_task_get_arguments (task);
+  GBytes *input = dray_task_get_input_bytes (task);
+
+  return (arguments != NULL ? g_variant_get_size (arguments) : 0)
+         + (input != NULL ? g_bytes_get_size (input) : 0);
+}
+
+static DrayPendingQueue *
+queue_for (DrayPool *self, DrayTask *task)
+{
+  return dray_task_get_kind (task) == DRAY_TASK_CALL ? self->calls : self->commands;
+}
+
+static gsize
+n_pending_locked (DrayPool *self)
+{
+  return dray_pending_queue_get_length (self->calls)
+         + dray_pending_queue_get_length (self->commands);
+}
+
+/* Whether one more task has room. */
+static gboolean
+has_room_locked (DrayPool *self, DrayTask *task)
+{
+  gsize n_pending = n_pending_locked (self);
+
+  /* A single task always has room: else one that is larger than the limit never would. */
+  if (n_pending == 0)
+    return TRUE;
+
+  return (self->options.max_pending_tasks == 0 || n_pending < self->options.max_pending_tasks)
+         && (self->options.max_pending_bytes == 0
+             || self->pending_bytes + task_size (task) <= self->options.max_pending_bytes);
+}
+
+/* --- The queue --- */
+
+/* Takes a reference for the queue. */
+static void
+enqueue_locked (DrayPool *self, DrayTicket *ticket, gboolean first)
+{
+  DrayPendingQueue *queue = queue_for (self, ticket->task);
+  int priority = dray_task_get_priority (ticket->task);
+
+  if (first)
+    dray_pending_queue_push_head (queue, &ticket->pending, priority);
+  else
+    dray_pending_queue_push_tail (queue, &ticket->pending, priority);
+  self->pending_bytes += task_size (ticket->task);
+}
+
+static void
+offer_room_locked (DrayPool *self)
+{
+  GList *link = self->room_waiters.head;
+  DrayRoomWaiter *waiter;
+
+  if (link == NULL)
+    return;
+
+  waiter = link->data;
+  if (waiter->notice.queued || !has_room_locked (self, waiter->task))
+    return;
+
+  g_queue_unlink (&self->room_waiters, link);
+  dray_delivery_add_notice_locked (waiter->delivery, &waiter->notice);
+}
+
+gboolean
+dray_pool_wait_for_room (DrayPool *self, DrayRoomWaiter *waiter)
+{
+  gboolean waits;
+
+  g_mutex_lock (&self->lock);
+  waits = !self->shutting_down && !has_room_locked (self, waiter->task);
+  if (waits)
+    {
+      waiter->link.data = waiter;
+      if (waiter->delivery == NULL)
+        waiter->delivery = dray_delivery_get_locked (self);
+      g_queue_push_tail_link (&self->room_waiters, &waiter->link);
+    }
+  g_mutex_unlock (&self->lock);
+
+  return waits;
+}
+
+gboolean
+dray_pool_stop_waiting (DrayPool *self, DrayRoomWaiter *waiter)
+{
+  gboolean waited;
+
+  g_mutex_lock (&self->lock);
+  waited = g_queue_find (&self->room_waiters, waiter) != NULL;
+  if (waited)
+    g_queue_unlink (&self->room_waiters, &waiter->link);
+  else
+    waited = dray_delivery_remove_notice_locked (waiter->delivery, &waiter->notice);
+  offer_room_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  return waited;
+}
+
+void
+dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket)
+{
+  dray_pending_queue_remove (queue_for (self, ticket->task), &ticket->pending);
+  self->pending_bytes -= task_size (ticket->task);
+  offer_room_locked (self);
+}
+
+void
+dray_pool_requeue (DrayPool *self, DrayTicket *ticket)
+{
+  GError *error = NULL;
+  gboolean queued = FALSE;
+
+  g_mutex_lock (&self->lock);
+  if (ticket->cancel_requested)
+    error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
+  else if (self->shutting_down && self->mode > DRAY_SHUTDOWN_CANCEL_PENDING)
+    error = dray_pool_shut_down_error ();
+  else if (self->shutting_down && self->mode == DRAY_SHUTDOWN_CANCEL_PENDING)
+    {
+      ticket->cancel_requested = TRUE;
+      error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
+    }
+  else if (!dray_ticket_is_done_locked (ticket))
+    {
+      dray_ticket_restart_locked (ticket);
+      enqueue_locked (self, ticket, TRUE);
+      queued = TRUE;
+    }
+  g_mutex_unlock (&self->lock);
+
+  if (error != NULL)
+    dray_ticket_complete (ticket, NULL, error);
+  if (!queued)
+    dray_ticket_unref (ticket);
+}
+
+void
+dray_pool_ticket_done_locked (DrayPool *self, DrayTicket *ticket)
+{
+  if (dray_pending_link_is_queued (&ticket->pending))
+    dray_pool_dequeue_locked (self, ticket);
+  g_queue_unlink (&self->open, &ticket->open_link);
+
+  if (self->lists != NULL)
+    dray_lists_ticket_done_locked (self->lists, ticket);
+}
+
+/* --- Submitting --- */
+
+GError *
+dray_pool_shut_down_error (void)
+{
+  return g_error_new_literal (DRAY_ERROR, DRAY_ERROR_SHUT_DOWN, _ ("The executor was shut down"));
+}
+
+/* Why @ticket is not accepted, or NULL. */
+static GError *
+find_refusal_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellable)
+{
+  GError *error = NULL;
+
+  if (g_cancellable_is_cancelled (cancellable))
+    {
+      ticket->cancel_requested = TRUE;
+      return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
+    }
+
+  if (self->shutting_down)
+    return dray_pool_shut_down_error ();
+
+  if (self->plan == NULL && dray_task_get_kind (ticket->task) == DRAY_TASK_CALL)
+    return g_error_new_literal (DRAY_ERROR, DRAY_ERROR_LAUNCH,
+                                _ ("This executor has no launcher, so that it runs commands only"));
+
+  if (!has_room_locked (self, ticket->task))
+    return g_error_new_literal (DRAY_ERROR, DRAY_ERROR_QUEUE_FULL,
+                                _ ("Too many tasks are waiting already"));
+
+  if (self->io == NULL)
+    {
+      self->io = dray_io_thread_acquire (&error);
+      if (self->io != NULL)
+        dray_pool_ref (self); /* until it is closed */
+    }
+  return error;
+}
+
+static void
+submit_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellable)
+{
+  GError *refusal;
+
+  self->counters.submitted++;
+  g_queue_push_tail_link (&self->open, &ticket->open_link);
+  if (self->lists != NULL)
+    dray_lists_ticket_submitted_locked (self->lists, ticket);
+
+  refusal = find_refusal_locked (self, ticket, cancellable);
+  if (refusal != NULL)
+    {
+      dray_ticket_complete_locked (ticket, NULL, refusal);
+      return;
+    }
+
+  dray_ticket_ref (ticket);
+  enqueue_locked (self, ticket, FALSE);
+  dray_pool_wake_locked (self);
+}
+
+DrayFuture *
+dray_pool_submit (DrayPool *self, DrayTask *task, GCancellable *cancellable)
+{
+  g_autoptr (DrayTicket) ticket = dray_ticket_new (self, task);
+  DrayFuture *future = dray_future_for_ticket (ticket);
+  gboolean closed;
+
+  dray_task_seal (task);
+
+  g_mutex_lock (&self->lock);
+  ticket->id = ++self->last_ticket_id;
+  ticket->delivery = dray_delivery_get_locked (self);
+  submit_locked (self, ticket, cancellable);
+  closed = self->closed;
+  g_mutex_unlock (&self->lock);
+
+  /* A closed pool has no deliveries: that one was made for this refusal only. */
+  if (closed)
+    dray_delivery_close (ticket->delivery);
+  if (cancellable != NULL)
+    dray_ticket_set_cancellable (ticket, cancellable);
+  return future;
+}
+
+/* --- Steering --- */
+
+void
+dray_pool_set_paused (DrayPool *self, gboolean paused)
+{
+  g_mutex_lock (&self->lock);
+  self->paused = paused;
+  dray_pool_wake_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+dray_pool_options_changed (DrayPool *self)
+{
+  g_mutex_lock (&self->lock);
+  offer_room_locked (self);
+  dray_pool_count_undelivered_locked (self, 0, 0);
+  dray_pool_wake_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+dray_pool_kill_worker (DrayPool *self, guint64 worker_id)
+{
+  g_mutex_lock (&self->lock);
+  g_array_append_val (self->kills, worker_id);
+  dray_pool_wake_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
+/* (transfer full): every unfinished ticket, oldest first. */
+GPtrArray *
+dray_pool_list_open (DrayPool *self)
+{
+  GPtrArray *tickets = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_ticket_unref);
+
+  g_mutex_lock (&self->lock);
+  for (GList *link = self->open.head; link != NULL; link = link->next)
+    g_ptr_array_add (tickets, dray_ticket_ref (link->data));
+  g_mutex_unlock (&self->lock);
+
+  return tickets;
+}
+
+void
+dray_pool_cancel_all (DrayPool *self)
+{
+  g_autoptr (GPtrArray) tickets = dray_pool_list_open (self);
+
+  for (guint i = 0; i < tickets->len; i++)
+    dray_ticket_cancel (tickets->pdata[i]);
+}
+
+/* --- Ending --- */
+
+/* Nothing pending may run any more. Each ticket is completed by itself, so that the lock is
+ * never held for long. */
+static void
+refuse_pending (DrayPool *self, DrayShutdownMode mode)
+{
+  for (;;)
+    {
+      DrayTicket *ticket;
+
+      g_mutex_lock (&self->lock);
+      ticket = dray_pending_queue_peek (self->calls);
+      if (ticket == NULL)
+        ticket = dray_pending_queue_peek (self->commands);
+      if (ticket != NULL)
+        dray_pool_dequeue_locked (self, ticket);
+      if (ticket != NULL && mode == DRAY_SHUTDOWN_CANCEL_PENDING)
+        ticket->cancel_requested = TRUE;
+      g_mutex_unlock (&self->lock);
+
+      if (ticket == NULL)
+        return;
+
+      dray_ticket_complete (ticket, NULL,
+                            mode == DRAY_SHUTDOWN_CANCEL_PENDING
+                              ? g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                                                     _ ("The task was cancelled"))
+                              : dray_pool_shut_down_error ());
+      dray_ticket_unref (ticket);
+    }
+}
+
+/* What runs is given up by its futures at once; its processes follow. */
+static void
+refuse_running (DrayPool *self)
+{
+  g_autoptr (GPtrArray) tickets = dray_pool_list_open (self);
+
+  for (guint i = 0; i < tickets->len; i++)
+    dray_ticket_complete (tickets->pdata[i], NULL, dray_pool_shut_down_error ());
+}
+
+/* Nobody will have room any more: whoever waits for it is told, and finds the pool shut. */
+static void
+dismiss_room_waiters_locked (DrayPool *self)
+{
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (&self->room_waiters)) != NULL)
+    {
+      DrayRoomWaiter *waiter = link->data;
+
+      dray_delivery_add_notice_locked (waiter->delivery, &waiter->notice);
+    }
+}
+
+/* Returns whether it was kept. */
+static gboolean
+keep_notice_locked (DrayPool *self, DrayCloseNotice *notice)
+{
+  if (notice == NULL || self->closed)
+    return FALSE;
+
+  notice->delivery = dray_delivery_get_locked (self);
+  notice->notice.last = TRUE;
+  notice->notice.link.data = notice;
+  g_queue_push_tail_link (&self->close_notices, &notice->notice.link);
+  return TRUE;
+}
+
+gboolean
+dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *notice)
+{
+  gboolean stronger, kept, never_ran;
+
+  g_mutex_lock (&self->lock);
+  stronger = !self->shutting_down || mode > self->mode;
+  self->shutting_down = TRUE;
+  if (stronger)
+    self->mode = mode;
+  dismiss_room_waiters_locked (self);
+  kept = keep_notice_locked (self, notice);
+  never_ran = self->io == NULL;
+  g_mutex_unlock (&self->lock);
+
+  if (stronger && mode >= DRAY_SHUTDOWN_CANCEL_PENDING)
+    refuse_pending (self, mode);
+  if (stronger && mode >= DRAY_SHUTDOWN_TERMINATE)
+    refuse_running (self);
+
+  g_mutex_lock (&self->lock);
+  dray_pool_wake_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  if (never_ran)
+    dray_pool_close (self);
+  return kept;
+}
+
+static void
+close_deliveries (DrayPool *self)
+{
+  g_autoptr (GPtrArray) deliveries
+    = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_delivery_unref);
+  GHashTableIter iter;
+  gpointer delivery;
+
+  g_mutex_lock (&self->lock);
+  g_hash_table_iter_init (&iter, self->deliveries);
+  while (g_hash_table_iter_next (&iter, NULL, &delivery))
+    {
+      g_hash_table_iter_steal (&iter);
+      g_ptr_array_add (deliveries, delivery);
+    }
+  g_mutex_unlock (&self->lock);
+
+  for (guint i = 0; i < deliveries->len; i++)
+    dray_delivery_close (deliveries->pdata[i]);
+}
+
+/* Called once: by the I/O thread, or by whoever shuts down a pool that never had one. */
+void
+dray_pool_close (DrayPool *self)
+{
+  GList *link;
+
+  g_mutex_lock (&self->lock);
+  if (self->closed)
+    {
+      g_mutex_unlock (&self->lock);
+      return;
+    }
+
+  self->closed = TRUE;
+  while ((link = g_queue_pop_head_link (&self->close_notices)) != NULL)
+    {
+      DrayCloseNotice *notice = link->data;
+
+      dray_delivery_add_notice_locked (notice->delivery, &notice->notice);
+    }
+  g_cond_broadcast (&self->closed_cond);
+  g_mutex_unlock (&self->lock);
+
+  close_deliveries (self);
+}
+
+static void
+wake_waiters_cb (GCancellable *cancellable, gpointer user_data)
+{
+  DrayPool *self = user_data;
+
+  g_mutex_lock (&self->lock);
+  g_cond_broadcast (&self->closed_cond);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+unref_pool_closure (gpointer data, GClosure *closure)
+{
+  dray_pool_unref (data);
+}
+
+gboolean
+dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error)
+{
+  gulong handler = 0;
+  gboolean closed;
+
+  if (cancellable != NULL)
+    handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
+                                     dray_pool_ref (self), unref_pool_closure, 0);
+
+  g_mutex_lock (&self->lock);
+  dray_pool_set_urgent_locked (self, TRUE);
+  while (!self->closed && !g_cancellable_is_cancelled (cancellable))
+    g_cond_wait (&self->closed_cond, &self->lock);
+  dray_pool_set_urgent_locked (self, FALSE);
+  closed = self->closed;
+  g_mutex_unlock (&self->lock);
+
+  if (handler != 0)
+    g_signal_handler_disconnect (cancellable, handler);
+  if (!closed)
+    g_cancellable_set_error_if_cancelled (cancellable, error);
+  return closed;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * The pool: all that an executor is behind its public face. It outlives the executor object until
+ * its last process is gone.
+ *
+ * Two worlds meet here. Any thread submits, cancels and waits, under the lock, and wakes the I/O
+ * thread. The I/O thread owns the processes: it hands out tasks, reads what comes back, and
+ * completes tickets, taking the lock for each of these steps and never holding it across a system
+ * call that could wait.
+ *
+ *   open ──shutdown──> shutting down ──last process gone, nothing pending──> closed
+ *
+ * The pool holds the I/O thread from its first task until it is closed, and keeps itself alive
+ * for as long.
+ *
+ * Slots. At most max_workers processes work at a time: workers that start or run a call, and
+ * commands. Idle workers don't count.
+ */
+
+#include "dray-counters.h"
+#include "dray-delivery.h"
+#include "dray-io-thread.h"
+#include "dray-launcher-private.h"
+#include "dray-pending-queue.h"
+#include "dray-ticket.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DrayCommand DrayCommand;
+typedef struct _DrayLists DrayLists;
+typedef struct _DrayPoolWorker DrayPoolWorker;
+
+/* All may be changed while the pool works. Times in milliseconds, 0: no limit. */
+typedef struct
+{
+  guint max_workers; /* never 0 */
+  guint max_tasks_per_worker;
+  guint idle_timeout;
+  guint launch_timeout;
+  guint grace_period;
+  guint max_pending_tasks;
+  guint64 max_pending_bytes;
+  guint max_undelivered_items;
+  guint64 max_undelivered_bytes;
+  guint64 max_message_size;
+  guint slice; /* µs */
+  int delivery_priority;
+} DrayPoolOptions;
+
+struct _DrayPool
+{
+  gatomicrefcount ref_count;
+
+  /* set at construction */
+  DrayLaunchPlan *plan; /* (owned) (nullable): none, commands only */
+  DrayIoClient client;
+
+  GMutex lock;
+
+  /* protected by the lock */
+  DrayPoolOptions options;
+  DrayIoThread *io; /* (nullable): held from the first task until closed */
+  DrayPendingQueue *calls;    /* (owned) (element-type DrayTicket) */
+  DrayPendingQueue *commands; /* (owned) (element-type DrayTicket) */
+  GQueue open;                /* of unfinished tickets, unowned, oldest first */
+  GQueue cancels;             /* of running tickets (owned) whose worker is to be told */
+  GArray *kills;              /* (element-type guint64): ids of workers to be killed */
+  GHashTable *deliveries;     /* (owned): GMainContext → DrayDelivery (owned) */
+  DrayCounters counters;
+  guint64 last_ticket_id;
+  guint64 pending_bytes;
+  gboolean throttled;       /* too much is undelivered: what nobody waits for is not read */
+  guint n_urgent;           /* waits that nothing may hold up: for pending tasks, for the end */
+  gboolean reading_changed; /* the I/O thread should look again who may be read */
+  gboolean paused;
+  gboolean shutting_down;
+  DrayShutdownMode mode;
+  gboolean closed;
+  GCond closed_cond;
+  GQueue room_waiters; /* of DrayRoomWaiter (unowned) */
+  DrayLists *lists;     /* (owned) (nullable): once somebody looked at one */
+  GQueue close_notices;        /* of DrayCloseNotice (unowned), by link */
+
+  /* I/O thread only */
+  DrayPoolOptions now;  /* a copy of the options, as of the last wake-up */
+  GQueue workers;       /* of DrayPoolWorker (owned) */
+  GQueue idle_workers;  /* of DrayPoolWorker (unowned), the last used first */
+  GQueue running_commands; /* of DrayCommand (owned) */
+  guint n_busy;
+  guint n_starting;
+  guint64 last_worker_id;
+  guint n_launch_failures;  /* in a row */
+  guint n_early_deaths;     /* in a row: workers that died before they had finished any task */
+  GError *launch_error;     /* (owned) (nullable): of the last failure */
+  gboolean launch_hopeless; /* it was one too many; not yet acted upon */
+  gboolean dispatching;
+  gboolean dispatch_again;
+  DrayIoTimer relaunch;     /* set: no worker is started before it expires */
+};
+
+/* Queued in the main context of whoever shuts down, when the pool is closed and all else was
+ * handed over. */
+typedef struct
+{
+  DrayNotice notice;
+  DrayDelivery *delivery; /* (owned) (nullable): set by dray_pool_shutdown() */
+} DrayCloseNotice;
+
+/* Queued in the main context of whoever waits to submit @task, when there may be room for it, or
+ * when it is too late. */
+typedef struct
+{
+  DrayNotice notice;
+  GList link;
+  DrayDelivery *delivery; /* (owned) (nullable): set by dray_pool_wait_for_room() */
+  DrayTask *task;         /* (owned) */
+} DrayRoomWaiter;
+
+DrayPool *dray_pool_new (DrayLaunchPlan *plan, const DrayPoolOptions *options);
+DrayPool *dray_pool_ref (DrayPool *self);
+void dray_pool_unref (DrayPool *self);
+
+/* Any thread. */
+DrayFuture *dray_pool_submit (DrayPool *self, DrayTask *task, GCancellable *cancellable);
+/* FALSE: no need to wait, there is room, or there never will be. */
+gboolean dray_pool_wait_for_room (DrayPool *self, DrayRoomWaiter *waiter);
+/* Whether it was still waiting; then the caller owns it again. */
+gboolean dray_pool_stop_waiting (DrayPool *self, DrayRoomWaiter *waiter);
+void dray_pool_set_paused (DrayPool *self, gboolean paused);
+/* To be called after the options were changed (under the lock). */
+void dray_pool_options_changed (DrayPool *self);
+void dray_pool_cancel_all (DrayPool *self);
+void dray_pool_kill_worker (DrayPool *self, guint64 worker_id);
+GPtrArray *dray_pool_list_open (DrayPool *self);
+/* Starts to shut down, or makes a shutdown stronger. @notice: (nullable): kept until it is run;
+ * FALSE: the pool is closed already, and it was not kept. */
+gboolean dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *notice);
+gboolean dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error);
+
+void dray_pool_wake_locked (DrayPool *self);
+void dray_pool_set_urgent_locked (DrayPool *self, gboolean urgent);
+/* Counts events in or out of what is undelivered, and starts or ends throttling. */
+void dray_pool_count_undelivered_locked (DrayPool *self, int items, gssize bytes);
+void dray_pool_ticket_done_locked (DrayPool *self, DrayTicket *ticket);
+/* The queue's reference becomes the caller's. */
+void dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket);
+GError *dray_pool_shut_down_error (void);
+
+/* I/O thread only. */
+void dray_pool_wake_cb (DrayIoClient *client);
+void dray_pool_relaunch_cb (DrayIoTimer *timer);
+/* Gives out what is pending, as far as there are workers, and closes the pool when it is time. */
+void dray_pool_dispatch (DrayPool *self);
+/* A task comes back: (transfer full). */
+void dray_pool_requeue (DrayPool *self, DrayTicket *ticket);
+void dray_pool_note_launch_failure (DrayPool *self, GError *reason); /* takes it */
+void dray_pool_note_early_death (DrayPool *self);
+void dray_pool_close (DrayPool *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayPool, dray_pool_unref)
+
+G_END_DECLS

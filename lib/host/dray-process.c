@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-process.h"
+
+#include "dray-error-private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <glib/gi18n-lib.h>
+#include <signal.h>
+#include <unistd.h>
+
+#define DRAIN_TIME (500 * G_TIME_SPAN_MILLISECOND)
+#define END_TIME 2000 /* ms */
+#define PIPE_SIZE (1024 * 1024)
+#define MAX_ERROR_LINES 20
+
+static void
+close_fd (int *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+  *fd = -1;
+}
+
+/* The process that @member of it is embedded in. */
+#define PROCESS_OF(pointer, member)                                                               \
+  ((DrayProcess *) (gpointer) ((guint8 *) (pointer) - G_STRUCT_OFFSET (DrayProcess, member)))
+
+/* --- The end --- */
+
+static void
+maybe_gone (DrayProcess *self)
+{
+  if (self->child == NULL || !dray_child_has_exited (self->child) || !self->output_ended)
+    return;
+
+  dray_io_timer_clear (&self->end_timer);
+  dray_io_timer_clear (&self->drain_timer);
+  self->funcs->gone (self);
+}
+
+static void
+drained_cb (DrayIoTimer *timer)
+{
+  DrayProcess *self = PROCESS_OF (timer, drain_timer);
+
+  self->output_ended = TRUE;
+  dray_io_watch_stop (&self->output);
+  maybe_gone (self);
+}
+
+/* From now on the pipe has DRAIN_TIME to bring something. */
+static void
+restart_drain_timer (DrayProcess *self)
+{
+  if (!dray_child_has_exited (self->child) || self->output_ended || !self->reading)
+    dray_io_timer_clear (&self->drain_timer);
+  else
+    dray_io_timer_set (&self->drain_timer, self->io, g_get_monotonic_time () + DRAIN_TIME);
+}
+
+static void
+exited_cb (DrayChild *child, gpointer user_data)
+{
+  DrayProcess *self = user_data;
+
+  dray_io_timer_clear (&self->end_timer);
+  dray_child_signal_group (child, SIGKILL);
+  dray_child_reap (child);
+  dray_process_close_input (self);
+  restart_drain_timer (self);
+  self->funcs->ending (self);
+  maybe_gone (self);
+}
+
+static void
+kill_now (DrayProcess *self)
+{
+  self->killed = TRUE;
+  dray_io_timer_clear (&self->end_timer);
+  dray_child_signal_group (self->child, SIGKILL);
+  self->funcs->ending (self);
+}
+
+static void
+end_cb (DrayIoTimer *timer)
+{
+  DrayProcess *self = PROCESS_OF (timer, end_timer);
+
+  if (self->terminated)
+    {
+      kill_now (self);
+      return;
+    }
+
+  /* The timer was set for the first half of the grace period; the other half is as long. */
+  self->terminated = TRUE;
+  dray_child_signal_group (self->child, SIGTERM);
+  self->funcs->ending (self);
+  dray_io_timer_set (&self->end_timer, self->io, g_get_monotonic_time () + self->half_grace);
+}
+
+void
+dray_process_end (DrayProcess *self, guint grace)
+{
+  gint64 half = (gint64) grace * G_TIME_SPAN_MILLISECOND / 2;
+  gint64 deadline = g_get_monotonic_time () + half;
+
+  if (self->child == NULL || dray_child_has_exited (self->child) || self->killed)
+    return;
+
+  if (grace == 0)
+    {
+      kill_now (self);
+      return;
+    }
+
+  if (self->end_timer.io != NULL && self->end_timer.deadline <= deadline)
+    return;
+
+  self->half_grace = half;
+  dray_io_timer_set (&self->end_timer, self->io, deadline);
+}
+
+void
+dray_process_terminate (DrayProcess *self, guint grace)
+{
+  if (grace == 0)
+    {
+      dray_process_end (self, 0);
+      return;
+    }
+
+  if (self->terminated || self->killed || dray_child_has_exited (self->child))
+    return;
+
+  self->terminated = TRUE;
+  dray_child_signal_group (self->child, SIGTERM);
+  dray_io_timer_set (&self->end_timer, self->io,
+                     g_get_monotonic_time () + (gint64) grace * G_TIME_SPAN_MILLISECOND);
+  self->funcs->ending (self);
+}
+
+gboolean
+dray_process_is_ending (DrayProcess *self)
+{
+  return self->terminated || self->killed || self->output_ended
+         || dray_child_has_exited (self->child);
+}
+
+void
+dray_process_spare (DrayProcess *self)
+{
+  if (!self->terminated && !self->output_ended)
+    dray_io_timer_clear (&self->end_timer);
+}
+
+/* --- Output and errors --- */
+
+static void
+end_output (DrayProcess *self)
+{
+  self->output_ended = TRUE;
+  dray_io_watch_stop (&self->output);
+  dray_io_timer_clear (&self->drain_timer);
+  dray_process_end (self, END_TIME);
+  self->funcs->ending (self);
+  maybe_gone (self);
+}
+
+static void
+output_ready_cb (DrayIoWatch *watch, guint32 events)
+{
+  DrayProcess *self = PROCESS_OF (watch, output);
+
+  if (!self->funcs->read_output (self))
+    end_output (self);
+  else
+    restart_drain_timer (self);
+}
+
+static void
+end_errors (DrayProcess *self)
+{
+  dray_io_watch_stop (&self->errors);
+  close_fd (&self->errors_fd);
+}
+
+/* Returns whether there may be more. */
+static gboolean
+read_errors (DrayProcess *self)
+{
+  guint8 bytes[16 * 1024];
+  gssize size = read (self->errors_fd, bytes, sizeof bytes);
+
+  if (size > 0)
+    dray_tail_add (&self->tail, bytes, (gsize) size);
+  else if (size == 0 || (errno != EAGAIN && errno != EINTR))
+    end_errors (self);
+
+  return size == (gssize) sizeof bytes;
+}
+
+static void
+errors_ready_cb (DrayIoWatch *watch, guint32 events)
+{
+  read_errors (PROCESS_OF (watch, errors));
+}
+
+char *
+dray_process_dup_last_words (DrayProcess *self)
+{
+  g_autofree char *lines = NULL;
+
+  /* What was written before the end may still lie in the pipe; not more than that holds. */
+  for (gsize i = 0; i < PIPE_SIZE && self->errors_fd >= 0 && read_errors (self); i += 16 * 1024)
+    ;
+
+  lines = dray_tail_dup_lines (&self->tail, MAX_ERROR_LINES);
+  if (lines == NULL)
+    return g_strdup ("");
+
+  /* Translators: this ends the message of an error, before what the process wrote. */
+  return g_strdup_printf ("\n%s\n%s", _ ("It said:"), lines);
+}
+
+static void
+input_ready_cb (DrayIoWatch *watch, guint32 events)
+{
+  DrayProcess *self = PROCESS_OF (watch, input);
+
+  self->funcs->write_input (self);
+}
+
+void
+dray_process_set_reading (DrayProcess *self, gboolean reading)
+{
+  if (self->reading == reading || self->output_ended)
+    return;
+
+  self->reading = reading;
+  dray_io_watch_set_events (&self->output, reading ? EPOLLIN : 0);
+  restart_drain_timer (self);
+}
+
+void
+dray_process_set_writing (DrayProcess *self, gboolean writing)
+{
+  if (self->input.io != NULL)
+    dray_io_watch_set_events (&self->input, writing ? EPOLLOUT : 0);
+}
+
+void
+dray_process_close_input (DrayProcess *self)
+{
+  dray_io_watch_stop (&self->input);
+  close_fd (&self->input_fd);
+}
+
+void
+dray_process_discard_output (DrayProcess *self)
+{
+  if (!self->output_ended)
+    end_output (self);
+}
+
+/* --- The start --- */
+
+/* One pipe, both ends close-on-exec, our end non-blocking and as large as it gets: fewer turns of
+ * the loop for a large result. It stays as it is where the user's quota of pipe memory is used. */
+static gboolean
+make_pipe (int *ours, int *theirs, gboolean we_read, GError **error)
+{
+  int fds[2];
+
+  if (!g_unix_open_pipe (fds, FD_CLOEXEC, error))
+    return FALSE;
+
+  *ours = fds[we_read ? 0 : 1];
+  *theirs = fds[we_read ? 1 : 0];
+  (void) fcntl (*ours, F_SETPIPE_SZ, PIPE_SIZE);
+  return g_unix_set_fd_nonblocking (*ours, TRUE, error);
+}
+
+static gboolean
+watch_descriptors (DrayProcess *self, GError **error)
+{
+  self->input.ready = input_ready_cb;
+  self->output.ready = output_ready_cb;
+  self->errors.ready = errors_ready_cb;
+  self->reading = TRUE;
+
+  return (self->input_fd < 0 || dray_io_watch_start (&self->input, self->io, self->input_fd, 0, error))
+         && dray_io_watch_start (&self->output, self->io, self->output_fd, EPOLLIN, error)
+         && (self->errors_fd < 0
+             || dray_io_watch_start (&self->errors, self->io, self->errors_fd, EPOLLIN, error));
+}
+
+static gboolean
+make_pipes (DrayProcess *self,
+            DraySpawn *spawn,
+            int theirs[3],
+            gboolean pipe_input,
+            gboolean capture_errors,
+            GError **error)
+{
+  if (!make_pipe (&self->output_fd, &theirs[1], TRUE, error)
+      || (pipe_input && !make_pipe (&self->input_fd, &theirs[0], FALSE, error))
+      || (capture_errors && !make_pipe (&self->errors_fd, &theirs[2], TRUE, error)))
+    return FALSE;
+
+  spawn->stdout_fd = theirs[1];
+  if (pipe_input)
+    spawn->stdin_fd = theirs[0];
+  spawn->stderr_fd = capture_errors ? theirs[2] : STDERR_FILENO;
+  return TRUE;
+}
+
+gboolean
+dray_process_start (DrayProcess *self,
+                    DrayPool *pool,
+                    const DrayProcessFuncs *funcs,
+                    DraySpawn *spawn,
+                    gboolean pipe_input,
+                    gboolean capture_errors,
+                    GError **error)
+{
+  int theirs[3] = { -1, -1, -1 };
+  g_autoptr (GError) reason = NULL;
+
+  self->funcs = funcs;
+  self->pool = pool;
+  self->io = pool->io;
+  self->input_fd = self->output_fd = self->errors_fd = -1;
+  self->end_timer.expired = end_cb;
+  self->drain_timer.expired = drained_cb;
+
+  if (make_pipes (self, spawn, theirs, pipe_input, capture_errors, &reason)
+      && watch_descriptors (self, &reason))
+    self->child = dray_child_spawn (self->io, spawn, exited_cb, self, &reason);
+
+  for (int i = 0; i < 3; i++)
+    close_fd (&theirs[i]);
+
+  if (self->child != NULL)
+    return TRUE;
+
+  dray_process_clear (self);
+  if (reason->domain == DRAY_ERROR)
+    g_propagate_error (error, g_steal_pointer (&reason));
+  else
+    g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"),
+                 spawn->argv[0], reason->message);
+  return FALSE;
+}
+
+void
+dray_process_clear (DrayProcess *self)
+{
+  dray_io_timer_clear (&self->end_timer);
+  dray_io_timer_clear (&self->drain_timer);
+  dray_io_watch_stop (&self->input);
+  dray_io_watch_stop (&self->output);
+  dray_io_watch_stop (&self->errors);
+  close_fd (&self->input_fd);
+  close_fd (&self->output_fd);
+  close_fd (&self->errors_fd);
+  g_clear_pointer (&self->child, dray_child_free);
+}

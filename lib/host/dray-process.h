@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * The process: what a pooled worker and a command have in common. A child in a process group of
+ * its own, its standard output and standard error being read, and an end that is not told before
+ * all that it wrote was read.
+ *
+ *   alive ──exits──> draining ──end of its output──> gone
+ *     └───its output ends──> closed ──exits──> gone
+ *
+ * - When it exits, its group is killed: whatever it started must not outlive it. What it wrote is
+ *   safe in the pipe. Something that left the group (setsid) may hold the pipe open; so once the
+ *   child has exited and no more bytes come for DRAIN_TIME, the pipe counts as ended.
+ * - When its output ends but it doesn't exit, it is ended after END_TIME.
+ * - Ending it: dray_process_end() sends TERM to the group at half of the grace period and KILL at
+ *   its end.
+ *
+ * Reading can be held back (dray_process_set_reading); then nothing is drained, nothing is lost,
+ * and `gone` waits.
+ */
+
+#include "dray-child.h"
+#include "dray-pool.h"
+
+G_BEGIN_DECLS
+
+typedef struct _DrayProcess DrayProcess;
+
+typedef struct
+{
+  /* Bytes can be read from output_fd: read some (not for ever). FALSE: no more will come. */
+  gboolean (*read_output) (DrayProcess *self);
+  /* Input can be written. */
+  void (*write_input) (DrayProcess *self);
+  /* It exited, was sent a signal, or its output ended: no use to give it more to do. */
+  void (*ending) (DrayProcess *self);
+  /* It has exited and all was read; called from the loop or from the functions below that say
+   * so. The owner frees it. */
+  void (*gone) (DrayProcess *self);
+} DrayProcessFuncs;
+
+/* I/O thread only. */
+struct _DrayProcess
+{
+  const DrayProcessFuncs *funcs;
+  DrayPool *pool; /* (unowned): outlives its processes */
+  DrayIoThread *io; /* (unowned): held by the pool */
+  DrayChild *child; /* (owned) (nullable) */
+  int input_fd;     /* (owned): our end of its standard input; -1 when closed */
+  int output_fd;    /* (owned) */
+  int errors_fd;    /* (owned); -1 where it is not captured, or has ended */
+  DrayIoWatch input;
+  DrayIoWatch output;
+  DrayIoWatch errors;
+  DrayTail tail;
+  DrayIoTimer end_timer;
+  DrayIoTimer drain_timer;
+  gboolean reading;
+  gboolean output_ended;
+  gint64 half_grace; /* µs */
+  gboolean terminated;
+  gboolean killed; /* we sent it KILL */
+};
+
+/* Spawns; @self is zeroed memory but for what it is embedded in. The standard output and (with
+ * @capture_errors) standard error of @spawn are set here, its standard input only with
+ * @pipe_input. The errors are of DRAY_ERROR_LAUNCH. */
+gboolean dray_process_start (DrayProcess *self,
+                             DrayPool *pool,
+                             const DrayProcessFuncs *funcs,
+                             DraySpawn *spawn,
+                             gboolean pipe_input,
+                             gboolean capture_errors,
+                             GError **error);
+/* Frees everything but @self, which must be gone or not started. */
+void dray_process_clear (DrayProcess *self);
+
+void dray_process_set_reading (DrayProcess *self, gboolean reading);
+void dray_process_set_writing (DrayProcess *self, gboolean writing);
+void dray_process_close_input (DrayProcess *self);
+/* Nothing that it still writes matters: what comes is not read any more. */
+void dray_process_discard_output (DrayProcess *self);
+/* In @grace ms it is to be gone; a later call can only make it sooner. 0 kills at once. */
+void dray_process_end (DrayProcess *self, guint grace);
+/* The same without the polite half: TERM now, KILL after the whole of @grace. */
+void dray_process_terminate (DrayProcess *self, guint grace);
+gboolean dray_process_is_ending (DrayProcess *self);
+/* It did what was asked after all. */
+void dray_process_spare (DrayProcess *self);
+/* (transfer full) (nullable): what it last wrote to standard error, to end an error message with:
+ * "\nIts last words were:\n…", or "". */
+char *dray_process_dup_last_words (DrayProcess *self);
+
+G_END_DECLS

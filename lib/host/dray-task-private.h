@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "dray-task.h"
+
+G_BEGIN_DECLS
+
+/* The fields are for the two files that a task is made of; all others use the functions.
+ * Everything but the two atomics is written by one thread before the task is sealed, and by none
+ * afterwards. */
+struct _DrayTask
+{
+  gatomicrefcount ref_count;
+  int sealed; /* atomic, boolean */
+
+  DrayTaskKind kind;
+  char *label; /* (owned) (not nullable) */
+  int priority;
+  guint time_limit; /* milliseconds, 0: none */
+  guint max_retries;
+  DrayCancelMode cancel_mode;
+
+  /* Calls only. */
+  char *function;      /* (owned) (nullable) */
+  GVariant *arguments; /* (owned) (nullable) (not floating) */
+
+  /* Commands only. */
+  char **argv;         /* (owned) (nullable) */
+  char *directory;     /* (owned) (nullable) */
+  char **environment;  /* (owned) (nullable) */
+  GBytes *input_bytes; /* (owned) (nullable): at most one of this … */
+  int input_fd;        /* (owned): … and this; -1 is none */
+  DraySplit split;
+  DrayEncoding encoding;
+  gsize max_record_size; /* bytes */
+  gsize max_output_size; /* bytes */
+};
+
+/* After the first submit a task can't be changed any more; the setters say so. Any thread. */
+void dray_task_seal (DrayTask *self);
+/* (transfer none): -1 unless an input descriptor was set. The task owns it (a duplicate of the
+ * caller's, close-on-exec). */
+int dray_task_get_input_fd (DrayTask *self);
+
+static inline gboolean
+dray_task_is_sealed (DrayTask *self)
+{
+  return g_atomic_int_get (&self->sealed);
+}
+
+void dray_task_clear_input (DrayTask *self);
+
+G_END_DECLS

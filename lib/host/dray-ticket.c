@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-ticket.h"
+
+#include "dray-delivery.h"
+#include "dray-error-private.h"
+#include "dray-pool.h"
+
+#include <glib/gi18n-lib.h>
+
+DrayTicket *
+dray_ticket_new (DrayPool *pool, DrayTask *task)
+{
+  DrayTicket *self = g_new0 (DrayTicket, 1);
+
+  g_atomic_ref_count_init (&self->ref_count);
+  self->pool = dray_pool_ref (pool);
+  self->task = dray_task_ref (task);
+  self->progress = -1;
+  self->last_callback = &self->callbacks;
+  self->pending.data = self;
+  self->open_link.data = self;
+  self->delivery_link.data = self;
+  g_cond_init (&self->done);
+
+  return self;
+}
+
+DrayTicket *
+dray_ticket_ref (DrayTicket *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+dray_ticket_unref (DrayTicket *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  g_assert (self->future == NULL);
+  dray_event_free_all (self->events);
+  dray_done_callback_free_all (self->callbacks);
+  g_clear_pointer (&self->result, g_variant_unref);
+  g_clear_error (&self->error);
+  g_free (self->status);
+  g_clear_object (&self->cancellable);
+  g_cond_clear (&self->done);
+  dray_task_unref (self->task);
+  g_clear_pointer (&self->delivery, dray_delivery_unref);
+  dray_pool_unref (self->pool);
+  g_free (self);
+}
+
+/* --- Events --- */
+
+static gsize
+event_size (const DrayEvent *event)
+{
+  return event->value != NULL ? g_variant_get_size (event->value) : 0;
+}
+
+static void
+append_event_locked (DrayTicket *self, DrayEvent *event)
+{
+  if (self->last_event != NULL)
+    self->last_event->next = event;
+  else
+    self->events = event;
+  self->last_event = event;
+
+  dray_pool_count_undelivered_locked (self->pool, 1, (gssize) event_size (event));
+  dray_delivery_add_ticket_locked (self->delivery, self);
+}
+
+void
+dray_ticket_add_item_locked (DrayTicket *self, GVariant *value)
+{
+  DrayEvent *event;
+
+  self->pool->counters.items++;
+  if (dray_ticket_is_done_locked (self) || self->future == NULL)
+    {
+      g_variant_unref (value);
+      return;
+    }
+
+  event = g_new0 (DrayEvent, 1);
+  event->value = value;
+  append_event_locked (self, event);
+}
+
+/* Progress that was not delivered yet is replaced: only the last word counts, and a job that
+ * reports it a million times costs no memory. */
+void
+dray_ticket_add_progress_locked (DrayTicket *self, double fraction, char *text)
+{
+  DrayEvent *event = self->last_event;
+
+  if (dray_ticket_is_done_locked (self) || self->future == NULL)
+    {
+      g_free (text);
+      return;
+    }
+
+  self->progress = fraction;
+  g_free (self->status);
+  self->status = g_strdup (text);
+
+  if (event == NULL || event->value != NULL)
+    {
+      event = g_new0 (DrayEvent, 1);
+      event->fraction = fraction;
+      event->text = text;
+      append_event_locked (self, event);
+      return;
+    }
+
+  event->fraction = fraction;
+  g_free (event->text);
+  event->text = text;
+}
+
+DrayEvent *
+dray_ticket_pop_event_locked (DrayTicket *self)
+{
+  DrayEvent *event = self->events;
+
+  if (event == NULL)
+    return NULL;
+
+  self->events = g_steal_pointer (&event->next);
+  if (self->events == NULL)
+    self->last_event = NULL;
+  dray_pool_count_undelivered_locked (self->pool, -1, -(gssize) event_size (event));
+
+  return event;
+}
+
+DrayEvent *
+dray_ticket_drop_events_locked (DrayTicket *self)
+{
+  int n_items = 0;
+  gsize n_bytes = 0;
+
+  for (DrayEvent *event = self->events; event != NULL; event = event->next)
+    {
+      n_items++;
+      n_bytes += event_size (event);
+    }
+
+  if (self->counted)
+    {
+      n_items++;
+      n_bytes += self->result_size;
+      self->counted = FALSE;
+    }
+
+  dray_pool_count_undelivered_locked (self->pool, -n_items, -(gssize) n_bytes);
+  self->last_event = NULL;
+  return g_steal_pointer (&self->events);
+}
+
+void
+dray_event_free_all (DrayEvent *event)
+{
+  while (event != NULL)
+    {
+      DrayEvent *next = event->next;
+
+      g_clear_pointer (&event->value, g_variant_unref);
+      g_free (event->text);
+      g_free (event);
+      event = next;
+    }
+}
+
+void
+dray_done_callback_free_all (DrayDoneCallback *callback)
+{
+  while (callback != NULL)
+    {
+      DrayDoneCallback *next = callback->next;
+
+      if (callback->destroy != NULL)
+        callback->destroy (callback->user_data);
+      g_free (callback);
+      callback = next;
+    }
+}
+
+/* --- States --- */
+
+/* The only place where a ticket's state changes. */
+static void
+set_state_locked (DrayTicket *self, DrayFutureState state)
+{
+  static const gboolean allowed[][DRAY_FUTURE_CANCELLED + 1] = {
+    [DRAY_FUTURE_PENDING] = { [DRAY_FUTURE_RUNNING] = TRUE,
+                              [DRAY_FUTURE_FAILED] = TRUE,
+                              [DRAY_FUTURE_CANCELLED] = TRUE },
+    [DRAY_FUTURE_RUNNING] = { [DRAY_FUTURE_PENDING] = TRUE,
+                              [DRAY_FUTURE_SUCCEEDED] = TRUE,
+                              [DRAY_FUTURE_FAILED] = TRUE,
+                              [DRAY_FUTURE_CANCELLED] = TRUE },
+    [DRAY_FUTURE_CANCELLED] = { FALSE },
+  };
+
+  g_assert (allowed[self->state][state]);
+
+  if (self->state == DRAY_FUTURE_RUNNING)
+    self->pool->counters.running--;
+  if (state == DRAY_FUTURE_RUNNING)
+    self->pool->counters.running++;
+  self->state = state;
+}
+
+/* Somebody waits for a task that is still pending: nothing may hold up the pool until it runs. */
+static void
+set_urgent_locked (DrayTicket *self, gboolean urgent)
+{
+  if (self->waits_urgently == urgent)
+    return;
+
+  self->waits_urgently = urgent;
+  dray_pool_set_urgent_locked (self->pool, urgent);
+}
+
+void
+dray_ticket_start_locked (DrayTicket *self)
+{
+  /* A task that was cancelled while its worker already had it stays cancelled. */
+  if (self->state == DRAY_FUTURE_PENDING)
+    set_state_locked (self, DRAY_FUTURE_RUNNING);
+  set_urgent_locked (self, FALSE);
+}
+
+void
+dray_ticket_restart_locked (DrayTicket *self)
+{
+  if (self->state == DRAY_FUTURE_RUNNING)
+    set_state_locked (self, DRAY_FUTURE_PENDING);
+  set_urgent_locked (self, self->n_waiters > 0);
+}
+
+static void
+count_outcome_locked (DrayTicket *self, gboolean succeeded, gboolean cancelled)
+{
+  DrayCounters *counters = &self->pool->counters;
+
+  if (succeeded)
+    counters->succeeded++;
+  else if (cancelled)
+    counters->cancelled++;
+  else
+    counters->failed++;
+}
+
+void
+dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
+{
+  gboolean cancelled;
+
+  g_assert ((result != NULL) != (error != NULL));
+
+  if (dray_ticket_is_done_locked (self))
+    {
+      g_clear_pointer (&result, g_variant_unref);
+      g_clear_error (&error);
+      return;
+    }
+
+  /* A task is cancelled if somebody cancelled it, not if its function made use of that error. */
+  cancelled = self->cancel_requested && error != NULL
+              && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+
+  set_urgent_locked (self, FALSE);
+  set_state_locked (self, result != NULL ? DRAY_FUTURE_SUCCEEDED
+                          : cancelled    ? DRAY_FUTURE_CANCELLED
+                                         : DRAY_FUTURE_FAILED);
+  count_outcome_locked (self, result != NULL, cancelled);
+
+  self->result = result;
+  self->error = error;
+  self->result_size = result != NULL ? g_variant_get_size (result) : 0;
+  dray_pool_ticket_done_locked (self->pool, self);
+
+  /* With no future there is nobody to deliver to. */
+  if (self->future != NULL)
+    {
+      self->counted = TRUE;
+      dray_pool_count_undelivered_locked (self->pool, 1, (gssize) self->result_size);
+      dray_delivery_add_ticket_locked (self->delivery, self);
+    }
+  if (self->n_waiters > 0)
+    g_cond_broadcast (&self->done);
+}
+
+void
+dray_ticket_complete (DrayTicket *self, GVariant *result, GError *error)
+{
+  g_mutex_lock (&self->pool->lock);
+  dray_ticket_complete_locked (self, result, error);
+  g_mutex_unlock (&self->pool->lock);
+
+  dray_ticket_release_cancellable (self);
+}
+
+/* --- Cancelling --- */
+
+/*
+ * The handler is a plain signal handler that holds a reference on the ticket, not one of
+ * g_cancellable_connect(): disconnecting that would wait for whatever other handlers of the same
+ * cancellable do, on a thread (the I/O thread) that may wait for nobody's code.
+ */
+static void
+cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  dray_ticket_cancel (user_data);
+}
+
+static void
+unref_ticket_closure (gpointer data, GClosure *closure)
+{
+  dray_ticket_unref (data);
+}
+
+void
+dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable)
+{
+  gulong handler;
+  gboolean done;
+
+  handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb),
+                                   dray_ticket_ref (self), unref_ticket_closure, 0);
+
+  g_mutex_lock (&self->pool->lock);
+  done = dray_ticket_is_done_locked (self);
+  if (!done)
+    {
+      self->cancellable = g_object_ref (cancellable);
+      self->cancelled_handler = handler;
+    }
+  g_mutex_unlock (&self->pool->lock);
+
+  if (done)
+    g_signal_handler_disconnect (cancellable, handler);
+  else if (g_cancellable_is_cancelled (cancellable))
+    dray_ticket_cancel (self);
+}
+
+void
+dray_ticket_release_cancellable (DrayTicket *self)
+{
+  g_autoptr (GCancellable) cancellable = NULL;
+  gulong handler;
+
+  g_mutex_lock (&self->pool->lock);
+  if (dray_ticket_is_done_locked (self))
+    cancellable = g_steal_pointer (&self->cancellable);
+  handler = self->cancelled_handler;
+  g_mutex_unlock (&self->pool->lock);
+
+  if (cancellable != NULL)
+    g_signal_handler_disconnect (cancellable, handler);
+}
+
+static GError *
+cancelled_error (void)
+{
+  return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
+}
+
+void
+dray_ticket_cancel (DrayTicket *self)
+{
+  DrayPool *pool = self->pool;
+  gboolean was_queued = FALSE;
+
+  g_mutex_lock (&pool->lock);
+  if (!dray_ticket_is_done_locked (self) && !self->cancel_requested)
+    {
+      self->cancel_requested = TRUE;
+      was_queued = dray_pending_link_is_queued (&self->pending);
+
+      if (!was_queued)
+        {
+          g_queue_push_tail (&pool->cancels, dray_ticket_ref (self));
+          dray_pool_wake_locked (pool);
+        }
+      if (was_queued || dray_task_get_cancel_mode (self->task) == DRAY_CANCEL_IMMEDIATE)
+        dray_ticket_complete_locked (self, NULL, cancelled_error ());
+    }
+  g_mutex_unlock (&pool->lock);
+
+  dray_ticket_release_cancellable (self);
+  if (was_queued)
+    dray_ticket_unref (self); /* the queue's */
+}
+
+/* --- Waiting --- */
+
+static void
+wake_waiters_cb (GCancellable *cancellable, gpointer user_data)
+{
+  DrayTicket *self = user_data;
+
+  g_mutex_lock (&self->pool->lock);
+  g_cond_broadcast (&self->done);
+  g_mutex_unlock (&self->pool->lock);
+}
+
+/* Once the task runs, only its own worker's output matters: whether that is read depends on
+ * n_waiters, which the I/O thread looks at when output is held back. */
+static void
+count_waiter_locked (DrayTicket *self, int change)
+{
+  DrayPool *pool = self->pool;
+
+  self->n_waiters += (guint) change;
+  set_urgent_locked (self, self->n_waiters > 0 && self->state == DRAY_FUTURE_PENDING);
+
+  if (pool->throttled)
+    {
+      pool->reading_changed = TRUE;
+      dray_pool_wake_locked (pool);
+    }
+}
+
+/* Returns whether the ticket is done. @deadline: monotonic, µs, or -1. */
+static gboolean
+wait_locked (DrayTicket *self, gint64 deadline, GCancellable *cancellable)
+{
+  while (!dray_ticket_is_done_locked (self) && !g_cancellable_is_cancelled (cancellable))
+    {
+      if (deadline < 0)
+        g_cond_wait (&self->done, &self->pool->lock);
+      else if (!g_cond_wait_until (&self->done, &self->pool->lock, deadline))
+        break;
+    }
+
+  return dray_ticket_is_done_locked (self);
+}
+
+gboolean
+dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, GError **error)
+{
+  gint64 deadline = timeout < 0 ? -1 : g_get_monotonic_time () + timeout;
+  gulong handler = 0;
+  gboolean done;
+
+  if (cancellable != NULL)
+    handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
+                                     dray_ticket_ref (self), unref_ticket_closure, 0);
+
+  g_mutex_lock (&self->pool->lock);
+  done = dray_ticket_is_done_locked (self);
+  if (!done)
+    {
+      count_waiter_locked (self, 1);
+      done = wait_locked (self, deadline, cancellable);
+      count_waiter_locked (self, -1);
+    }
+  g_mutex_unlock (&self->pool->lock);
+
+  if (handler != 0)
+    g_signal_handler_disconnect (cancellable, handler);
+
+  if (!done && !g_cancellable_set_error_if_cancelled (cancellable, error))
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                         _ ("The task was not finished in time"));
+  return done;
+}

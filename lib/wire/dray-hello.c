@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-message.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "dray-value-check.h"
+
+#define HELLO_TYPE "(yyya{sv})"
+
+#define BYTE_ORDER_MARK (G_BYTE_ORDER == G_LITTLE_ENDIAN ? 'l' : 'B')
+
+/* Where the members that no version changes lie. */
+#define OFFSET_BYTE_ORDER 0
+#define OFFSET_ROLE 1
+#define OFFSET_VERSION 2
+#define FIXED_SIZE 3
+
+void
+dray_hello_clear (DrayHello *hello)
+{
+  g_clear_pointer (&hello->arguments, g_variant_unref);
+  *hello = (DrayHello) { 0 };
+}
+
+GBytes *
+dray_hello_encode (const DrayHello *hello)
+{
+  g_autoptr (GVariant) arguments = NULL;
+  g_autoptr (GVariant) value = NULL;
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&builder, "{sv}", "library", g_variant_new_string (PACKAGE_VERSION));
+  if (hello->pid != 0)
+    g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 (hello->pid));
+  if (hello->arguments != NULL)
+    {
+      arguments = g_variant_get_normal_form (hello->arguments);
+      g_variant_builder_add (&builder, "{sv}", "arguments", arguments);
+    }
+
+  value = g_variant_ref_sink (g_variant_new (HELLO_TYPE, (guchar) BYTE_ORDER_MARK,
+                                             (guchar) hello->role, (guchar) hello->version,
+                                             &builder));
+  return g_variant_get_data_as_bytes (value);
+}
+
+static gboolean
+check_version (guint version, GError **error)
+{
+  if (version == DRAY_PROTOCOL_VERSION)
+    return TRUE;
+
+  g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+               _("The other side speaks version %u of Dray’s protocol, "
+                 "this library speaks version %u"),
+               version, (guint) DRAY_PROTOCOL_VERSION);
+  return FALSE;
+}
+
+static gboolean
+check_role (guint role, DrayRole expected, GError **error)
+{
+  if (role == (guint) expected)
+    return TRUE;
+
+  if (role == DRAY_ROLE_HOST)
+    g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                         _("The program is not a Dray worker: it sends back what it is sent"));
+  else if (role == DRAY_ROLE_WORKER)
+    g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                         _("The program was not started by an application that uses Dray: "
+                           "it is connected to a worker"));
+  else
+    g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                 _("The other side has the unknown role %u"), role);
+  return FALSE;
+}
+
+/* Checks what is the same in all versions, before anything is made of the rest. */
+static gboolean
+check_fixed (const DrayFrameHeader *header, GBytes *payload, DrayRole expected, GError **error)
+{
+  gsize size;
+  const guint8 *data = g_bytes_get_data (payload, &size);
+
+  if (!check_version (header->version, error))
+    return FALSE;
+
+  if (header->type != DRAY_FRAME_HELLO || size < FIXED_SIZE)
+    {
+      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                           _("The other side did not begin with a greeting"));
+      return FALSE;
+    }
+
+  if (data[OFFSET_BYTE_ORDER] != BYTE_ORDER_MARK)
+    {
+      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                           _("The other side runs on a machine of another byte order"));
+      return FALSE;
+    }
+
+  return check_version (data[OFFSET_VERSION], error)
+         && check_role (data[OFFSET_ROLE], expected, error);
+}
+
+gboolean
+dray_hello_decode (const DrayFrameHeader *header,
+                   GBytes *payload,
+                   DrayRole expected,
+                   DrayHello *hello,
+                   GError **error)
+{
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GVariant) features = NULL;
+  const guint8 *data;
+  gsize size;
+
+  *hello = (DrayHello) { 0 };
+  if (!check_fixed (header, payload, expected, error))
+    return FALSE;
+
+  data = g_bytes_get_data (payload, &size);
+  if (!dray_value_check (HELLO_TYPE, strlen (HELLO_TYPE), data, size))
+    {
+      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                           _("The other side sent a greeting that can’t be read"));
+      return FALSE;
+    }
+
+  value = g_variant_ref_sink (
+      g_variant_new_from_bytes (G_VARIANT_TYPE (HELLO_TYPE), payload, TRUE));
+  hello->role = expected;
+  hello->version = DRAY_PROTOCOL_VERSION;
+  features = g_variant_get_child_value (value, 3);
+  g_variant_lookup (features, "pid", "u", &hello->pid);
+  hello->arguments = g_variant_lookup_value (features, "arguments", NULL);
+  return TRUE;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * Messages: the payload of each type of frame, to and from the values that it stands for. Pure:
+ * no input, no output. Whatever a decoder here is given, by a peer that may be hostile, it
+ * answers with a value that is safe to use or with DRAY_ERROR_PROTOCOL.
+ */
+
+#include "dray-frame.h"
+#include "dray-value-check.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  DRAY_ROLE_HOST = 1,
+  DRAY_ROLE_WORKER = 2,
+} DrayRole;
+
+/* The payload of hello: (yyya{sv}): byte order ('l' or 'B'), role, version, then what the peer
+ * may ignore. Keys: "arguments" (host; v: the initial arguments), "pid" (worker; u), "library"
+ * (both; s: the library's version). */
+typedef struct
+{
+  DrayRole role;
+  guint version;
+  GVariant *arguments; /* (owned) (nullable) (not floating) */
+  guint pid;           /* 0 where it was not said */
+} DrayHello;
+
+void dray_hello_clear (DrayHello *hello);
+GBytes *dray_hello_encode (const DrayHello *hello);
+/* @expected: the role that the peer must have. Errors in the user's words: another protocol
+ * version ("speaks version 9 of Dray's protocol, this library speaks version 1"), a peer that
+ * echoes our own hello ("is not a Dray worker: it sends back what it is sent"). */
+gboolean dray_hello_decode (const DrayFrameHeader *header,
+                            GBytes *payload,
+                            DrayRole expected,
+                            DrayHello *hello,
+                            GError **error);
+
+/* What a message holds without an allocation. */
+#define DRAY_MESSAGE_SPACE 128
+
+/* Values from this size on are sent from where they lie. */
+#define DRAY_MESSAGE_BODY_MIN ((gsize) 32 * 1024)
+
+/* A frame that is ready to be written: head, body and tail, one after the other, are the frame's
+ * header, its payload and the padding. Small messages are all head. Zeroed memory is an empty
+ * message; one that is not may be moved by assignment, if its old place is zeroed. */
+typedef struct
+{
+  guint8 *block; /* (owned) (nullable): the head, then the tail; NULL where they fit in @space */
+  GBytes *body;  /* (owned) (nullable): the serialised child value, uncopied */
+  gsize head_length;
+  gsize tail_length;
+  _Alignas (8) guint8 space[DRAY_MESSAGE_SPACE];
+} DrayMessage;
+
+static inline const guint8 *
+dray_message_get_head (const DrayMessage *message)
+{
+  return message->block != NULL ? message->block : message->space;
+}
+
+static inline const guint8 *
+dray_message_get_tail (const DrayMessage *message)
+{
+  return dray_message_get_head (message) + message->head_length;
+}
+
+void dray_message_clear (DrayMessage *message);
+gsize dray_message_get_size (const DrayMessage *message);
+
+/* @value: (nullable), NULL stands for "()". Values whose payload would be over @max_payload are
+ * refused with DRAY_ERROR_TOO_LARGE. */
+gboolean dray_message_init_value (DrayMessage *message,
+                                  const DrayFrameHeader *header, /* length is ignored */
+                                  GVariant *value,
+                                  gsize max_payload,
+                                  GError **error);
+gboolean dray_message_init_submit (DrayMessage *message,
+                                   guint64 task_id,
+                                   guint attempt,
+                                   const char *function,
+                                   GVariant *arguments,
+                                   gsize max_payload,
+                                   GError **error);
+void dray_message_init_hello (DrayMessage *message, const DrayHello *hello);
+void dray_message_init_progress (DrayMessage *message,
+                                 guint64 task_id,
+                                 guint attempt,
+                                 double fraction,
+                                 const char *text);
+/* A message of the error longer than 32 KiB is cut, at a character's edge. */
+void dray_message_init_error (DrayMessage *message,
+                              guint64 task_id,
+                              guint attempt,
+                              const GError *error);
+/* @recall: only if the task has not started */
+void dray_message_init_cancel (DrayMessage *message,
+                               guint64 task_id,
+                               guint attempt,
+                               gboolean recall);
+/* ready, returned, goodbye */
+void dray_message_init_empty (DrayMessage *message,
+                              DrayFrameType type,
+                              guint64 task_id,
+                              guint attempt);
+
+/* (transfer full), not floating, in normal form; NULL with DRAY_ERROR_PROTOCOL. The value uses
+ * the bytes of @payload in place. */
+GVariant *dray_value_decode (GBytes *payload, GError **error);
+gboolean dray_submit_decode (GBytes *payload, char **function, GVariant **arguments, GError **error);
+/* (out) @fraction: clamped to 0…1, or -1 for unknown (negative, NaN); @text: valid UTF-8 */
+gboolean dray_progress_decode (GBytes *payload, double *fraction, char **text, GError **error);
+/* (transfer full): the error that the peer sent, or (with *malformed TRUE) DRAY_ERROR_PROTOCOL.
+ * A peer can't make this process remember error domains without end: a domain that is not known
+ * here is taken up only while fewer than 256 were, and if it looks like a name; after that it
+ * becomes DRAY_ERROR_FAILED with the domain in the message. */
+GError *dray_error_decode (GBytes *payload, gboolean *malformed);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DrayHello, dray_hello_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DrayMessage, dray_message_clear)
+
+G_END_DECLS

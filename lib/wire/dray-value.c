@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-message.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "dray-value-check.h"
+
+/* Decodes the value in @payload from @offset on, in place. */
+static GVariant *
+decode_from (GBytes *payload, gsize offset, GError **error)
+{
+  g_autoptr (GBytes) child = NULL;
+  gsize size;
+  const char *data = g_bytes_get_data (payload, &size);
+  const char *nul = size > offset ? memrchr (data + offset, 0, size - offset) : NULL;
+  const char *type;
+  gsize child_size;
+
+  if (nul == NULL)
+    {
+      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                           _("The other side sent a value without a type"));
+      return NULL;
+    }
+
+  type = nul + 1;
+  child_size = nul - (data + offset);
+  if (!dray_value_check (type, data + size - type, (const guint8 *) data + offset, child_size))
+    {
+      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                           _("The other side sent a value that does not fit its type"));
+      return NULL;
+    }
+
+  child = g_bytes_new_from_bytes (payload, offset, child_size);
+  return g_variant_ref_sink (
+      g_variant_new_from_bytes ((const GVariantType *) type, child, TRUE));
+}
+
+GVariant *
+dray_value_decode (GBytes *payload, GError **error)
+{
+  return decode_from (payload, 0, error);
+}
+
+/* Finds the name at the beginning of a submit: @size bytes of text from *@name on, and where the
+ * value begins behind it. */
+static gboolean
+find_name (GBytes *payload, const char **name, gsize *size, gsize *end)
+{
+  gsize payload_size;
+  const guint8 *data = g_bytes_get_data (payload, &payload_size);
+  guint32 prefix[2];
+  gsize padding;
+
+  if (payload_size < sizeof prefix)
+    return FALSE;
+  memcpy (prefix, data, sizeof prefix);
+  if (prefix[1] != 0 || prefix[0] > payload_size - sizeof prefix)
+    return FALSE;
+
+  *name = (const char *) data + sizeof prefix;
+  *size = prefix[0];
+  *end = sizeof prefix + prefix[0];
+  padding = dray_frame_padding (prefix[0]);
+  if (padding > payload_size - *end)
+    return FALSE;
+
+  for (; padding > 0; padding--)
+    if (data[(*end)++] != 0)
+      return FALSE;
+
+  return g_utf8_validate_len (*name, *size, NULL);
+}
+
+gboolean
+dray_submit_decode (GBytes *payload, char **function, GVariant **arguments, GError **error)
+{
+  const char *name;
+  gsize size, end;
+  GVariant *value;
+
+  if (!find_name (payload, &name, &size, &end))
+    {
+      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                           _("The other side sent a task whose function can’t be read"));
+      return FALSE;
+    }
+
+  value = decode_from (payload, end, error);
+  if (value == NULL)
+    return FALSE;
+
+  *function = g_strndup (name, size);
+  *arguments = value;
+  return TRUE;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-link-private.h"
+
+#include "dray-takeover.h"
+
+#include <errno.h>
+#include <glib/gi18n-lib.h>
+#include <poll.h>
+#include <unistd.h>
+
+/*
+ * What comes in. All of it is called by the holder of the reading role.
+ */
+
+static gboolean
+handle_hello (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GError **error)
+{
+  g_auto (DrayHello) hello = { 0 };
+
+  if (self->greeted)
+    {
+      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                           _("The application said hello a second time"));
+      return FALSE;
+    }
+
+  if (!dray_hello_decode (header, payload, DRAY_ROLE_HOST, &hello, error))
+    return FALSE;
+
+  self->arguments = g_steal_pointer (&hello.arguments);
+  self->greeted = TRUE;
+
+  return TRUE;
+}
+
+static gboolean
+handle_submit (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GError **error)
+{
+  g_autofree char *function = NULL;
+  g_autoptr (GVariant) arguments = NULL;
+  DrayCall *call;
+
+  if (header->task_id == 0 || header->attempt == 0)
+    {
+      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                           _("The application submitted a task that has no number"));
+      return FALSE;
+    }
+
+  if (dray_link_get_state (self) == DRAY_LINK_GOODBYE)
+    {
+      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                           _("The application submitted a task after it had said goodbye"));
+      return FALSE;
+    }
+
+  if (!dray_submit_decode (payload, &function, &arguments, error))
+    return FALSE;
+
+  call = g_new0 (DrayCall, 1);
+  call->task_id = header->task_id;
+  call->attempt = header->attempt;
+  call->function = g_steal_pointer (&function);
+  call->arguments = g_steal_pointer (&arguments);
+  call->cancellable = g_cancellable_new ();
+
+  g_mutex_lock (&self->lock);
+  g_queue_push_tail (&self->waiting, call);
+  g_mutex_unlock (&self->lock);
+
+  return TRUE;
+}
+
+static gboolean
+is_call (const DrayCall *call, const DrayFrameHeader *header)
+{
+  return call->task_id == header->task_id && call->attempt == header->attempt;
+}
+
+/* If it is the running call, all that waits is returned with it, since the host may have to end
+ * this process; if it waits, just that one. Anything else was over before. What is only recalled
+ * may go on if it runs. */
+static void
+handle_cancel (DrayLink *self, const DrayFrameHeader *header)
+{
+  g_mutex_lock (&self->lock);
+  if (self->running != NULL && is_call (self->running, header))
+    {
+      if ((header->flags & DRAY_FRAME_FLAG_RECALL) == 0)
+        {
+          dray_link_cancel_running_locked (self);
+          dray_calls_move (&self->waiting, &self->returned);
+        }
+    }
+  else
+    {
+      for (GList *l = self->waiting.head; l != NULL; l = l->next)
+        if (is_call (l->data, header))
+          {
+            g_queue_unlink (&self->waiting, l);
+            g_queue_push_tail_link (&self->returned, l);
+            break;
+          }
+    }
+  g_mutex_unlock (&self->lock);
+
+  dray_link_send_returned (self);
+}
+
+static gboolean
+handle_frame (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GError **error)
+{
+  if (header->type == DRAY_FRAME_HELLO)
+    return handle_hello (self, header, payload, error);
+
+  if (!self->greeted)
+    {
+      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                           _("The application did not begin with a hello"));
+      return FALSE;
+    }
+
+  switch (header->type)
+    {
+    case DRAY_FRAME_SUBMIT:
+      return handle_submit (self, header, payload, error);
+
+    case DRAY_FRAME_CANCEL:
+      handle_cancel (self, header);
+      return TRUE;
+
+    case DRAY_FRAME_GOODBYE:
+      dray_link_advance (self, DRAY_LINK_GOODBYE);
+      return TRUE;
+
+    default:
+      g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                   _("The application sent a message of the type “%s”, which only a worker sends"),
+                   dray_frame_type_to_string (header->type));
+      return FALSE;
+    }
+}
+
+/* What the host sent makes no sense. Takes @error. Said at once: there may be no later. */
+static void
+fail (DrayLink *self, GError *error)
+{
+  dray_complain (error->message);
+  g_error_free (error);
+  dray_link_advance (self, DRAY_LINK_FAILED);
+}
+
+/* The decoder is left drained. */
+static void
+handle_frames (DrayLink *self)
+{
+  DrayFrameHeader header;
+  GBytes *payload = NULL;
+  GError *error = NULL;
+
+  while (error == NULL && dray_decoder_next (self->decoder, &header, &payload, &error))
+    {
+      handle_frame (self, &header, payload, &error);
+      g_clear_pointer (&payload, g_bytes_unref);
+    }
+
+  if (error != NULL)
+    fail (self, error);
+}
+
+void
+dray_link_read (DrayLink *self)
+{
+  gsize size;
+  guint8 *space = dray_decoder_get_space (self->decoder, &size);
+  gssize n_read = read (self->in_fd, space, size);
+
+  if (n_read > 0)
+    {
+      dray_decoder_take (self->decoder, n_read);
+      handle_frames (self);
+    }
+  else if (n_read < 0 && errno == EAGAIN)
+    {
+      struct pollfd readable = { .fd = self->in_fd, .events = POLLIN };
+
+      poll (&readable, 1, -1);
+    }
+  else if (n_read == 0 && dray_link_get_state (self) == DRAY_LINK_GOODBYE)
+    {
+      self->in_ended = TRUE;
+    }
+  else if (n_read == 0 || errno != EINTR)
+    {
+      /* The end may come in the middle of a frame: a host that was killed has no say in it. */
+      dray_link_advance (self, DRAY_LINK_HUNG_UP);
+    }
+}

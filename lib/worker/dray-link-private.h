@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * The link, seen from its three parts: dray-link.c (its life, the phases of user code, what is
+ * sent), dray-link-input.c (what comes in) and dray-link-watcher.c. How they work together is told
+ * in dray-link.c.
+ */
+
+#include "dray-decoder.h"
+#include "dray-link.h"
+#include "dray-outbox.h"
+
+G_BEGIN_DECLS
+
+/* How long a worker whose host is gone may take to end. In µs. */
+#define DRAY_LINK_END_GRACE G_USEC_PER_SEC
+
+struct _DrayLink
+{
+  gatomicrefcount ref_count;
+
+  /* set at construction */
+  int in_fd;   /* (owned) */
+  int out_fd;  /* (owned) */
+  int kick_fd; /* (owned): an eventfd; written to once, it ends every poll() of the watcher. -1 if
+                * there was none to be had */
+
+  /* only for the holder of the reading role */
+  DrayDecoder *decoder; /* (owned) */
+  gboolean greeted;
+  gboolean in_ended;   /* after a goodbye there is nothing more to say */
+  GVariant *arguments; /* (owned) (nullable): the initial ones */
+
+  GMutex send_lock; /* may be held when lock is taken, never the other way round */
+
+  /* protected by send_lock */
+  DrayOutbox *outbox; /* (owned) */
+
+  GMutex lock;
+  GCond main_cond;    /* the queue, the state or the reading role changed */
+  GCond watcher_cond; /* a phase began, the host is gone, or stop() */
+
+  /* protected by lock */
+  DrayLinkState state;
+  gint64 deadline;   /* from HUNG_UP on: when we have to be gone, monotonic, µs */
+  GQueue waiting;    /* of DrayCall (owned) */
+  GQueue returned;   /* of DrayCall (owned): the host is still to be told */
+  DrayCall *running; /* (unowned) (nullable) */
+  gboolean busy;     /* a phase of user code lasts */
+  guint64 phase;     /* the number of it */
+  GThread *watcher;  /* (owned) (nullable): NULL before the first phase */
+  gboolean watcher_asleep;
+  gboolean watcher_reads;
+  guint n_threads; /* of ours that run: the watcher, and those that cancel */
+  gboolean stopping;
+};
+
+/* Moves all calls; @from is empty afterwards. */
+static inline void
+dray_calls_move (GQueue *from, GQueue *to)
+{
+  DrayCall *call;
+
+  while ((call = g_queue_pop_head (from)) != NULL)
+    g_queue_push_tail (to, call);
+}
+
+/* Any thread. The state only ever moves forward. */
+void dray_link_advance (DrayLink *self, DrayLinkState state);
+/* Any thread. Tells the host which calls were returned, if any were and it was not told. */
+void dray_link_send_returned (DrayLink *self);
+/* Any thread. Cancels the call that runs, if one does, soon and from a thread of its own. */
+void dray_link_cancel_running_locked (DrayLink *self);
+/* Any thread. Gets the watcher out of poll(), from now on. */
+void dray_link_kick_watcher (DrayLink *self);
+
+/* The holder of the reading role. Reads once, waiting for it, and deals with all that came. */
+void dray_link_read (DrayLink *self);
+
+/* The main thread. A phase begins; @call: (nullable): the call that it is for. */
+void dray_link_begin_locked (DrayLink *self, DrayCall *call);
+
+G_END_DECLS

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-link-private.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/*
+ * The watcher: a function for each state in the table of dray-link.c.
+ */
+
+/* How long a phase is left alone before the watcher reads. In µs. */
+#define PATIENCE 1000
+
+static gboolean
+is_over_locked (DrayLink *self)
+{
+  return self->stopping || self->state >= DRAY_LINK_HUNG_UP;
+}
+
+/* armed: TRUE if it is time to read */
+static gboolean
+outwait_phase_locked (DrayLink *self)
+{
+  const guint64 phase = self->phase;
+  const gint64 end = g_get_monotonic_time () + PATIENCE;
+
+  while (!is_over_locked (self) && g_cond_wait_until (&self->watcher_cond, &self->lock, end))
+    ;
+
+  return !is_over_locked (self) && self->busy && self->phase == phase;
+}
+
+/* Waits for something to read, and reads it once; or for the host to go. */
+static void
+poll_and_read (DrayLink *self)
+{
+  /* Without events to wait for, an output that nobody can read is still reported. */
+  struct pollfd fds[] = {
+    { .fd = self->in_ended ? -1 : self->in_fd, .events = POLLIN },
+    { .fd = self->out_fd },
+    { .fd = self->kick_fd, .events = POLLIN },
+  };
+
+  if (poll (fds, G_N_ELEMENTS (fds), -1) <= 0)
+    return;
+
+  if (fds[0].revents != 0)
+    dray_link_read (self);
+  else if (fds[1].revents != 0)
+    dray_link_advance (self, DRAY_LINK_HUNG_UP);
+}
+
+/* reading */
+static void
+read_on_locked (DrayLink *self)
+{
+  self->watcher_reads = TRUE;
+
+  do
+    {
+      g_mutex_unlock (&self->lock);
+      poll_and_read (self);
+      g_mutex_lock (&self->lock);
+    }
+  while (!is_over_locked (self) && self->busy);
+
+  self->watcher_reads = FALSE;
+  g_cond_signal (&self->main_cond);
+}
+
+/* The host is gone, and user code won't end. Whatever it has started in our group goes as well. */
+G_NORETURN static void
+kill_everything (void)
+{
+  if (getpgrp () == getpid ())
+    kill (0, SIGKILL);
+
+  _exit (EXIT_FAILURE);
+}
+
+/* parting */
+static void
+part_locked (DrayLink *self)
+{
+  gboolean in_time = TRUE;
+
+  dray_link_cancel_running_locked (self);
+  while (!self->stopping && in_time)
+    in_time = g_cond_wait_until (&self->watcher_cond, &self->lock, self->deadline);
+
+  if (!self->stopping)
+    kill_everything ();
+}
+
+/* asleep */
+static void
+sleep_locked (DrayLink *self)
+{
+  self->watcher_asleep = TRUE;
+  g_cond_wait (&self->watcher_cond, &self->lock);
+  self->watcher_asleep = FALSE;
+}
+
+/* Signals are for the threads of the user's program. */
+static void
+block_signals (void)
+{
+  sigset_t all;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, NULL);
+}
+
+static gpointer
+watch_cb (gpointer data)
+{
+  g_autoptr (DrayLink) self = data;
+
+  block_signals ();
+
+  g_mutex_lock (&self->lock);
+  while (!self->stopping)
+    {
+      if (self->state >= DRAY_LINK_HUNG_UP)
+        part_locked (self);
+      else if (!self->busy)
+        sleep_locked (self);
+      else if (outwait_phase_locked (self))
+        read_on_locked (self);
+    }
+  self->n_threads--;
+  g_cond_signal (&self->main_cond);
+  g_mutex_unlock (&self->lock);
+
+  return NULL;
+}
+
+void
+dray_link_begin_locked (DrayLink *self, DrayCall *call)
+{
+  self->running = call;
+  self->busy = TRUE;
+  self->phase++;
+
+  if (self->watcher != NULL)
+    {
+      if (self->watcher_asleep)
+        g_cond_signal (&self->watcher_cond);
+      return;
+    }
+
+  /* Without a watcher, this phase just can't be ended but by force. */
+  self->watcher = g_thread_try_new ("dray-watcher", watch_cb, dray_link_ref (self), NULL);
+  if (self->watcher != NULL)
+    self->n_threads++;
+  else
+    dray_link_unref (self);
+}
+
+/* Cancelling */
+
+typedef struct
+{
+  DrayLink *link;            /* (owned) */
+  GCancellable *cancellable; /* (owned) */
+} Cancellation;
+
+static gpointer
+cancel_cb (gpointer data)
+{
+  Cancellation *cancellation = data;
+  DrayLink *link = cancellation->link;
+
+  block_signals ();
+
+  g_cancellable_cancel (cancellation->cancellable);
+  g_object_unref (cancellation->cancellable);
+  g_free (cancellation);
+
+  g_mutex_lock (&link->lock);
+  link->n_threads--;
+  g_cond_signal (&link->main_cond);
+  g_mutex_unlock (&link->lock);
+  dray_link_unref (link);
+
+  return NULL;
+}
+
+/* Handlers of the user's may be connected, and may hang. In a thread of their own they keep the
+ * watcher from nothing. */
+void
+dray_link_cancel_running_locked (DrayLink *self)
+{
+  Cancellation *cancellation;
+  GThread *thread;
+
+  if (self->running == NULL || g_cancellable_is_cancelled (self->running->cancellable))
+    return;
+
+  cancellation = g_new0 (Cancellation, 1);
+  cancellation->link = dray_link_ref (self);
+  cancellation->cancellable = g_object_ref (self->running->cancellable);
+
+  thread = g_thread_try_new ("dray-cancel", cancel_cb, cancellation, NULL);
+  if (thread != NULL)
+    {
+      self->n_threads++;
+      g_thread_unref (thread);
+      return;
+    }
+
+  /* The function never notices; in the end the host, or the deadline, ends it by force. */
+  g_object_unref (cancellation->cancellable);
+  dray_link_unref (cancellation->link);
+  g_free (cancellation);
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-link-private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/*
+ * Who reads
+ *
+ * While no user code runs, the main thread reads the channel itself and blocks in read(): a call
+ * costs no hop from thread to thread. While user code runs, somebody else must notice a cancel
+ * frame and the end of the file. That is the watcher, a thread that starts with the first phase
+ * of user code. Telling it of every phase would cost each tiny call a wake-up; so it looks for
+ * itself, a millisecond later, and only then takes over:
+ *
+ *   the watcher is  what it does             it goes on when                      and is then
+ *   asleep          waits for a phase        a phase begins (which wakes it)      armed
+ *   armed           waits for a millisecond  that is over, the same phase lasts   reading
+ *                                            … another phase lasts                armed again
+ *                                            … no user code runs                  asleep
+ *   reading         blocks in poll()         it read something, and no user code  asleep
+ *                                            runs any more
+ *   (any of these)                           the host is gone                     parting
+ *   parting         waits for run() to end   stop()                               gone
+ *                                            END_GRACE is over                    killing us all
+ *
+ * A worker that idles thus wakes up for nothing, a stream of tiny calls costs one wake-up in a
+ * millisecond, and a call that ends while the watcher is reading leaves it there: the main thread
+ * takes what is in the queue, or waits for the watcher to put something there. That one call is
+ * handed over from thread to thread, and the watcher gives the reading back with it.
+ *
+ * Only the holder of the reading role touches the decoder and reads: the watcher where
+ * @watcher_reads is set, else the main thread while it is inside greet() or next(), where @busy is
+ * not set; the watcher takes the role only while @busy is. All three are looked at and changed
+ * under @lock, and every wait is a loop over the condition under the same lock; so the two never
+ * read at once, and no wake-up is lost. The role is given up with the decoder drained: what was
+ * read has been dealt with.
+ *
+ * The host is gone when its end of the input is closed and it did not say goodbye before, or when
+ * nobody can read our output any more. After a goodbye only the latter counts: what the host has
+ * closed then, it has no more use for, and calls that wait are run in peace.
+ *
+ * What is sent
+ *
+ * Any thread writes, under @send_lock, blocking: a host that does not read makes the job wait,
+ * and that is the flow control. The watcher writes in the same way (it says which calls were
+ * returned). While it has to wait it reads nothing, but then it hears from the write that the
+ * host is gone.
+ *
+ * An item is written only while its call is the running one, and that is looked up with @send_lock
+ * held: none can come after the outcome of its call. Calls that are returned because the running
+ * one was cancelled are told before that one's outcome; so the host knows, once it has read the
+ * outcome, that a call which was not returned by then is the one that runs now.
+ */
+
+void
+dray_call_free (DrayCall *call)
+{
+  g_free (call->function);
+  g_variant_unref (call->arguments);
+  g_object_unref (call->cancellable);
+  g_free (call);
+}
+
+static void
+free_calls (GQueue *calls)
+{
+  g_queue_clear_full (calls, (GDestroyNotify) dray_call_free);
+}
+
+void
+dray_link_kick_watcher (DrayLink *self)
+{
+  const guint64 one = 1;
+  gssize n_written;
+
+  do
+    n_written = write (self->kick_fd, &one, sizeof one);
+  while (n_written < 0 && errno == EINTR);
+}
+
+void
+dray_link_advance (DrayLink *self, DrayLinkState state)
+{
+  GQueue dropped = G_QUEUE_INIT;
+
+  g_mutex_lock (&self->lock);
+  if (state > self->state)
+    {
+      if (state >= DRAY_LINK_HUNG_UP && self->state < DRAY_LINK_HUNG_UP)
+        {
+          self->deadline = g_get_monotonic_time () + DRAY_LINK_END_GRACE;
+          dray_calls_move (&self->waiting, &dropped);
+          dray_link_kick_watcher (self);
+          g_cond_signal (&self->watcher_cond);
+        }
+      self->state = state;
+      g_cond_signal (&self->main_cond);
+    }
+  g_mutex_unlock (&self->lock);
+
+  free_calls (&dropped);
+}
+
+/* Sending */
+
+static gboolean
+flush_locked (DrayLink *self)
+{
+  while (!dray_outbox_is_empty (self->outbox))
+    {
+      struct pollfd writable = { .fd = self->out_fd, .events = POLLOUT };
+
+      if (!dray_outbox_flush (self->outbox, self->out_fd, NULL, NULL))
+        {
+          dray_outbox_clear (self->outbox);
+          return FALSE;
+        }
+
+      /* Only where somebody handed us a descriptor that does not block. */
+      if (!dray_outbox_is_empty (self->outbox))
+        poll (&writable, 1, -1);
+    }
+
+  return TRUE;
+}
+
+/* Whether something may be sent now, for @call where that is not NULL; @returned is filled with
+ * what has to be sent before. */
+static gboolean
+may_send (DrayLink *self, const DrayCall *call, GQueue *returned)
+{
+  gboolean allowed = FALSE;
+
+  g_mutex_lock (&self->lock);
+  if (self->state < DRAY_LINK_HUNG_UP)
+    {
+      dray_calls_move (&self->returned, returned);
+      allowed = call == NULL
+                || (call == self->running && !g_cancellable_is_cancelled (call->cancellable));
+    }
+  g_mutex_unlock (&self->lock);
+
+  return allowed;
+}
+
+static void
+push_returned_locked (DrayLink *self, GQueue *returned)
+{
+  for (GList *l = returned->head; l != NULL; l = l->next)
+    {
+      const DrayCall *call = l->data;
+      g_auto (DrayMessage) message = { 0 };
+
+      dray_message_init_empty (&message, DRAY_FRAME_RETURNED, call->task_id, call->attempt);
+      dray_outbox_push (self->outbox, &message);
+    }
+}
+
+gboolean
+dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message)
+{
+  GQueue returned = G_QUEUE_INIT;
+  gboolean allowed, alive;
+
+  g_mutex_lock (&self->send_lock);
+  allowed = may_send (self, call, &returned);
+  push_returned_locked (self, &returned);
+  if (allowed && message != NULL)
+    dray_outbox_push (self->outbox, message);
+  alive = flush_locked (self);
+  g_mutex_unlock (&self->send_lock);
+
+  free_calls (&returned);
+  if (message != NULL)
+    dray_message_clear (message);
+  if (!alive)
+    dray_link_advance (self, DRAY_LINK_HUNG_UP);
+
+  return allowed && alive;
+}
+
+void
+dray_link_send_returned (DrayLink *self)
+{
+  gboolean any;
+
+  /* Waiting for whoever writes is only worth it if there is something to say. */
+  g_mutex_lock (&self->lock);
+  any = !g_queue_is_empty (&self->returned);
+  g_mutex_unlock (&self->lock);
+
+  if (any)
+    dray_link_send (self, NULL, NULL);
+}
+
+/* Life */
+
+DrayLink *
+dray_link_new (int in_fd, int out_fd)
+{
+  DrayLink *self = g_new0 (DrayLink, 1);
+
+  g_atomic_ref_count_init (&self->ref_count);
+  self->in_fd = in_fd;
+  self->out_fd = out_fd;
+  self->kick_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  self->decoder = dray_decoder_new (DRAY_LINK_MAX_PAYLOAD);
+  self->outbox = dray_outbox_new ();
+  g_queue_init (&self->waiting);
+  g_queue_init (&self->returned);
+  g_mutex_init (&self->send_lock);
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->main_cond);
+  g_cond_init (&self->watcher_cond);
+
+  return self;
+}
+
+DrayLink *
+dray_link_ref (DrayLink *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+
+  return self;
+}
+
+void
+dray_link_unref (DrayLink *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  free_calls (&self->waiting);
+  free_calls (&self->returned);
+  g_clear_pointer (&self->arguments, g_variant_unref);
+  dray_decoder_free (self->decoder);
+  dray_outbox_free (self->outbox);
+  g_cond_clear (&self->watcher_cond);
+  g_cond_clear (&self->main_cond);
+  g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->send_lock);
+  close (self->in_fd);
+  close (self->out_fd);
+  if (self->kick_fd >= 0)
+    close (self->kick_fd);
+  g_free (self);
+}
+
+DrayLinkState
+dray_link_get_state (DrayLink *self)
+{
+  DrayLinkState state;
+
+  g_mutex_lock (&self->lock);
+  state = self->state;
+  g_mutex_unlock (&self->lock);
+
+  return state;
+}
+
+gboolean
+dray_link_greet (DrayLink *self)
+{
+  const DrayHello hello = {
+    .role = DRAY_ROLE_WORKER,
+    .version = DRAY_PROTOCOL_VERSION,
+    .pid = getpid (),
+  };
+  g_auto (DrayMessage) message = { 0 };
+
+  dray_message_init_hello (&message, &hello);
+  dray_link_send (self, NULL, &message);
+
+  while (!self->greeted && dray_link_get_state (self) < DRAY_LINK_HUNG_UP)
+    dray_link_read (self);
+
+  return dray_link_get_state (self) < DRAY_LINK_HUNG_UP;
+}
+
+GVariant *
+dray_link_steal_arguments (DrayLink *self)
+{
+  return g_steal_pointer (&self->arguments);
+}
+
+void
+dray_link_begin (DrayLink *self)
+{
+  g_mutex_lock (&self->lock);
+  dray_link_begin_locked (self, NULL);
+  g_mutex_unlock (&self->lock);
+}
+
+DrayCall *
+dray_link_next (DrayLink *self)
+{
+  DrayCall *call = NULL;
+
+  g_mutex_lock (&self->lock);
+
+  self->busy = FALSE;
+  while (g_queue_is_empty (&self->waiting) && self->state == DRAY_LINK_OPEN)
+    {
+      if (self->watcher_reads)
+        {
+          g_cond_wait (&self->main_cond, &self->lock);
+          continue;
+        }
+
+      g_mutex_unlock (&self->lock);
+      dray_link_read (self);
+      g_mutex_lock (&self->lock);
+    }
+
+  if (self->state < DRAY_LINK_HUNG_UP)
+    call = g_queue_pop_head (&self->waiting);
+  if (call != NULL)
+    dray_link_begin_locked (self, call);
+
+  g_mutex_unlock (&self->lock);
+
+  return call;
+}
+
+void
+dray_link_finish (DrayLink *self, DrayMessage *outcome)
+{
+  g_mutex_lock (&self->lock);
+  self->running = NULL;
+  g_mutex_unlock (&self->lock);
+
+  dray_link_send (self, NULL, outcome);
+}
+
+void
+dray_link_stop (DrayLink *self)
+{
+  const gint64 end = g_get_monotonic_time () + DRAY_LINK_END_GRACE;
+  gboolean in_time = TRUE;
+  GThread *watcher;
+
+  g_mutex_lock (&self->lock);
+  self->busy = FALSE;
+  self->stopping = TRUE;
+  dray_link_kick_watcher (self);
+  g_cond_signal (&self->watcher_cond);
+
+  /* Nothing keeps them, but a “cancelled” handler of the user's may. */
+  watcher = g_steal_pointer (&self->watcher);
+  while (self->n_threads > 0 && in_time)
+    in_time = g_cond_wait_until (&self->main_cond, &self->lock, end);
+  g_mutex_unlock (&self->lock);
+
+  if (watcher != NULL && in_time)
+    g_thread_join (watcher);
+  else if (watcher != NULL)
+    g_thread_unref (watcher);
+}

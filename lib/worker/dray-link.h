@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * The link: a worker's end of the channel. It greets the host, hands out calls one at a time,
+ * notices while one runs that it was cancelled or that the host is gone, and sends.
+ *
+ * The thread that runs the worker, "the main thread" here, goes through phases of user code:
+ *
+ *   greet() → begin() → initializer → send(ready) →
+ *     next() → function → finish(outcome) → next() → …
+ *   → NULL → begin() → finalizer → stop()
+ *
+ * and the link watches the host during each of them. How it does is told in dray-link.c.
+ */
+
+#include "dray-message.h"
+
+G_BEGIN_DECLS
+
+/* The largest payload that a worker takes, or sends: what a frame can carry. A lower limit is the
+ * host's to set, and to keep. */
+#define DRAY_LINK_MAX_PAYLOAD ((gsize) G_MAXUINT32 - 7)
+
+/* In the order in which one can follow another. */
+typedef enum
+{
+  DRAY_LINK_OPEN,    /* calls may come */
+  DRAY_LINK_GOODBYE, /* no more calls come; those that wait are run */
+  DRAY_LINK_HUNG_UP, /* the host is gone: what waits is dropped, what runs is cancelled */
+  DRAY_LINK_FAILED,  /* the host does not speak our protocol; as above, and stderr knows why */
+} DrayLinkState;
+
+/* A call that the host submitted. */
+typedef struct
+{
+  guint64 task_id;
+  guint attempt;
+  char *function;            /* (owned) */
+  GVariant *arguments;       /* (owned) (not floating) */
+  GCancellable *cancellable; /* (owned) */
+} DrayCall;
+
+typedef struct _DrayLink DrayLink;
+
+void dray_call_free (DrayCall *call);
+
+/* Takes both descriptors, which may be the same kind of thing or not: pipes, sockets, files. */
+DrayLink *dray_link_new (int in_fd, int out_fd);
+DrayLink *dray_link_ref (DrayLink *self);
+void dray_link_unref (DrayLink *self);
+
+/* Main thread only, all of these. */
+
+/* Exchanges hellos. FALSE: there is no host to work for; the state says why. */
+gboolean dray_link_greet (DrayLink *self);
+/* (transfer full) (nullable): the initial arguments, after greet(), once. */
+GVariant *dray_link_steal_arguments (DrayLink *self);
+/* User code that is not a call begins. */
+void dray_link_begin (DrayLink *self);
+/* Waits for the next call and begins it (transfer full). NULL: none will come; the state says
+ * why. The user code that began before is over. */
+DrayCall *dray_link_next (DrayLink *self);
+/* The function of the call that next() gave has returned; nothing but this can be said about it
+ * any more. Takes @outcome, returns when it is written. */
+void dray_link_finish (DrayLink *self, DrayMessage *outcome);
+/* The worker is about to end: nobody needs to watch the host any longer. */
+void dray_link_stop (DrayLink *self);
+
+/* Any thread. */
+
+DrayLinkState dray_link_get_state (DrayLink *self);
+/* Takes @message and writes it, after what has to come before it; this waits for as long as the
+ * host does not read. With @call (nullable), only if that one still runs and was not cancelled.
+ * FALSE: it was not sent. */
+gboolean dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayCall, dray_call_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayLink, dray_link_unref)
+
+G_END_DECLS

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "fixture.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * What a process holds is read from /proc. Things go away a little after the call that lets them
+ * go: a joined thread is still listed for a moment, and a worker is reaped by the I/O thread. So
+ * the teardown gives them time, and says what is left only at the end of it.
+ *
+ * Children are found by looking at every process for its parent: the list in
+ * /proc/self/task/…/children may skip some while others come and go.
+ */
+
+/* How often a condition is looked at that nothing wakes the main context for. */
+#define POLL_INTERVAL_MS 5
+
+/* Generous: the machine may be slow and busy. DRAY_TEST_TIME_FACTOR makes it more so. */
+#define DEADLINE_SECONDS 20
+
+gint64
+fixture_get_deadline (void)
+{
+  const char *factor = g_getenv ("DRAY_TEST_TIME_FACTOR");
+  gint64 seconds = DEADLINE_SECONDS * (factor != NULL ? MAX (atoi (factor), 1) : 1);
+
+  return g_get_monotonic_time () + seconds * G_USEC_PER_SEC;
+}
+
+/* Waiting */
+
+static gboolean
+keep_ticking_cb (gpointer user_data)
+{
+  return G_SOURCE_CONTINUE;
+}
+
+static gboolean
+iterate_until (FixtureCondition condition, gpointer user_data)
+{
+  g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
+  g_autoptr (GSource) ticker = g_timeout_source_new (POLL_INTERVAL_MS);
+  gint64 deadline = fixture_get_deadline ();
+  gboolean holds;
+
+  g_source_set_callback (ticker, keep_ticking_cb, NULL, NULL);
+  g_source_set_static_name (ticker, "fixture");
+  g_source_attach (ticker, context);
+
+  while (!(holds = condition (user_data)) && g_get_monotonic_time () < deadline)
+    g_main_context_iteration (context, TRUE);
+
+  g_source_destroy (ticker);
+
+  return holds;
+}
+
+void
+fixture_iterate_until (FixtureCondition condition, gpointer user_data, const char *what)
+{
+  if (!iterate_until (condition, user_data))
+    g_error ("waited in vain until %s", what);
+}
+
+static gboolean
+is_true (gpointer user_data)
+{
+  const gboolean *flag = user_data;
+
+  return *flag;
+}
+
+void
+fixture_iterate_until_true (const gboolean *flag, const char *what)
+{
+  fixture_iterate_until (is_true, (gpointer) flag, what);
+}
+
+static gboolean
+is_gone (gpointer user_data)
+{
+  return fixture_process_is_gone (GPOINTER_TO_INT (user_data));
+}
+
+void
+fixture_iterate_until_gone (int pid)
+{
+  g_autofree char *what = g_strdup_printf ("process %d is gone", pid);
+
+  fixture_iterate_until (is_gone, GINT_TO_POINTER (pid), what);
+}
+
+static void
+future_done_cb (DrayFuture *future, gpointer user_data)
+{
+  gboolean *done = user_data;
+
+  *done = TRUE;
+}
+
+void
+fixture_run_until_done (DrayFuture *future)
+{
+  gboolean done = FALSE;
+
+  dray_future_add_done_callback (future, future_done_cb, &done, NULL);
+  fixture_iterate_until_true (&done, "the future is done");
+}
+
+/* Looking */
+
+/* Finds the state and the parent of a process; its name may hold spaces and parentheses. */
+static gboolean
+read_process (const char *pid, char *state, int *parent, char **name)
+{
+  g_autofree char *path = g_build_filename ("/proc", pid, "stat", NULL);
+  g_autofree char *contents = NULL;
+  const char *open, *close;
+
+  if (!g_file_get_contents (path, &contents, NULL, NULL))
+    return FALSE;
+
+  open = strchr (contents, '(');
+  close = strrchr (contents, ')');
+  if (open == NULL || close == NULL || strlen (close) < 5)
+    return FALSE;
+
+  *state = close[2];
+  *parent = atoi (close + 4);
+  if (name != NULL)
+    *name = g_strndup (open + 1, close - open - 1);
+
+  return TRUE;
+}
+
+gboolean
+fixture_process_is_gone (int pid)
+{
+  g_autofree char *pid_text = g_strdup_printf ("%d", pid);
+  char state;
+  int parent;
+
+  return !read_process (pid_text, &state, &parent, NULL) || state == 'Z' || state == 'X';
+}
+
+static GHashTable *
+new_table (void)
+{
+  return g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+}
+
+static GHashTable *
+list_descriptors (void)
+{
+  g_autoptr (GHashTable) table = new_table ();
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, NULL);
+  const char *number;
+
+  g_assert_nonnull (dir);
+  while ((number = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("/proc/self/fd", number, NULL);
+      g_autofree char *target = g_file_read_link (path, NULL);
+      g_autofree char *listing = g_strdup_printf ("/proc/%d/fd", getpid ());
+
+      /* The descriptor that this very list is read through is not of interest. */
+      if (target != NULL && !g_str_equal (target, listing))
+        g_hash_table_insert (table, g_strdup_printf ("descriptor %s: %s", number, target),
+                             g_strdup (target));
+    }
+
+  return g_steal_pointer (&table);
+}
+
+static GHashTable *
+list_threads (void)
+{
+  g_autoptr (GHashTable) table = new_table ();
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/task", 0, NULL);
+  const char *tid;
+
+  g_assert_nonnull (dir);
+  while ((tid = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("/proc/self/task", tid, "comm", NULL);
+      g_autofree char *name = NULL;
+
+      if (g_file_get_contents (path, &name, NULL, NULL))
+        {
+          g_strchomp (name);
+          g_hash_table_insert (table, g_strdup_printf ("thread %s: %s", tid, name),
+                               g_strdup (name));
+        }
+    }
+
+  return g_steal_pointer (&table);
+}
+
+static GHashTable *
+list_children (void)
+{
+  g_autoptr (GHashTable) table = new_table ();
+  g_autoptr (GDir) dir = g_dir_open ("/proc", 0, NULL);
+  const char *pid;
+
+  g_assert_nonnull (dir);
+  while ((pid = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *name = NULL;
+      char state;
+      int parent;
+
+      if (g_ascii_isdigit (pid[0]) && read_process (pid, &state, &parent, &name)
+          && parent == getpid ())
+        g_hash_table_insert (table,
+                             g_strdup_printf ("child %s: %s%s", pid, name,
+                                              state == 'Z' ? " (zombie)" : ""),
+                             g_strdup (name));
+    }
+
+  return g_steal_pointer (&table);
+}
+
+/* Sources are numbered as they are attached, so one that is attached now tells where we are. */
+static guint
+get_next_source (void)
+{
+  g_autoptr (GSource) probe = g_idle_source_new ();
+  guint id = g_source_attach (probe, NULL);
+
+  g_source_destroy (probe);
+
+  return id;
+}
+
+/* Comparing */
+
+/* GLib starts these when it likes, and keeps them. */
+static gboolean
+is_glib_thread (const char *name)
+{
+  return g_str_equal (name, "gmain") || g_str_equal (name, "gdbus")
+         || g_str_has_prefix (name, "pool-");
+}
+
+/* Adds what is in @table and not in @other to @differences. */
+static void
+add_missing (GPtrArray *differences, GHashTable *table, GHashTable *other, const char *verb)
+{
+  GHashTableIter iter;
+  const char *description;
+
+  g_hash_table_iter_init (&iter, table);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &description, NULL))
+    if (!g_hash_table_contains (other, description))
+      g_ptr_array_add (differences, g_strdup_printf ("%s %s", verb, description));
+}
+
+/* Removes GLib's threads from @now, and with each that has a main context its eventfd. */
+static void
+forgive_glib (Fixture *self, GHashTable *threads, GHashTable *descriptors)
+{
+  guint n_contexts = 0;
+  GHashTableIter iter;
+  const char *description, *name;
+
+  g_hash_table_iter_init (&iter, threads);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &description, (gpointer *) &name))
+    if (is_glib_thread (name) && !g_hash_table_contains (self->threads, description))
+      {
+        if (!g_str_has_prefix (name, "pool-"))
+          n_contexts++;
+        g_hash_table_iter_remove (&iter);
+      }
+
+  g_hash_table_iter_init (&iter, descriptors);
+  while (n_contexts > 0
+         && g_hash_table_iter_next (&iter, (gpointer *) &description, (gpointer *) &name))
+    if (g_str_equal (name, "anon_inode:[eventfd]")
+        && !g_hash_table_contains (self->descriptors, description))
+      {
+        n_contexts--;
+        g_hash_table_iter_remove (&iter);
+      }
+}
+
+static void
+add_sources (GPtrArray *differences, guint first)
+{
+  guint end = get_next_source ();
+
+  for (guint id = first; id < end; id++)
+    {
+      GSource *source = g_main_context_find_source_by_id (NULL, id);
+      const char *name;
+
+      if (source == NULL)
+        continue;
+
+      name = g_source_get_name (source);
+      if (g_strcmp0 (name, "fixture") != 0)
+        g_ptr_array_add (differences, g_strdup_printf ("left source %u: %s", id,
+                                                       name != NULL ? name : "(no name)"));
+    }
+}
+
+/* (transfer full): what is different from how it was at set_up(), in words. */
+static GPtrArray *
+find_differences (Fixture *self)
+{
+  g_autoptr (GPtrArray) differences = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GHashTable) threads = list_threads ();
+  g_autoptr (GHashTable) descriptors = list_descriptors ();
+  g_autoptr (GHashTable) children = list_children ();
+
+  forgive_glib (self, threads, descriptors);
+
+  add_missing (differences, descriptors, self->descriptors, "left");
+  add_missing (differences, threads, self->threads, "left");
+  add_missing (differences, children, self->children, "left");
+  add_missing (differences, self->descriptors, descriptors, "closed");
+  add_sources (differences, self->first_source);
+
+  return g_steal_pointer (&differences);
+}
+
+static gboolean
+is_settled (gpointer user_data)
+{
+  g_autoptr (GPtrArray) differences = find_differences (user_data);
+
+  return differences->len == 0;
+}
+
+gboolean
+fixture_settle (Fixture *self)
+{
+  g_autoptr (GPtrArray) differences = NULL;
+
+  if (iterate_until (is_settled, self))
+    return TRUE;
+
+  differences = find_differences (self);
+  for (guint i = 0; i < differences->len; i++)
+    g_test_message ("the test %s", (const char *) g_ptr_array_index (differences, i));
+
+  return FALSE;
+}
+
+void
+fixture_set_up (Fixture *self, gconstpointer data)
+{
+  /* It exists from now on, so that its descriptor is among those that were there before. */
+  g_main_context_default ();
+
+  self->descriptors = list_descriptors ();
+  self->threads = list_threads ();
+  self->children = list_children ();
+  self->first_source = get_next_source ();
+}
+
+void
+fixture_tear_down (Fixture *self, gconstpointer data)
+{
+  if (!fixture_settle (self))
+    g_test_fail_printf ("the test left something behind");
+
+  g_clear_pointer (&self->descriptors, g_hash_table_unref);
+  g_clear_pointer (&self->threads, g_hash_table_unref);
+  g_clear_pointer (&self->children, g_hash_table_unref);
+}
+
+/* Programs */
+
+char *
+fixture_dup_program (const char *name)
+{
+  return g_test_build_filename (G_TEST_BUILT, name, NULL);
+}
+
+char *
+fixture_dup_misbehaving_worker (void)
+{
+  return fixture_dup_program ("misbehaving-worker");
+}

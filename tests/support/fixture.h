@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * What the tests share: a fixture whose teardown fails the test that leaves something behind, and
+ * ways to wait for conditions without ever sleeping for a length of time.
+ *
+ *   static void
+ *   test_one_call (Fixture *fixture, gconstpointer data)
+ *   {
+ *     …
+ *     fixture_run_until_done (future);
+ *   }
+ *
+ *   fixture_add ("/executor/call", NULL, test_one_call);
+ */
+
+#include <dray.h>
+
+G_BEGIN_DECLS
+
+/* How the process looked before the test. Each table maps a description of a thing to its
+ * short name. */
+typedef struct
+{
+  GHashTable *descriptors; /* (owned) */
+  GHashTable *threads;     /* (owned) */
+  GHashTable *children;    /* (owned): zombies too */
+  guint first_source;      /* sources of the default main context from here on are the test's */
+} Fixture;
+
+typedef gboolean (*FixtureCondition) (gpointer user_data);
+
+#define fixture_add(path, data, test) \
+  g_test_add (path, Fixture, data, fixture_set_up, test, fixture_tear_down)
+
+/* For g_test_add(), where a test has a fixture of its own that begins with this one. */
+void fixture_set_up (Fixture *self, gconstpointer data);
+void fixture_tear_down (Fixture *self, gconstpointer data);
+
+/* Iterates the thread's default main context until the process looks as it did at set_up(), and
+ * tells: FALSE if it did not within the deadline, after a message with what was left over. */
+gboolean fixture_settle (Fixture *self);
+
+/* Each iterates the thread's default main context until something holds, and aborts the test
+ * program when it does not within a generous deadline; @what is then in the message. */
+void fixture_iterate_until (FixtureCondition condition, gpointer user_data, const char *what);
+void fixture_iterate_until_true (const gboolean *flag, const char *what);
+void fixture_iterate_until_gone (int pid);
+/* Until @future is done and everything that it sent was delivered. */
+void fixture_run_until_done (DrayFuture *future);
+
+/* The deadline of all of them, from now, on the monotonic clock in µs. */
+gint64 fixture_get_deadline (void);
+
+/* Whether the process has ended; one that is left as a zombie has. */
+gboolean fixture_process_is_gone (int pid);
+
+/* (transfer full): a program that was built beside the tests, such as "misbehaving-worker". */
+char *fixture_dup_program (const char *name);
+char *fixture_dup_misbehaving_worker (void);
+
+G_END_DECLS

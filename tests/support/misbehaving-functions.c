@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "misbehaving.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+GVariant *misbehaving_initial_arguments;
+guint misbehaving_n_calls;
+
+/* Waiting */
+
+void
+misbehaving_pause_for_ever (void)
+{
+  alarm (MISBEHAVING_LIFETIME);
+  for (;;)
+    pause ();
+}
+
+/* Returns: whether @job was cancelled within that time; -1 is for ever */
+static gboolean
+wait_until_cancelled (DrayJob *job, gint64 milliseconds)
+{
+  gint64 end = g_get_monotonic_time () + milliseconds * 1000;
+  GPollFD fd;
+
+  if (!g_cancellable_make_pollfd (dray_job_get_cancellable (job), &fd))
+    return dray_job_is_cancelled (job);
+
+  while (!dray_job_is_cancelled (job))
+    {
+      gint64 left = end - g_get_monotonic_time ();
+
+      if (milliseconds >= 0 && left <= 0)
+        break;
+      g_poll (&fd, 1, milliseconds >= 0 ? (left + 999) / 1000 : -1);
+    }
+
+  g_cancellable_release_fd (dray_job_get_cancellable (job));
+
+  return dray_job_is_cancelled (job);
+}
+
+GVariant *
+misbehaving_block (DrayJob *job, GError **error)
+{
+  wait_until_cancelled (job, -1);
+  g_cancellable_set_error_if_cancelled (dray_job_get_cancellable (job), error);
+
+  return NULL;
+}
+
+static GVariant *
+block_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  dray_job_set_progress (job, -1, "blocked");
+
+  return misbehaving_block (job, error);
+}
+
+static GVariant *
+sleep_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 milliseconds;
+
+  g_variant_get (arguments, "(u)", &milliseconds);
+  if (wait_until_cancelled (job, milliseconds))
+    g_cancellable_set_error_if_cancelled (dray_job_get_cancellable (job), error);
+
+  return NULL;
+}
+
+static GVariant *
+ignore_cancel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  signal (SIGTERM, SIG_IGN);
+  dray_job_set_progress (job, -1, "deaf");
+  misbehaving_pause_for_ever ();
+
+  return NULL;
+}
+
+static GVariant *
+spin_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  static volatile guint64 n_turns;
+
+  alarm (MISBEHAVING_LIFETIME);
+  for (;;)
+    n_turns++;
+
+  return NULL;
+}
+
+/* Answering */
+
+static GVariant *
+echo_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  return g_variant_ref (arguments);
+}
+
+static GVariant *
+add_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  gint32 a, b;
+
+  g_variant_get (arguments, "(ii)", &a, &b);
+
+  return g_variant_new_int32 (a + b);
+}
+
+static GVariant *
+null_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  return NULL;
+}
+
+static GVariant *
+both_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "It failed with a result");
+
+  return g_variant_new_string ("result");
+}
+
+static GVariant *
+counter_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  return g_variant_new_uint32 (misbehaving_n_calls);
+}
+
+static GVariant *
+pid_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  return g_variant_new_uint32 (getpid ());
+}
+
+static GVariant *
+attempt_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  return g_variant_new_uint32 (dray_job_get_attempt (job));
+}
+
+static GVariant *
+cwd_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  return g_variant_new_take_string (g_get_current_dir ());
+}
+
+static GVariant *
+getenv_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char *name;
+
+  g_variant_get (arguments, "(&s)", &name);
+
+  return g_variant_new ("ms", g_getenv (name));
+}
+
+static GVariant *
+init_args_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  if (misbehaving_initial_arguments == NULL)
+    return NULL;
+
+  return g_variant_ref (misbehaving_initial_arguments);
+}
+
+static GVariant *
+fds_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/fd", 0, error);
+  GVariantBuilder builder;
+  const char *name;
+
+  if (dir == NULL)
+    return NULL;
+
+  /* The descriptor of the listing itself is a link to it. */
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("ai"));
+  while ((name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("/proc/self/fd", name, NULL);
+      g_autofree char *target = g_file_read_link (path, NULL);
+
+      if (target != NULL && !g_str_has_prefix (target, "/proc/"))
+        g_variant_builder_add (&builder, "i", atoi (name));
+    }
+
+  return g_variant_builder_end (&builder);
+}
+
+static GVariant *
+touch_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char *filename;
+
+  g_variant_get (arguments, "(&s)", &filename);
+  g_file_set_contents (filename, "", 0, error);
+
+  return NULL;
+}
+
+static GVariant *
+fail_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char *domain, *message;
+  gint32 code;
+
+  g_variant_get (arguments, "(&si&s)", &domain, &code, &message);
+  g_set_error_literal (error, g_quark_from_string (domain), code, message);
+
+  return NULL;
+}
+
+/* Sending much */
+
+static GVariant *
+new_bytes (gsize size)
+{
+  guint8 *data;
+
+  /* Larger ones are for being too large: memory that is never touched costs nothing. */
+  if (size > (gsize) 1 << 30)
+    {
+      data = mmap (NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      g_assert (data != MAP_FAILED);
+      return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, size, TRUE, NULL, NULL);
+    }
+
+  data = g_malloc (size);
+  for (gsize i = 0; i < size; i++)
+    data[i] = (guint8) i;
+
+  return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, size, TRUE, g_free, data);
+}
+
+static GVariant *
+bytes_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 size;
+
+  g_variant_get (arguments, "(u)", &size);
+
+  return new_bytes (size);
+}
+
+static GVariant *
+stream_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 n_items, size, n_sent = 0;
+
+  g_variant_get (arguments, "(uu)", &n_items, &size);
+  while (n_sent < n_items && dray_job_emit (job, new_bytes (size)))
+    n_sent++;
+
+  return g_variant_new_uint32 (n_sent);
+}
+
+static GVariant *
+progress_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 n_steps, n_sent = 0;
+
+  g_variant_get (arguments, "(u)", &n_steps);
+  for (guint i = 0; i <= n_steps; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("step %u of %u", i, n_steps);
+
+      if (!dray_job_set_progress (job, (double) i / MAX (n_steps, 1), text))
+        break;
+      n_sent++;
+    }
+
+  return g_variant_new_uint32 (n_sent);
+}
+
+static GVariant *
+hog_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 n_mib;
+  gsize size;
+  guint8 *memory;
+
+  g_variant_get (arguments, "(u)", &n_mib);
+  size = (gsize) n_mib << 20;
+  memory = g_try_malloc (size);
+  if (memory == NULL && size > 0)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE, "There is not enough memory");
+      return NULL;
+    }
+
+  for (gsize i = 0; i < size; i += 4096)
+    ((volatile guint8 *) memory)[i] = 1;
+  g_free (memory);
+
+  return g_variant_new_uint32 (n_mib);
+}
+
+/* Ending */
+
+static GVariant *
+exit_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  gint32 status;
+
+  g_variant_get (arguments, "(i)", &status);
+  _exit (status);
+}
+
+void
+misbehaving_raise_by_default (int signal_number)
+{
+  signal (signal_number, SIG_DFL);
+  raise (signal_number);
+}
+
+static GVariant *
+raise_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  gint32 signal_number;
+
+  g_variant_get (arguments, "(i)", &signal_number);
+  misbehaving_raise_by_default (signal_number);
+
+  return NULL;
+}
+
+static GVariant *
+stop_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  raise (SIGSTOP);
+
+  return NULL;
+}
+
+/* Writing where it should not */
+
+static GVariant *
+print_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char text[] = "written to descriptor 1\n";
+
+  printf ("printed to standard output\n");
+  if (write (STDOUT_FILENO, text, strlen (text)) < 0)
+    g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (errno), g_strerror (errno));
+
+  return NULL;
+}
+
+static GVariant *
+stderr_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char *text;
+  guint32 size;
+
+  if (g_variant_is_of_type (arguments, G_VARIANT_TYPE ("(s)")))
+    {
+      g_variant_get (arguments, "(&s)", &text);
+      fputs (text, stderr);
+    }
+  else if (g_variant_is_of_type (arguments, G_VARIANT_TYPE ("(u)")))
+    {
+      g_variant_get (arguments, "(u)", &size);
+      for (guint i = 0; i < size; i++)
+        fputc ('a' + i % 26, stderr);
+    }
+  fflush (stderr);
+
+  return NULL;
+}
+
+/* @data: whether the child gets a session of its own */
+static GVariant *
+grandchild_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  pid_t pid = fork ();
+
+  if (pid < 0)
+    {
+      g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (errno), g_strerror (errno));
+      return NULL;
+    }
+
+  if (pid == 0)
+    {
+      if (GPOINTER_TO_INT (data))
+        setsid ();
+      misbehaving_pause_for_ever ();
+    }
+
+  /* Where the child is still on its way out of the group, whoever is told its pid could kill the
+   * group first. */
+  while (GPOINTER_TO_INT (data) && getpgid (pid) != pid)
+    g_thread_yield ();
+
+  return g_variant_new_uint32 (pid);
+}
+
+const MisbehavingFunction misbehaving_functions[] = {
+  { "add", "(ii)", add_cb, NULL },
+  { "attempt", "*", attempt_cb, NULL },
+  { "block", "*", block_cb, NULL },
+  { "both", "*", both_cb, NULL },
+  { "bytes", "(u)", bytes_cb, NULL },
+  { "counter", "*", counter_cb, NULL },
+  { "cwd", "*", cwd_cb, NULL },
+  { "echo", "*", echo_cb, NULL },
+  { "exit", "(i)", exit_cb, NULL },
+  { "fail", "(sis)", fail_cb, NULL },
+  { "fds", "*", fds_cb, NULL },
+  { "getenv", "(s)", getenv_cb, NULL },
+  { "grandchild", "*", grandchild_cb, GINT_TO_POINTER (FALSE) },
+  { "grandchild-session", "*", grandchild_cb, GINT_TO_POINTER (TRUE) },
+  { "hog", "(u)", hog_cb, NULL },
+  { "ignore-cancel", "*", ignore_cancel_cb, NULL },
+  { "init-args", "*", init_args_cb, NULL },
+  { "null", "*", null_cb, NULL },
+  { "pid", "*", pid_cb, NULL },
+  { "print", "*", print_cb, NULL },
+  { "progress", "(u)", progress_cb, NULL },
+  { "raise", "(i)", raise_cb, NULL },
+  { "sleep", "(u)", sleep_cb, NULL },
+  { "spin", "*", spin_cb, NULL },
+  { "stderr", "(?)", stderr_cb, NULL },
+  { "stop", "*", stop_cb, NULL },
+  { "stream", "(uu)", stream_cb, NULL },
+  { "touch", "(s)", touch_cb, NULL },
+  { NULL, NULL, NULL, NULL },
+};

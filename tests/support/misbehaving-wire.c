@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "misbehaving.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * What is written to the channel behind the library's back. The frames are made by hand: the
+ * library would not make them.
+ */
+
+int misbehaving_wire_fd;
+
+enum
+{
+  FRAME_HELLO = 1,
+  FRAME_ITEM = 4,
+  FRAME_RESULT = 6,
+};
+
+typedef struct
+{
+  guint32 magic;
+  guint8 version;
+  guint8 type;
+  guint16 flags;
+  guint64 task_id;
+  guint32 attempt;
+  guint32 length;
+} RawHeader;
+
+G_STATIC_ASSERT (sizeof (RawHeader) == 24);
+
+static const RawHeader raw_header = { .magic = 0x59415244, .version = 1 };
+
+void
+misbehaving_write_raw (const void *bytes, gsize size)
+{
+  const guint8 *cursor = bytes;
+
+  while (size > 0)
+    {
+      gssize n_written = write (misbehaving_wire_fd, cursor, size);
+
+      if (n_written < 0 && errno != EINTR)
+        return;
+      if (n_written > 0)
+        {
+          cursor += n_written;
+          size -= n_written;
+        }
+    }
+}
+
+/* A frame whose value is a string. */
+static void
+write_raw_string (guint8 type, guint64 task_id, guint attempt, const char *text)
+{
+  g_autoptr (GByteArray) frame = g_byte_array_new ();
+  RawHeader header = raw_header;
+
+  /* The serialised string ends in a NUL; another one comes before the type. */
+  header.type = type;
+  header.task_id = task_id;
+  header.attempt = attempt;
+  header.length = strlen (text) + 3;
+  g_byte_array_append (frame, (const guint8 *) &header, sizeof header);
+  g_byte_array_append (frame, (const guint8 *) text, strlen (text) + 1);
+  g_byte_array_append (frame, (const guint8 *) "\0s", 2);
+  while (frame->len % 8 != 0)
+    g_byte_array_append (frame, (const guint8 *) "", 1);
+
+  misbehaving_write_raw (frame->data, frame->len);
+}
+
+void
+misbehaving_write_hello (guint8 version, gboolean swap)
+{
+  g_autoptr (GVariant) hello = NULL;
+  GVariantBuilder builder;
+  RawHeader header = raw_header;
+  const guint8 padding[8] = { 0 };
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 (getpid ()));
+  hello = g_variant_ref_sink (g_variant_new ("(yyya{sv})",
+                                             (G_BYTE_ORDER == G_LITTLE_ENDIAN) != swap ? 'l' : 'B',
+                                             2, version, &builder));
+
+  header.version = version;
+  header.type = FRAME_HELLO;
+  header.length = g_variant_get_size (hello);
+  if (swap)
+    {
+      header.magic = GUINT32_SWAP_LE_BE (header.magic);
+      header.length = GUINT32_SWAP_LE_BE (header.length);
+    }
+
+  misbehaving_write_raw (&header, sizeof header);
+  misbehaving_write_raw (g_variant_get_data (hello), g_variant_get_size (hello));
+  misbehaving_write_raw (padding, (8 - g_variant_get_size (hello) % 8) % 8);
+}
+
+static GVariant *
+garbage_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char garbage[] = "Hello world, this is not a frame, and never was meant to be one.\n";
+
+  misbehaving_write_raw (garbage, strlen (garbage));
+
+  return misbehaving_block (job, error);
+}
+
+static GVariant *
+half_frame_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  RawHeader header = raw_header;
+
+  header.type = FRAME_RESULT;
+  header.task_id = dray_job_get_id (job);
+  header.attempt = dray_job_get_attempt (job);
+  header.length = 1000;
+  misbehaving_write_raw (&header, sizeof header);
+  misbehaving_write_raw ("half of the payload is missing", 30);
+  _exit (0);
+}
+
+static GVariant *
+oversized_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  RawHeader header = raw_header;
+
+  header.type = FRAME_RESULT;
+  header.task_id = dray_job_get_id (job);
+  header.attempt = dray_job_get_attempt (job);
+  header.length = G_MAXUINT32;
+  misbehaving_write_raw (&header, sizeof header);
+
+  return misbehaving_block (job, error);
+}
+
+static GVariant *
+wrong_id_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  write_raw_string (FRAME_RESULT, dray_job_get_id (job) + 1000000, 1, "nobody asked for this");
+
+  return misbehaving_block (job, error);
+}
+
+static GVariant *
+old_attempt_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint attempt = dray_job_get_attempt (job);
+
+  if (attempt == 1)
+    _exit (7);
+
+  write_raw_string (FRAME_ITEM, dray_job_get_id (job), attempt - 1, "old");
+  write_raw_string (FRAME_RESULT, dray_job_get_id (job), attempt - 1, "old");
+
+  return g_variant_new_string ("new");
+}
+
+const MisbehavingFunction misbehaving_wire_functions[] = {
+  { "garbage", "*", garbage_cb, NULL },
+  { "half-frame", "*", half_frame_cb, NULL },
+  { "old-attempt", "*", old_attempt_cb, NULL },
+  { "oversized", "*", oversized_cb, NULL },
+  { "wrong-id", "*", wrong_id_cb, NULL },
+  { NULL, NULL, NULL, NULL },
+};

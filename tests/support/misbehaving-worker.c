@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A worker for tests: a real one, over the public interface, whose functions do on purpose what
+ * goes wrong by accident elsewhere. Its first argument chooses what it does before it is a worker,
+ * or instead of being one.
+ *
+ *   --not-a-worker        prints a text and exits with 0
+ *   --silent              never says hello; exits when its input ends
+ *   --echo-stdin          sends back what it is sent
+ *   --yes                 prints without end
+ *   --other-version       says hello as a worker of protocol version 9 would
+ *   --other-byte-order    says hello as a worker on a machine of the other byte order would
+ *   --init-fails          its initializer returns G_IO_ERROR_NOT_FOUND
+ *   --init-hangs          its initializer never returns
+ *   --init-exits          its initializer exits with 5
+ *   --init-crashes        its initializer is killed by SIGSEGV
+ *   --slow-start MS       becomes a worker after so many milliseconds
+ *   (anything else)       just is a worker
+ *
+ * Its functions, with the type of their arguments, and what they do and return:
+ *
+ *   echo *                returns its arguments as they are
+ *   add (ii)              i: the sum
+ *   null                  returns NULL
+ *   both                  returns a result, and an error (G_IO_ERROR_FAILED)
+ *   counter               u: how many calls this process has begun, with this one
+ *   pid                   u
+ *   attempt               u: of the job
+ *   cwd                   s
+ *   getenv (s)            ms: the value of a variable
+ *   init-args             the initial arguments, or ()
+ *   fds                   ai: the open descriptors
+ *   touch (s)             makes an empty file of that name
+ *   sleep (u)             sleeps so many milliseconds, unless it is cancelled
+ *   block                 sets the status "blocked"; waits until it is cancelled, and fails
+ *   stream (uu)           emits N items of SIZE bytes; u: how many of them were sent
+ *   progress (u)          sets the progress to 0/N … N/N, with texts; u: how often it was sent
+ *   bytes (u)             ay: so many bytes: 0, 1 … 255, 0 …; over 1 GiB, all of them 0
+ *   hog (u)               allocates so many MiB and touches all; u: the same number
+ *   fail (sis)            fails with the error of that domain, code and message
+ *   ignore-cancel         sets the status "deaf"; never returns, whatever it is told, SIGTERM
+ *                         included
+ *   spin                  never returns, and keeps a processor busy
+ *   stop                  stops itself with SIGSTOP; returns when it is continued
+ *   exit (i)              exits with that status
+ *   raise (i)             raises that signal, which is reset to its default
+ *   print                 prints to standard output with printf() and with write()
+ *   stderr (s)            prints the text to standard error as it is
+ *   stderr (u)            prints so many bytes to standard error, and no newline
+ *   garbage               writes what is no frame to the channel
+ *   half-frame            writes half a frame to the channel and exits with 0
+ *   oversized             writes the header of a frame of the largest length to the channel
+ *   wrong-id              writes a result for a task that nobody submitted to the channel
+ *   old-attempt           exits with 7 at the first attempt; at a later one writes an item and a
+ *                         result of the attempt before to the channel, then returns s: "new"
+ *   grandchild            forks a child that holds all descriptors for ever; u: its pid
+ *   grandchild-session    the same, but in a session (so a process group) of its own
+ *
+ * Those that write to the channel wait until they are cancelled, where nothing else is said.
+ *
+ * When $MISBEHAVING_WORKER_FINALIZED is set, the finalizer makes a file of that name.
+ */
+
+#include "misbehaving.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* The worker */
+
+static GVariant *
+call_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const MisbehavingFunction *function = data;
+
+  misbehaving_n_calls++;
+
+  return function->function (job, arguments, function->data, error);
+}
+
+/* @data: the mode */
+static gboolean
+initialize_cb (DrayWorker *worker, GVariant *arguments, gpointer data, GError **error)
+{
+  const char *mode = data;
+
+  if (arguments != NULL)
+    misbehaving_initial_arguments = g_variant_ref (arguments);
+
+  if (g_str_equal (mode, "--init-fails"))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "There is no model to load");
+      return FALSE;
+    }
+
+  if (g_str_equal (mode, "--init-hangs"))
+    misbehaving_pause_for_ever ();
+  if (g_str_equal (mode, "--init-exits"))
+    _exit (5);
+  if (g_str_equal (mode, "--init-crashes"))
+    misbehaving_raise_by_default (SIGSEGV);
+
+  return TRUE;
+}
+
+static void
+finalize_cb (DrayWorker *worker, gpointer data)
+{
+  const char *filename = g_getenv ("MISBEHAVING_WORKER_FINALIZED");
+
+  g_clear_pointer (&misbehaving_initial_arguments, g_variant_unref);
+  if (filename != NULL)
+    g_file_set_contents (filename, "", 0, NULL);
+}
+
+static void
+add_functions (DrayWorker *worker, const MisbehavingFunction *functions)
+{
+  for (gsize i = 0; functions[i].name != NULL; i++)
+    dray_worker_add_typed_function (worker, functions[i].name, G_VARIANT_TYPE (functions[i].type),
+                                    call_cb, (gpointer) &functions[i], NULL);
+}
+
+static int
+run_worker (const char *mode)
+{
+  g_autoptr (DrayWorker) worker = dray_worker_new ();
+
+  add_functions (worker, misbehaving_functions);
+  add_functions (worker, misbehaving_wire_functions);
+  dray_worker_set_initializer (worker, initialize_cb, (gpointer) mode, NULL);
+  dray_worker_set_finalizer (worker, finalize_cb, NULL, NULL);
+
+  return dray_worker_run (worker);
+}
+
+/* Instead of a worker */
+
+static void
+swallow_input (gboolean echo)
+{
+  char buffer[4096];
+  gssize n_read;
+
+  while ((n_read = read (STDIN_FILENO, buffer, sizeof buffer)) > 0)
+    if (echo)
+      misbehaving_write_raw (buffer, n_read);
+}
+
+static void
+print_for_ever (void)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+
+  while (text->len < 4096)
+    g_string_append (text, "yes\n");
+  while (write (STDOUT_FILENO, text->str, text->len) > 0)
+    ;
+}
+
+/* Returns: FALSE if @mode is not one of these */
+static gboolean
+run_instead (const char *mode)
+{
+  if (g_str_equal (mode, "--not-a-worker"))
+    printf ("This is a program like any other, and its output is text.\n");
+  else if (g_str_equal (mode, "--echo-stdin"))
+    swallow_input (TRUE);
+  else if (g_str_equal (mode, "--yes"))
+    print_for_ever ();
+  else if (g_str_equal (mode, "--silent"))
+    swallow_input (FALSE);
+  else
+    return FALSE;
+
+  return TRUE;
+}
+
+/* Returns: FALSE if @mode is not one of these */
+static gboolean
+run_foreign (const char *mode)
+{
+  if (g_str_equal (mode, "--other-version"))
+    misbehaving_write_hello (9, FALSE);
+  else if (g_str_equal (mode, "--other-byte-order"))
+    misbehaving_write_hello (1, TRUE);
+  else
+    return FALSE;
+
+  swallow_input (FALSE);
+
+  return TRUE;
+}
+
+int
+main (int argc, char **argv)
+{
+  const struct rlimit no_core = { 0, 0 };
+  const char *mode = argc > 1 ? argv[1] : "";
+
+  setrlimit (RLIMIT_CORE, &no_core);
+  misbehaving_wire_fd = fcntl (STDOUT_FILENO, F_DUPFD_CLOEXEC, 200);
+
+  if (run_instead (mode) || run_foreign (mode))
+    return 0;
+
+  if (g_str_equal (mode, "--slow-start") && argc > 2)
+    g_usleep (strtoul (argv[2], NULL, 10) * 1000);
+
+  return run_worker (mode);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/* What the parts of the misbehaving worker share; what it is for is told in
+ * misbehaving-worker.c. */
+
+#include <dray.h>
+
+/* How long "for ever" lasts, in seconds: a test that fails leaves nothing behind for long. */
+#define MISBEHAVING_LIFETIME 300
+
+/* The channel, as it was before the library took it. */
+extern int misbehaving_wire_fd;
+
+void misbehaving_write_raw (const void *bytes, gsize size);
+/* A hello as a worker of that protocol version says it, or (@swap) one of the other byte order. */
+void misbehaving_write_hello (guint8 version, gboolean swap);
+
+void misbehaving_pause_for_ever (void);
+/* Waits until @job is cancelled, and returns NULL with the error that says so. */
+GVariant *misbehaving_block (DrayJob *job, GError **error);
+void misbehaving_raise_by_default (int signal_number);
+
+typedef struct
+{
+  const char *name;
+  const char *type; /* of the arguments */
+  DrayFunction function;
+  gpointer data;
+} MisbehavingFunction;
+
+/* Each ends with one that has no name. */
+extern const MisbehavingFunction misbehaving_functions[];
+extern const MisbehavingFunction misbehaving_wire_functions[];
+
+/* What "init-args" and "counter" return. */
+extern GVariant *misbehaving_initial_arguments; /* (owned) (nullable) */
+extern guint misbehaving_n_calls;

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "worker-peer.h"
+
+/* What a call does, seen from the host's end of the channel. */
+
+static void
+end_in_good_order (WorkerPeer *peer)
+{
+  g_autofree char *errors = NULL;
+
+  worker_peer_goodbye (peer);
+  errors = worker_peer_expect_exit (peer, 0);
+  g_assert_cmpstr (errors, ==, "");
+}
+
+/* Calls */
+
+static void
+test_results (WorkerPeer *peer, gconstpointer data)
+{
+  static const struct
+  {
+    const char *function;
+    const char *arguments;
+    const char *result;
+  } vectors[] = {
+    { "echo", NULL, "()" },
+    { "echo", "()", "()" },
+    { "echo", "('text', 1.5, [byte 1, 2])", "('text', 1.5, [byte 0x01, 0x02])" },
+    { "echo", "<<@mu nothing>>", "<<@mu nothing>>" },
+    { "echo", "@a(sv) []", "@a(sv) []" },
+    { "add", "(40, 2)", "42" },
+    { "bytes", "(@u 0,)", "@ay []" },
+    { "bytes", "(@u 3,)", "[byte 0x00, 0x01, 0x02]" },
+    { "counter", NULL, "uint32 9" },
+    { "null", NULL, "()" },
+  };
+
+  g_test_summary ("Each call is answered with the value that its function returned, of whatever "
+                  "type, and NULL counts as the empty tuple");
+
+  worker_peer_start (peer);
+  for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
+    {
+      worker_peer_submit (peer, i + 1, vectors[i].function, vectors[i].arguments);
+      worker_peer_expect_text (peer, DRAY_FRAME_RESULT, i + 1, vectors[i].result);
+    }
+  end_in_good_order (peer);
+}
+
+static void
+test_errors (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("An error arrives with domain, code and message, wins over a result, and leaves "
+                  "the worker as able as before");
+
+  worker_peer_start (peer);
+
+  worker_peer_submit (peer, 1, "fail", "('some-quark', 77, 'It was “no use”')");
+  worker_peer_expect_error (peer, 1, g_quark_from_string ("some-quark"), 77, "It was “no use”");
+
+  worker_peer_submit (peer, 2, "both", NULL);
+  worker_peer_expect_error (peer, 2, G_IO_ERROR, G_IO_ERROR_FAILED, "It failed with a result");
+
+  worker_peer_submit (peer, 3, "no-such", NULL);
+  worker_peer_expect_error (peer, 3, DRAY_ERROR, DRAY_ERROR_UNKNOWN_FUNCTION,
+                            "The worker has no function “no-such”");
+
+  worker_peer_submit (peer, 4, "add", "('one', 'two')");
+  worker_peer_expect_error (peer, 4, DRAY_ERROR, DRAY_ERROR_BAD_ARGUMENTS,
+                            "The function “add” takes arguments of the type “(ii)”, not “(ss)”");
+
+  worker_peer_submit (peer, 5, "add", NULL);
+  worker_peer_expect_error (peer, 5, DRAY_ERROR, DRAY_ERROR_BAD_ARGUMENTS, NULL);
+
+  worker_peer_submit (peer, 6, "add", "(1, 2)");
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 6, "3");
+  end_in_good_order (peer);
+}
+
+static void
+test_too_large (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A value that no frame can carry fails its call, whether it is the result or an "
+                  "item, even if the function ignores that");
+
+  worker_peer_start (peer);
+
+  worker_peer_submit (peer, 1, "bytes", "(@u 4294967295,)");
+  worker_peer_expect_error (peer, 1, DRAY_ERROR, DRAY_ERROR_TOO_LARGE, NULL);
+
+  worker_peer_submit (peer, 2, "stream", "(@u 3, @u 4294967295)");
+  worker_peer_expect_error (peer, 2, DRAY_ERROR, DRAY_ERROR_TOO_LARGE, NULL);
+
+  worker_peer_submit (peer, 3, "add", "(1, 2)");
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 3, "3");
+  end_in_good_order (peer);
+}
+
+static void
+test_large (WorkerPeer *peer, gconstpointer data)
+{
+  const gsize size = 20 * 1024 * 1024;
+  g_autoptr (GVariant) value = NULL;
+  const guint8 *bytes;
+  gsize n_bytes;
+
+  g_test_summary ("A result that is many times larger than a pipe arrives whole");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "bytes", "(@u 20971520,)");
+  value = worker_peer_expect_value (peer, DRAY_FRAME_RESULT, 1);
+  bytes = g_variant_get_fixed_array (value, &n_bytes, 1);
+  g_assert_cmpuint (n_bytes, ==, size);
+  for (gsize i = 0; i < size; i++)
+    if (bytes[i] != (guint8) i)
+      g_error ("byte %" G_GSIZE_FORMAT " is wrong", i);
+  end_in_good_order (peer);
+}
+
+static void
+test_pipelined (WorkerPeer *peer, gconstpointer data)
+{
+  const guint n_calls = 1000;
+
+  g_test_summary ("A thousand calls that were submitted at once are run in their order");
+
+  worker_peer_start (peer);
+  for (guint i = 1; i <= n_calls; i++)
+    {
+      g_autofree char *arguments = g_strdup_printf ("(%u, 1000)", i);
+
+      worker_peer_submit (peer, i, "add", arguments);
+    }
+  for (guint i = 1; i <= n_calls; i++)
+    {
+      g_autofree char *result = g_strdup_printf ("%u", i + 1000);
+
+      worker_peer_expect_text (peer, DRAY_FRAME_RESULT, i, result);
+    }
+  end_in_good_order (peer);
+}
+
+/* Items and progress */
+
+static void
+test_items (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("Items arrive in order and before the result, and a host that does not read "
+                  "them holds up the job without losing any");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "stream", "(@u 400, @u 5000)");
+  worker_peer_submit (peer, 2, "echo", NULL);
+  for (guint i = 0; i < 400; i++)
+    {
+      g_autoptr (GVariant) value = worker_peer_expect_value (peer, DRAY_FRAME_ITEM, 1);
+
+      g_assert_cmpuint (g_variant_get_size (value), ==, 5000);
+    }
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 1, "uint32 400");
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 2, "()");
+  end_in_good_order (peer);
+}
+
+static void
+test_progress (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("Progress arrives as it was set, before the result");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "progress", "(@u 2,)");
+  worker_peer_expect_status (peer, 1, "step 0 of 2");
+  worker_peer_expect_status (peer, 1, "step 1 of 2");
+  worker_peer_expect_status (peer, 1, "step 2 of 2");
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 1, "uint32 3");
+  end_in_good_order (peer);
+}
+
+/* Cancelling */
+
+static void
+expect_cancelled (WorkerPeer *peer, guint64 id)
+{
+  worker_peer_expect_error (peer, id, G_IO_ERROR, G_IO_ERROR_CANCELLED, NULL);
+}
+
+static void
+test_cancel_running (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A call that runs hears that it was cancelled, and the worker lives on; so it is "
+                  "again and again, with and without tiny calls between");
+
+  worker_peer_start (peer);
+  for (guint round = 0; round < 20; round++)
+    {
+      guint64 id = 100 * (round + 1);
+
+      for (guint i = 1; i <= round; i++)
+        worker_peer_submit (peer, id + i, "echo", NULL);
+      for (guint i = 1; i <= round; i++)
+        worker_peer_expect_text (peer, DRAY_FRAME_RESULT, id + i, "()");
+
+      worker_peer_submit (peer, id, "block", NULL);
+      worker_peer_expect_status (peer, id, "blocked");
+      worker_peer_cancel (peer, id, FALSE);
+      expect_cancelled (peer, id);
+    }
+  end_in_good_order (peer);
+}
+
+static void
+test_cancel_while_unread (WorkerPeer *peer, gconstpointer data)
+{
+  g_autoptr (GVariant) result = NULL;
+  DrayFrameHeader header;
+  guint32 n_sent;
+  guint n_items = 0;
+
+  g_test_summary ("A job that waits for its items to be read is cancelled as well: it sends what it "
+                  "was sending, and no more");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "stream", "(@u 1000000, @u 5000)");
+  g_bytes_unref (worker_peer_expect (peer, DRAY_FRAME_ITEM, 1));
+  worker_peer_cancel (peer, 1, FALSE);
+  do
+    {
+      g_autoptr (GBytes) payload = worker_peer_hear (peer, &header);
+      g_autoptr (GError) error = NULL;
+
+      n_items++;
+      if (header.type == DRAY_FRAME_RESULT)
+        result = dray_value_decode (payload, &error);
+      g_assert_no_error (error);
+    }
+  while (header.type == DRAY_FRAME_ITEM);
+
+  n_sent = g_variant_get_uint32 (result);
+  g_assert_cmpuint (n_sent, ==, n_items);
+  g_assert_cmpuint (n_sent, <, 1000000);
+  end_in_good_order (peer);
+}
+
+static void
+test_cancel_returns (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("With the running call, everything that waits behind it is given back, unrun, "
+                  "before its outcome is told; and what is submitted later is run again");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "block", NULL);
+  worker_peer_expect_status (peer, 1, "blocked");
+  worker_peer_submit (peer, 2, "echo", NULL);
+  worker_peer_submit (peer, 3, "echo", NULL);
+  worker_peer_cancel (peer, 1, FALSE);
+  worker_peer_expect_returned (peer, 2);
+  worker_peer_expect_returned (peer, 3);
+  expect_cancelled (peer, 1);
+
+  worker_peer_submit (peer, 3, "counter", NULL);
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 3, "uint32 2");
+  end_in_good_order (peer);
+}
+
+static void
+test_cancel_waiting (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A call that waits is given back alone when it is cancelled, or recalled");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "block", NULL);
+  worker_peer_expect_status (peer, 1, "blocked");
+  for (guint i = 2; i <= 4; i++)
+    worker_peer_submit (peer, i, "echo", NULL);
+
+  worker_peer_cancel (peer, 3, FALSE);
+  worker_peer_expect_returned (peer, 3);
+  worker_peer_cancel (peer, 2, TRUE);
+  worker_peer_expect_returned (peer, 2);
+  worker_peer_cancel (peer, 1, FALSE);
+  worker_peer_expect_returned (peer, 4);
+  expect_cancelled (peer, 1);
+  end_in_good_order (peer);
+}
+
+static void
+test_cancel_at_once (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A call that is cancelled together with its submission is never started");
+
+  worker_peer_start (peer);
+  worker_peer_push_submit (peer, 1, "echo", NULL);
+  worker_peer_cancel (peer, 1, FALSE);
+  worker_peer_expect_returned (peer, 1);
+  worker_peer_submit (peer, 2, "counter", NULL);
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 2, "uint32 1");
+  end_in_good_order (peer);
+}
+
+static void
+test_cancel_ignored (WorkerPeer *peer, gconstpointer data)
+{
+  g_auto (DrayMessage) message = { 0 };
+
+  g_test_summary ("Nothing comes of recalling a call that runs, nor of cancelling one that is over, "
+                  "was never there, or is at another attempt");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "echo", NULL);
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 1, "()");
+  worker_peer_submit (peer, 2, "block", NULL);
+  worker_peer_expect_status (peer, 2, "blocked");
+
+  worker_peer_cancel (peer, 1, FALSE);
+  worker_peer_cancel (peer, 99, FALSE);
+  worker_peer_cancel (peer, 2, TRUE);
+  dray_message_init_cancel (&message, 2, 7, FALSE);
+  worker_peer_send (peer, &message);
+
+  /* It is read after all of these. */
+  worker_peer_submit (peer, 3, "echo", NULL);
+  worker_peer_cancel (peer, 3, FALSE);
+  worker_peer_expect_returned (peer, 3);
+
+  worker_peer_cancel (peer, 2, FALSE);
+  expect_cancelled (peer, 2);
+  end_in_good_order (peer);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  worker_peer_add ("/job/results", NULL, test_results);
+  worker_peer_add ("/job/errors", NULL, test_errors);
+  worker_peer_add ("/job/too-large", NULL, test_too_large);
+  worker_peer_add ("/job/large", NULL, test_large);
+  worker_peer_add ("/job/pipelined", NULL, test_pipelined);
+  worker_peer_add ("/job/items", NULL, test_items);
+  worker_peer_add ("/job/progress", NULL, test_progress);
+  worker_peer_add ("/job/cancel/running", NULL, test_cancel_running);
+  worker_peer_add ("/job/cancel/while-unread", NULL, test_cancel_while_unread);
+  worker_peer_add ("/job/cancel/returns-waiting", NULL, test_cancel_returns);
+  worker_peer_add ("/job/cancel/waiting", NULL, test_cancel_waiting);
+  worker_peer_add ("/job/cancel/at-once", NULL, test_cancel_at_once);
+  worker_peer_add ("/job/cancel/ignored", NULL, test_cancel_ignored);
+
+  return g_test_run ();
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-decoder.h"
+#include "dray-message.h"
+
+#include <string.h>
+
+/* Frames, messages and values together, against bytes that nobody meant. */
+
+#define KIB ((gsize) 1024)
+#define MIB (1024 * KIB)
+#define MAX_PAYLOAD (64 * MIB)
+
+static const DrayFrameHeader item_header = {
+  .type = DRAY_FRAME_ITEM,
+  .task_id = 42,
+  .attempt = 3,
+};
+
+/* Fewer rounds where each of them takes long. */
+static guint
+scale_rounds (guint rounds)
+{
+  const char *factor = g_getenv ("DRAY_TEST_TIME_FACTOR");
+
+  return factor != NULL ? MAX (rounds / MAX (atoi (factor), 1), 1) : rounds;
+}
+
+/* Adds what would be written for @message, and clears it. */
+static void
+append_message (GByteArray *stream, DrayMessage *message)
+{
+  g_byte_array_append (stream, dray_message_get_head (message), message->head_length);
+  if (message->body != NULL)
+    g_byte_array_append (stream, g_bytes_get_data (message->body, NULL),
+                         g_bytes_get_size (message->body));
+  if (message->tail_length > 0)
+    g_byte_array_append (stream, dray_message_get_tail (message), message->tail_length);
+  dray_message_clear (message);
+}
+
+static void
+feed (DrayDecoder *decoder, const guint8 *bytes, gsize size)
+{
+  while (size > 0)
+    {
+      gsize space_size;
+      guint8 *space = dray_decoder_get_space (decoder, &space_size);
+      gsize n_bytes = MIN (size, space_size);
+
+      if (n_bytes == 0)
+        return;
+      memcpy (space, bytes, n_bytes);
+      dray_decoder_take (decoder, n_bytes);
+      bytes += n_bytes;
+      size -= n_bytes;
+    }
+}
+
+static GVariant *
+make_bytes (gsize size)
+{
+  guint8 *data = g_malloc (size + 1);
+
+  for (gsize i = 0; i < size; i++)
+    data[i] = i * 7 + (i >> 9);
+  return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, size, TRUE, g_free, data);
+}
+
+/* (transfer full): one message of each type and some more */
+static GByteArray *
+make_conversation (void)
+{
+  GByteArray *stream = g_byte_array_new ();
+  const DrayHello hello = {
+    .role = DRAY_ROLE_WORKER,
+    .version = DRAY_PROTOCOL_VERSION,
+    .pid = 12,
+  };
+  g_autoptr (GError) sent = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_BUSY, "The device is busy");
+  g_autoptr (GVariant) value
+      = g_variant_parse (NULL, "[{'a': <1>, 'b': <('two', [3.5])>}, {'c': <@ms 'x'>}]", NULL, NULL,
+                         NULL);
+  g_autoptr (GVariant) large = g_variant_ref_sink (g_variant_new ("(s@ay)", "", make_bytes (40 * KIB)));
+  GVariant *values[] = { value, NULL, large };
+  DrayMessage message;
+
+  dray_message_init_hello (&message, &hello);
+  append_message (stream, &message);
+  dray_message_init_empty (&message, DRAY_FRAME_READY, 0, 0);
+  append_message (stream, &message);
+  for (gsize i = 0; i < G_N_ELEMENTS (values); i++)
+    {
+      g_assert_true (
+          dray_message_init_submit (&message, i, 1, "function", values[i], MAX_PAYLOAD, NULL));
+      append_message (stream, &message);
+      g_assert_true (
+          dray_message_init_value (&message, &item_header, values[i], MAX_PAYLOAD, NULL));
+      append_message (stream, &message);
+    }
+  dray_message_init_progress (&message, 2, 1, 0.5, "half of it");
+  append_message (stream, &message);
+  dray_message_init_error (&message, 2, 1, sent);
+  append_message (stream, &message);
+  dray_message_init_empty (&message, DRAY_FRAME_CANCEL, 3, 1);
+  append_message (stream, &message);
+  return stream;
+}
+
+static void
+read_value (GVariant *value)
+{
+  g_autofree char *text = g_variant_print (value, TRUE);
+
+  g_assert_nonnull (text);
+}
+
+/* Does with a frame what a host or a worker would do, and reads all that comes of it. */
+static void
+read_frame (const DrayFrameHeader *header, GBytes *payload)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = NULL;
+  g_autofree char *text = NULL;
+  g_auto (DrayHello) hello = { 0 };
+  gboolean malformed = FALSE;
+  gboolean ok = TRUE;
+  double fraction;
+
+  g_assert_cmpuint (g_bytes_get_size (payload), ==, header->length);
+  switch (header->type)
+    {
+    case DRAY_FRAME_HELLO:
+      ok = dray_hello_decode (header, payload, DRAY_ROLE_WORKER, &hello, &error);
+      if (hello.arguments != NULL)
+        read_value (hello.arguments);
+      break;
+    case DRAY_FRAME_SUBMIT:
+      ok = dray_submit_decode (payload, &text, &value, &error);
+      break;
+    case DRAY_FRAME_ITEM:
+    case DRAY_FRAME_RESULT:
+      value = dray_value_decode (payload, &error);
+      ok = value != NULL;
+      break;
+    case DRAY_FRAME_PROGRESS:
+      ok = dray_progress_decode (payload, &fraction, &text, &error);
+      g_assert_true (!ok || fraction == -1.0 || (fraction >= 0.0 && fraction <= 1.0));
+      break;
+    case DRAY_FRAME_ERROR:
+      error = dray_error_decode (payload, &malformed);
+      g_assert_nonnull (error);
+      ok = !malformed;
+      break;
+    default:
+      g_assert_cmpuint (header->length, ==, 0);
+      break;
+    }
+
+  if (value != NULL)
+    read_value (value);
+  if (text != NULL)
+    g_assert_true (g_utf8_validate (text, -1, NULL));
+  if (!ok)
+    g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+}
+
+/* Returns: how many frames were taken */
+static guint
+read_stream (const guint8 *bytes, gsize size, gsize piece)
+{
+  g_autoptr (DrayDecoder) decoder = dray_decoder_new (1 * MIB);
+  guint n_frames = 0;
+
+  for (gsize done = 0; done < size; done += MIN (piece, size - done))
+    {
+      g_autoptr (GError) error = NULL;
+      DrayFrameHeader header;
+      GBytes *payload;
+
+      feed (decoder, bytes + done, MIN (piece, size - done));
+      while (dray_decoder_next (decoder, &header, &payload, &error))
+        {
+          read_frame (&header, payload);
+          g_bytes_unref (payload);
+          n_frames++;
+        }
+      if (error != NULL)
+        {
+          g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+          break;
+        }
+    }
+
+  return n_frames;
+}
+
+static void
+test_mutations (void)
+{
+  const guint rounds = scale_rounds (10000);
+  g_autoptr (GByteArray) stream = make_conversation ();
+  g_autoptr (GRand) rand = g_rand_new_with_seed (19840101);
+  const guint n_frames = read_stream (stream->data, stream->len, G_MAXSIZE);
+  g_autofree guint8 *changed = g_malloc (stream->len);
+  guint n_taken = 0;
+
+  g_test_summary ("Thousands of conversations with random changes end in values or in errors of "
+                  "the protocol, and nothing else.");
+
+  g_assert_cmpuint (n_frames, ==, 11);
+
+  for (guint round = 0; round < rounds; round++)
+    {
+      gsize piece = 1 << g_rand_int_range (rand, 4, 18);
+      gsize interesting = stream->len - 2 * 40 * KIB;
+
+      memcpy (changed, stream->data, stream->len);
+      for (int n = g_rand_int_range (rand, 1, 6); n > 0; n--)
+        {
+          guint32 at = g_rand_int_range (rand, 0, interesting);
+
+          switch (g_rand_int_range (rand, 0, 4))
+            {
+            case 0:
+              changed[at] ^= 1 << g_rand_int_range (rand, 0, 8);
+              break;
+            case 1:
+              changed[at] = g_rand_int (rand);
+              break;
+            case 2:
+              changed[at] += g_rand_int_range (rand, -2, 3);
+              break;
+            default:
+              memset (changed + at, g_rand_boolean (rand) ? 0xff : 0,
+                      MIN (g_rand_int_range (rand, 1, 9), (gint64) (stream->len - at)));
+              break;
+            }
+        }
+      n_taken += read_stream (changed, stream->len, piece);
+    }
+
+  g_test_message ("%u of %u frames were taken", n_taken, rounds * n_frames);
+  g_assert_cmpuint (n_taken, >, rounds);
+}
+
+static void
+test_random_bytes (void)
+{
+  static const char telling[] = { 0, 1, 2, 8, '(', ')', 'a', '{', 's', 'v', '}', 'y', 'x', 'm' };
+  const guint rounds = scale_rounds (20000);
+  g_autoptr (GRand) rand = g_rand_new_with_seed (271828);
+
+  g_test_summary ("Frames with random payloads end in values or in errors of the protocol.");
+
+  for (guint round = 0; round < rounds; round++)
+    {
+      const DrayFrameHeader header = {
+        .type = g_rand_int_range (rand, DRAY_FRAME_HELLO, DRAY_FRAME_LAST + 1),
+        .length = g_rand_int_range (rand, 0, 30),
+      };
+      guint8 bytes[DRAY_FRAME_HEADER_SIZE + 32] = { 0 };
+
+      dray_frame_header_encode (&header, bytes);
+      for (gsize i = 0; i < header.length; i++)
+        {
+          if (g_rand_int_range (rand, 0, 4) == 0)
+            bytes[DRAY_FRAME_HEADER_SIZE + i] = g_rand_int (rand);
+          else
+            bytes[DRAY_FRAME_HEADER_SIZE + i] = telling[g_rand_int_range (rand, 0, sizeof telling)];
+        }
+      read_stream (bytes,
+                   DRAY_FRAME_HEADER_SIZE + header.length + dray_frame_padding (header.length),
+                   G_MAXSIZE);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  g_test_add_func ("/wire/random/mutations", test_mutations);
+  g_test_add_func ("/wire/random/bytes", test_random_bytes);
+
+  return g_test_run ();
+}
