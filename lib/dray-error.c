@@ -41,6 +41,6 @@ dray_set_error_errno (GError **error, int saved_errno, const char *format, ...)
   va_end (arguments);
 
   /* Translators: what failed, and what the system says about the reason. */
-  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno), _("%s: %s"), what,
-               g_strerror (saved_errno));
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno),
+               _("%s: %s"), what, g_strerror (saved_errno));
 }

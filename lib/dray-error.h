@@ -45,14 +45,44 @@ typedef enum
 DRAY_API GQuark dray_error_quark (void) G_GNUC_CONST;
 
 /**
- * DRAY_SIGNAL_ERROR:
+ * DraySignalError:
+ * @DRAY_SIGNAL_ERROR_HANGUP: `SIGHUP`
+ * @DRAY_SIGNAL_ERROR_INTERRUPT: `SIGINT`
+ * @DRAY_SIGNAL_ERROR_QUIT: `SIGQUIT`
+ * @DRAY_SIGNAL_ERROR_ILLEGAL: `SIGILL`
+ * @DRAY_SIGNAL_ERROR_TRAP: `SIGTRAP`
+ * @DRAY_SIGNAL_ERROR_ABORT: `SIGABRT`
+ * @DRAY_SIGNAL_ERROR_BUS: `SIGBUS`
+ * @DRAY_SIGNAL_ERROR_FLOATING_POINT: `SIGFPE`
+ * @DRAY_SIGNAL_ERROR_KILL: `SIGKILL`
+ * @DRAY_SIGNAL_ERROR_SEGMENTATION: `SIGSEGV`
+ * @DRAY_SIGNAL_ERROR_PIPE: `SIGPIPE`
+ * @DRAY_SIGNAL_ERROR_ALARM: `SIGALRM`
+ * @DRAY_SIGNAL_ERROR_TERMINATE: `SIGTERM`
  *
- * The domain of the error of a command that was ended by a signal; the code is the signal's
- * number. (A command that exits with a status other than 0 gives %G_SPAWN_EXIT_ERROR, with the
- * status as its code.)
+ * The errors of commands that were ended by a signal. The code is the signal's number; not every
+ * signal has a name here. (A command that exits with a status other than 0 gives
+ * %G_SPAWN_EXIT_ERROR, with the status as its code.)
  *
  * Since: 0.1
  */
+typedef enum
+{
+  DRAY_SIGNAL_ERROR_HANGUP = 1,
+  DRAY_SIGNAL_ERROR_INTERRUPT = 2,
+  DRAY_SIGNAL_ERROR_QUIT = 3,
+  DRAY_SIGNAL_ERROR_ILLEGAL = 4,
+  DRAY_SIGNAL_ERROR_TRAP = 5,
+  DRAY_SIGNAL_ERROR_ABORT = 6,
+  DRAY_SIGNAL_ERROR_BUS = 7,
+  DRAY_SIGNAL_ERROR_FLOATING_POINT = 8,
+  DRAY_SIGNAL_ERROR_KILL = 9,
+  DRAY_SIGNAL_ERROR_SEGMENTATION = 11,
+  DRAY_SIGNAL_ERROR_PIPE = 13,
+  DRAY_SIGNAL_ERROR_ALARM = 14,
+  DRAY_SIGNAL_ERROR_TERMINATE = 15,
+} DraySignalError;
+
 #define DRAY_SIGNAL_ERROR (dray_signal_error_quark ())
 DRAY_API GQuark dray_signal_error_quark (void) G_GNUC_CONST;
 

@@ -4,6 +4,7 @@
 
 #include "dray-child.h"
 
+#include "dray-descriptor.h"
 #include "dray-error.h"
 
 #include <errno.h>
@@ -35,8 +36,8 @@
  * it. Only for a group that is empty the number is free, and it comes round again after all
  * others have, which takes longer than it takes to notice.
  *
- * Without pidfds (a kernel before 5.3, a sandbox that forbids them, Valgrind) all goes on, by
- * looking again and again.
+ * Without a pidfd (a kernel before 5.3, a sandbox that forbids it, Valgrind, no descriptor left)
+ * all goes on, by looking again and again.
  */
 
 /* Where descriptors are moved that lie in each other's way. */
@@ -85,8 +86,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Descriptors, descriptors_clear)
 static int
 descriptors_prepare (Descriptors *self, const DraySpawn *spawn)
 {
-  const int wanted[N_DESCRIPTORS]
-      = { spawn->stdin_fd, spawn->stdout_fd, spawn->stderr_fd, spawn->status_fd };
+  const int wanted[N_DESCRIPTORS] = { spawn->stdin_fd, spawn->stdout_fd, spawn->stderr_fd,
+                                      spawn->status_fd };
 
   for (int i = 0; i < N_DESCRIPTORS; i++)
     {
@@ -104,6 +105,18 @@ descriptors_prepare (Descriptors *self, const DraySpawn *spawn)
 
 /* Returns 0 or an errno. */
 static int
+add_descriptor (posix_spawn_file_actions_t *actions, int source, int target)
+{
+  const int flags = target == STDIN_FILENO ? O_RDONLY : O_WRONLY;
+
+  if (source != -1)
+    return posix_spawn_file_actions_adddup2 (actions, source, target);
+
+  return posix_spawn_file_actions_addopen (actions, target, "/dev/null", flags, 0);
+}
+
+/* Returns 0 or an errno. */
+static int
 fill_actions (posix_spawn_file_actions_t *actions,
               const Descriptors *descriptors,
               const char *directory)
@@ -112,11 +125,7 @@ fill_actions (posix_spawn_file_actions_t *actions,
 
   for (int i = 0; i < first_closed; i++)
     {
-      int source = descriptors->source[i];
-      int result = source != -1
-                       ? posix_spawn_file_actions_adddup2 (actions, source, i)
-                       : posix_spawn_file_actions_addopen (actions, i, "/dev/null",
-                                                           i == 0 ? O_RDONLY : O_WRONLY, 0);
+      int result = add_descriptor (actions, descriptors->source[i], i);
 
       if (result != 0)
         return result;
@@ -143,8 +152,8 @@ fill_attributes (posix_spawnattr_t *attributes)
   posix_spawnattr_setpgroup (attributes, 0);
   posix_spawnattr_setsigmask (attributes, &none);
   posix_spawnattr_setsigdefault (attributes, &all);
-  posix_spawnattr_setflags (attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK
-                                            | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags (attributes,
+                            POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
 /* Returns 0 or an errno. */
@@ -152,8 +161,8 @@ static int
 spawn_process (const DraySpawn *spawn, pid_t *pid)
 {
   g_auto (Descriptors) descriptors = { .spare = { -1, -1, -1, -1 } };
-  char *const *environment
-      = spawn->environment != NULL ? (char *const *) spawn->environment : environ;
+  char *const *environment = spawn->environment != NULL ? (char *const *) spawn->environment
+                                                        : environ;
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   int result = descriptors_prepare (&descriptors, spawn);
@@ -166,8 +175,8 @@ spawn_process (const DraySpawn *spawn, pid_t *pid)
   fill_attributes (&attributes);
   result = fill_actions (&actions, &descriptors, spawn->directory);
   if (result == 0)
-    result = posix_spawnp (pid, spawn->argv[0], &actions, &attributes,
-                           (char *const *) spawn->argv, environment);
+    result = posix_spawnp (pid, spawn->argv[0], &actions, &attributes, (char *const *) spawn->argv,
+                           environment);
   posix_spawnattr_destroy (&attributes);
   posix_spawn_file_actions_destroy (&actions);
   return result;
@@ -192,9 +201,8 @@ static void
 set_spawn_error (GError **error, const DraySpawn *spawn, int saved_errno)
 {
   g_autofree char *program = g_filename_display_name (spawn->argv[0]);
-  gboolean about_a_path = saved_errno == ENOENT || saved_errno == ENOTDIR
-                          || saved_errno == EACCES || saved_errno == ELOOP
-                          || saved_errno == ENAMETOOLONG;
+  gboolean about_a_path = saved_errno == ENOENT || saved_errno == ENOTDIR || saved_errno == EACCES
+                          || saved_errno == ELOOP || saved_errno == ENAMETOOLONG;
   int reason = 0;
 
   /* The same error comes of a directory and of a program. The directory is entered first. */
@@ -208,13 +216,13 @@ set_spawn_error (GError **error, const DraySpawn *spawn, int saved_errno)
       /* Translators: the program, the directory, and what the system says about the reason. */
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
                    _ ("Could not start “%s” in the folder “%s”: %s"), program, directory,
-                   g_strerror (reason));
+                      g_strerror (reason));
     }
   else
     {
       /* Translators: the program, and what the system says about the reason. */
-      g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"), program,
-                   g_strerror (saved_errno));
+      g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
+                   _ ("Could not start “%s”: %s"), program, g_strerror (saved_errno));
     }
 }
 
@@ -243,7 +251,7 @@ look_at_end (DrayChild *self)
   if (wait_without_waiting (self, &info, WNOWAIT) != 0)
     {
       /* ECHILD: somebody else reaped it. */
-      self->end = (DrayExit) { .known = FALSE, .exit_status = -1 };
+      self->end = (DrayExit){ .known = FALSE, .exit_status = -1 };
     }
   else if (info.si_pid == 0)
     {
@@ -277,39 +285,20 @@ look_cb (DrayIoTimer *timer)
     dray_io_timer_set (&self->look, self->io, g_get_monotonic_time () + LOOK_INTERVAL);
 }
 
-static gboolean
-watch_for_end (DrayChild *self, GError **error)
-{
-  self->pidfd = pidfd_open (self->pid, 0);
-  if (self->pidfd != -1)
-    return dray_io_watch_start (&self->watch, self->io, self->pidfd, EPOLLIN, error);
-
-  switch (errno)
-    {
-    case ESRCH: /* It has ended, and the host (a handler, or ignoring SIGCHLD) has reaped it. */
-    case ENOSYS:
-    case EPERM:
-      /* Not from here: the caller hears of it as of any other end, from the loop. */
-      dray_io_timer_set (&self->look, self->io, 0);
-      return TRUE;
-    default:
-      g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (errno), g_strerror (errno));
-      return FALSE;
-    }
-}
-
+/* Whatever is missing for a pidfd, the process is there, and its end is noticed in the other way.
+ * That is also how one is noticed that has ended already, and was reaped by the host (ESRCH): not
+ * from here, but from the loop, as any other end. */
 static void
-kill_unwatched (DrayChild *self)
+watch_for_end (DrayChild *self)
 {
-  int result;
-
-  kill (-self->pid, SIGKILL);
-  do
-    result = waitpid (self->pid, NULL, 0);
-  while (result == -1 && errno == EINTR);
+  self->pidfd = dray_descriptor_raise (pidfd_open (self->pid, 0));
+  if (self->pidfd != -1 && dray_io_watch_start (&self->watch, self->io, self->pidfd, EPOLLIN, NULL))
+    return;
 
   if (self->pidfd != -1)
     close (self->pidfd);
+  self->pidfd = -1;
+  dray_io_timer_set (&self->look, self->io, 0);
 }
 
 DrayChild *
@@ -319,7 +308,6 @@ dray_child_spawn (DrayIoThread *io,
                   gpointer user_data,
                   GError **error)
 {
-  g_autoptr (GError) reason = NULL;
   pid_t pid;
   int result = spawn_process (spawn, &pid);
 
@@ -338,16 +326,8 @@ dray_child_spawn (DrayIoThread *io,
   self->end.exit_status = -1;
   self->watch.ready = pidfd_ready_cb;
   self->look.expired = look_cb;
-  if (watch_for_end (self, &reason))
-    return self;
-
-  g_autofree char *program = g_filename_display_name (spawn->argv[0]);
-
-  g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"), program,
-               reason->message);
-  kill_unwatched (self);
-  g_free (self);
-  return NULL;
+  watch_for_end (self);
+  return self;
 }
 
 void
@@ -442,7 +422,7 @@ dray_exit_describe (const DrayExit *how)
     /* Translators: for the middle of a sentence, after the name of a program: the number and the
      * system's description of a signal. */
     return g_strdup_printf (_ ("was killed by signal %d (%s)"), how->signal,
-                            g_strsignal (how->signal));
+                               g_strsignal (how->signal));
 
   /* Translators: for the middle of a sentence, after the name of a program. */
   return g_strdup_printf (_ ("exited with status %d"), how->exit_status);

@@ -11,7 +11,8 @@
  *   running ──pidfd readable──> exited (status known, still a zombie) ──reap()──> reaped
  *
  * If the host reaps it under us (waitpid (-1), or SIGCHLD ignored), the status is unknown and all
- * else goes on. Signals are sent through the pidfd and to the group only before reap().
+ * else goes on. Signals are sent through the pidfd and to the group only before reap(). Where
+ * there are no pidfds the state is looked at every few milliseconds instead.
  */
 
 #include "dray-io-thread.h"
@@ -21,7 +22,8 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  const char *const *argv;        /* argv[0] is searched in the PATH of the host if it has no '/' */
+  const char *const *argv;        /* argv[0] is searched in the PATH of the host if it has no '/',
+                                   * and, if it is relative, is looked for from @directory */
   const char *const *environment; /* (nullable): NULL is the host's own */
   const char *directory;          /* (nullable) */
   int stdin_fd;                   /* each becomes the child's 0, 1, 2; all others are closed there. */

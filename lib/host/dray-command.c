@@ -4,6 +4,7 @@
 
 #include "dray-command.h"
 
+#include "dray-descriptor.h"
 #include "dray-error-private.h"
 #include "dray-task-private.h"
 
@@ -55,11 +56,20 @@ fail (DrayCommand *self, GError *failure)
   dray_process_terminate (&self->process, self->pool->now.grace_period);
 }
 
+/* What the splitter says is for the middle of a sentence. */
+static GError *
+name_command (DrayCommand *self, const GError *error)
+{
+  /* Translators: the command, then what is wrong with its output, in the middle of a sentence. */
+  return g_error_new (error->domain, error->code, _ ("“%s”: %s"),
+                      dray_task_get_label (self->ticket->task), error->message);
+}
+
 /* FALSE: the output can't be split. */
 static gboolean
 deliver_items (DrayCommand *self)
 {
-  GError *error = NULL;
+  g_autoptr (GError) error = NULL;
   GVariant *item;
 
   while ((item = dray_splitter_next (self->splitter, &error)) != NULL)
@@ -69,9 +79,11 @@ deliver_items (DrayCommand *self)
       g_mutex_unlock (&self->pool->lock);
     }
 
-  if (error != NULL)
-    fail (self, error);
-  return error == NULL;
+  if (error == NULL)
+    return TRUE;
+
+  fail (self, name_command (self, error));
+  return FALSE;
 }
 
 static gboolean
@@ -95,6 +107,7 @@ read_output (DrayProcess *process)
         break;
 
       n_bytes += (guint64) n_read;
+      dray_process_note_read (process, (gsize) n_read);
       dray_splitter_take (self->splitter, (gsize) n_read);
       open = deliver_items (self);
       dray_command_update_reading (self);
@@ -116,7 +129,8 @@ dray_command_update_reading (DrayCommand *self)
 
   g_mutex_lock (&pool->lock);
   reading = !pool->throttled || pool->n_urgent > 0 || ticket->n_waiters > 0
-            || ticket->future == NULL || dray_ticket_is_done_locked (ticket);
+            || ticket->future == NULL || ticket->cancel_requested
+            || dray_ticket_is_done_locked (ticket);
   g_mutex_unlock (&pool->lock);
 
   dray_process_set_reading (&self->process, reading);
@@ -167,8 +181,13 @@ find_error (DrayCommand *self)
     return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
 
   if (status != 0)
-    return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"),
-                        dray_task_get_argv (self->ticket->task)[0], g_strerror (status));
+    {
+      const char *program = dray_task_get_argv (self->ticket->task)[0];
+      g_autofree char *name = g_filename_display_name (program);
+
+      return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"), name,
+                          g_strerror (status));
+    }
 
   if (self->failure != NULL)
     return g_steal_pointer (&self->failure);
@@ -179,6 +198,7 @@ find_error (DrayCommand *self)
 static void
 complete (DrayCommand *self)
 {
+  g_autoptr (GError) refusal = NULL;
   GError *error = NULL;
   GVariant *result = NULL;
 
@@ -190,7 +210,9 @@ complete (DrayCommand *self)
 
   error = find_error (self);
   if (error == NULL)
-    result = dray_splitter_dup_result (self->splitter, &error);
+    result = dray_splitter_dup_result (self->splitter, &refusal);
+  if (refusal != NULL)
+    error = name_command (self, refusal);
   dray_ticket_complete (self->ticket, result, error);
 }
 
@@ -267,6 +289,7 @@ start_process (DrayCommand *self, GError **error)
 {
   DrayTask *task = self->ticket->task;
   g_auto (GStrv) argv = dray_launch_helper_argv (dray_task_get_argv (task));
+  g_autoptr (GError) reason = NULL;
   int status_pipe[2];
   gboolean started;
   DraySpawn spawn = {
@@ -276,8 +299,14 @@ start_process (DrayCommand *self, GError **error)
     .stdin_fd = dray_task_get_input_fd (task),
   };
 
-  if (!g_unix_open_pipe (status_pipe, FD_CLOEXEC, error))
-    return FALSE;
+  if (!dray_descriptor_open_pipe (status_pipe, &reason))
+    {
+      g_autofree char *name = g_filename_display_name (dray_task_get_argv (task)[0]);
+
+      g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"), name,
+                   reason->message);
+      return FALSE;
+    }
 
   self->status_fd = status_pipe[0];
   spawn.status_fd = status_pipe[1];

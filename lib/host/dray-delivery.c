@@ -18,7 +18,8 @@ struct _DrayDelivery
   gatomicrefcount ref_count;
 
   /* set at construction */
-  DrayPool *pool; /* (owned) */
+  DrayPool *pool;    /* (owned) */
+  gconstpointer key; /* (unowned): the context, in the pool's deliveries; never looked into */
 
   /* protected by the pool's lock */
   GMainContext *context; /* (owned) (nullable): until the pool is closed */
@@ -169,6 +170,15 @@ run_slice_locked (DrayDelivery *self)
   while (g_get_monotonic_time () < end);
 }
 
+/* The pool knows a delivery for as long as it has its source. */
+static void
+forget_source_locked (DrayDelivery *self)
+{
+  if (self->source != NULL)
+    g_hash_table_remove (self->pool->deliveries, self->key);
+  self->source = NULL;
+}
+
 static gboolean
 delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
@@ -185,7 +195,7 @@ delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_d
     }
   goes_on = self->armed || self->context != NULL;
   if (!goes_on)
-    self->source = NULL;
+    forget_source_locked (self);
   g_mutex_unlock (&pool->lock);
 
   return goes_on ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
@@ -252,7 +262,7 @@ delivery_source_finalize (GSource *source)
   DrayDelivery *self = ((DeliverySource *) source)->delivery;
 
   g_mutex_lock (&self->pool->lock);
-  self->source = NULL;
+  forget_source_locked (self);
   g_mutex_unlock (&self->pool->lock);
 
   drop_tickets (self);
@@ -276,6 +286,7 @@ dray_delivery_new (DrayPool *pool, GMainContext *context)
 
   g_atomic_ref_count_init (&self->ref_count);
   self->pool = dray_pool_ref (pool);
+  self->key = context;
   self->context = g_main_context_ref (context);
   g_queue_init (&self->tickets);
   g_queue_init (&self->notices);
@@ -294,17 +305,26 @@ dray_delivery_new (DrayPool *pool, GMainContext *context)
 }
 
 DrayDelivery *
-dray_delivery_get_locked (DrayPool *pool)
+dray_delivery_find_locked (DrayPool *pool)
 {
   g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
   DrayDelivery *self = g_hash_table_lookup (pool->deliveries, context);
 
-  if (self != NULL)
-    return dray_delivery_ref (self);
+  return self != NULL ? dray_delivery_ref (self) : NULL;
+}
 
+DrayDelivery *
+dray_delivery_get_locked (DrayPool *pool)
+{
+  g_autoptr (GMainContext) context = NULL;
+  DrayDelivery *self = dray_delivery_find_locked (pool);
+
+  if (self != NULL)
+    return self;
+
+  context = g_main_context_ref_thread_default ();
   self = dray_delivery_new (pool, context);
-  if (!pool->closed)
-    g_hash_table_insert (pool->deliveries, context, dray_delivery_ref (self));
+  g_hash_table_insert (pool->deliveries, context, self);
   return self;
 }
 
@@ -366,6 +386,30 @@ dray_delivery_remove_notice_locked (DrayDelivery *self, DrayNotice *notice)
   return TRUE;
 }
 
+static gpointer
+unref_context_cb (gpointer context)
+{
+  g_main_context_unref (context);
+  return NULL;
+}
+
+/* Where this was the last reference, all of the context's sources go, with what they hold: data of
+ * callbacks that were not called, or anything else of the user's. That is not for this thread,
+ * which is the I/O thread as a rule, and may wait for nobody's code. */
+static void
+let_go_of_context (GMainContext *context)
+{
+  GThread *thread = NULL;
+
+  if (context != g_main_context_default ())
+    thread = g_thread_try_new ("dray-close", unref_context_cb, context, NULL);
+
+  if (thread != NULL)
+    g_thread_unref (thread);
+  else
+    g_main_context_unref (context);
+}
+
 void
 dray_delivery_close (DrayDelivery *self)
 {
@@ -381,6 +425,6 @@ dray_delivery_close (DrayDelivery *self)
     }
   g_mutex_unlock (&self->pool->lock);
 
-  /* If this was its last reference, the source is finalized here, which takes the lock. */
-  g_clear_pointer (&context, g_main_context_unref);
+  if (context != NULL)
+    let_go_of_context (context);
 }

@@ -39,6 +39,9 @@ void dray_delivery_unref (DrayDelivery *self);
 /* The delivery of @pool to the thread-default context of the calling thread (transfer full). One
  * that is made for a pool which is closed has to be closed by the caller. */
 DrayDelivery *dray_delivery_get_locked (DrayPool *pool);
+/* The same, but NULL where there is none. For a closed pool that says that nothing is left to be
+ * handed over in this context. */
+DrayDelivery *dray_delivery_find_locked (DrayPool *pool);
 
 void dray_delivery_add_ticket_locked (DrayDelivery *self, DrayTicket *ticket);
 /* Whether it was there; then the caller owns the queue's reference. */

@@ -48,15 +48,24 @@ dray_pool_relaunch_cb (DrayIoTimer *timer)
   dray_pool_dispatch (self);
 }
 
+/* Only those that have waited for the failed attempts: who hears of the first failure may have done
+ * something about the reason, and submits the next call before the last one has failed. */
 static void
 fail_pending_calls (DrayPool *self)
 {
   DrayTicket *ticket;
+  guint64 last_id;
+
+  g_mutex_lock (&self->lock);
+  last_id = self->last_ticket_id;
+  g_mutex_unlock (&self->lock);
 
   do
     {
       g_mutex_lock (&self->lock);
       ticket = dray_pending_queue_peek (self->calls);
+      if (ticket != NULL && ticket->id > last_id)
+        ticket = NULL;
       if (ticket != NULL)
         dray_pool_dequeue_locked (self, ticket);
       g_mutex_unlock (&self->lock);
@@ -118,11 +127,22 @@ give_up_if_hopeless (DrayPool *self)
 /* --- Giving out --- */
 
 static guint
-count_free_slots (DrayPool *self)
+count_used_slots (DrayPool *self)
 {
-  guint used = self->n_busy + self->n_starting + self->running_commands.length;
+  return self->n_busy + self->n_starting + self->running_commands.length;
+}
 
-  return used < self->now.max_workers ? self->now.max_workers - used : 0;
+static gboolean
+has_free_slot (DrayPool *self)
+{
+  return count_used_slots (self) < self->now.max_workers;
+}
+
+/* As after the limit was lowered. */
+static gboolean
+uses_too_many_slots (DrayPool *self)
+{
+  return count_used_slots (self) > self->now.max_workers;
 }
 
 static DrayPoolWorker *
@@ -143,12 +163,20 @@ find_idle_worker (DrayPool *self)
   return NULL;
 }
 
+/* Behind the task that it runs: what it gets then takes over the slot. */
 static DrayPoolWorker *
 find_worker_with_room_behind (DrayPool *self)
 {
+  if (uses_too_many_slots (self))
+    return NULL;
+
   for (GList *link = self->workers.head; link != NULL; link = link->next)
-    if (dray_pool_worker_can_take (link->data))
-      return link->data;
+    {
+      DrayPoolWorker *worker = link->data;
+
+      if (worker->is_busy && dray_pool_worker_can_take (worker))
+        return worker;
+    }
 
   return NULL;
 }
@@ -175,13 +203,19 @@ typedef struct
   gboolean command_first;
 } Pending;
 
+static gboolean
+is_paused_locked (DrayPool *self)
+{
+  return self->paused && self->n_urgent == 0 && !self->shutting_down;
+}
+
 static Pending
 look_at_pending (DrayPool *self)
 {
   Pending pending = { 0 };
 
   g_mutex_lock (&self->lock);
-  if (!self->paused || self->n_urgent > 0 || self->shutting_down)
+  if (!is_paused_locked (self))
     {
       DrayTicket *call = dray_pending_queue_peek (self->calls);
       DrayTicket *command = dray_pending_queue_peek (self->commands);
@@ -205,14 +239,15 @@ look_at_pending (DrayPool *self)
 static gboolean
 give_out_call (DrayPool *self, gsize n_calls)
 {
-  DrayPoolWorker *worker = find_idle_worker (self);
+  gboolean has_slot = has_free_slot (self);
+  DrayPoolWorker *worker = has_slot ? find_idle_worker (self) : NULL;
   DrayTicket *ticket;
 
   /* Workers that are starting have a call each coming to them. */
   if (worker == NULL && n_calls <= self->n_starting)
     return FALSE;
 
-  if (worker == NULL && count_free_slots (self) > 0)
+  if (worker == NULL && has_slot)
     {
       if (self->relaunch.io != NULL)
         return FALSE;
@@ -236,7 +271,7 @@ give_out_command (DrayPool *self)
 {
   DrayTicket *ticket;
 
-  if (count_free_slots (self) == 0)
+  if (!has_free_slot (self))
     return FALSE;
 
   ticket = take_first (self, self->commands);
@@ -261,11 +296,28 @@ give_out_one (DrayPool *self)
   return pending.n_commands > 0 && give_out_command (self);
 }
 
+/* What waits behind a long task is better off elsewhere: with a worker that has nothing to do, or
+ * with one that is started for it; or it must not start at all now. */
+static gboolean
+has_to_recall (DrayPool *self)
+{
+  gboolean paused;
+
+  if (has_free_slot (self)
+      && (!g_queue_is_empty (&self->idle_workers) || self->relaunch.io == NULL))
+    return TRUE;
+
+  g_mutex_lock (&self->lock);
+  paused = is_paused_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  return paused || uses_too_many_slots (self);
+}
+
 static void
 recall_waiting_tasks (DrayPool *self)
 {
-  if (g_queue_is_empty (&self->idle_workers)
-      && (count_free_slots (self) == 0 || self->relaunch.io != NULL))
+  if (!has_to_recall (self))
     return;
 
   for (GList *link = self->workers.head; link != NULL; link = link->next)
@@ -463,9 +515,10 @@ dray_pool_wake_cb (DrayIoClient *client)
   DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) client - G_STRUCT_OFFSET (DrayPool, client));
   g_autoptr (DrayPool) kept = dray_pool_ref (self);
   g_autoptr (GArray) kills = NULL;
-  gboolean reading_changed, show_all;
+  gboolean reading_changed, idle_timeout_changed, show_all;
 
   g_mutex_lock (&self->lock);
+  idle_timeout_changed = self->now.idle_timeout != self->options.idle_timeout;
   self->now = self->options;
   reading_changed = self->reading_changed;
   self->reading_changed = FALSE;
@@ -482,6 +535,9 @@ dray_pool_wake_cb (DrayIoClient *client)
     take_kills (self, kills);
   if (reading_changed)
     update_reading (self);
+  if (idle_timeout_changed)
+    for (GList *link = self->idle_workers.head; link != NULL; link = link->next)
+      dray_pool_worker_update_idle_timer (link->data);
   if (show_all)
     for (GList *link = self->workers.head; link != NULL; link = link->next)
       dray_lists_worker_changed (self, link->data);

@@ -263,6 +263,8 @@ dray_executor_constructed (GObject *object)
 
   G_OBJECT_CLASS (dray_executor_parent_class)->constructed (object);
 
+  dray_launch_prepare ();
+
   /* Nobody else knows of the pool yet. */
   if (self->launcher != NULL)
     self->pool->plan = dray_launcher_plan (self->launcher);
@@ -593,11 +595,15 @@ typedef struct
 {
   DrayRoomWaiter waiter; /* first */
   GTask *task;           /* (owned) */
+  GSource *source;       /* (owned) (nullable): of the cancellable */
 } SubmitWait;
 
 static void
 submit_wait_free (SubmitWait *wait)
 {
+  if (wait->source != NULL)
+    g_source_destroy (wait->source);
+  g_clear_pointer (&wait->source, g_source_unref);
   g_clear_pointer (&wait->waiter.delivery, dray_delivery_unref);
   g_clear_pointer (&wait->waiter.task, dray_task_unref);
   g_object_unref (wait->task);
@@ -635,6 +641,30 @@ room_never_cb (DrayNotice *notice)
   submit_wait_free ((SubmitWait *) notice);
 }
 
+/* In the main context of the task, as room_cb(). */
+static gboolean
+wait_cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  SubmitWait *wait = user_data;
+  DrayExecutor *self = g_task_get_source_object (wait->task);
+
+  if (dray_pool_stop_waiting (self->pool, &wait->waiter))
+    {
+      g_task_return_error_if_cancelled (wait->task);
+      submit_wait_free (wait);
+    }
+  return G_SOURCE_REMOVE;
+}
+
+static void
+watch_submit_cancellable (SubmitWait *wait, GCancellable *cancellable)
+{
+  wait->source = g_cancellable_source_new (cancellable);
+  g_source_set_static_name (wait->source, "Dray submit wait");
+  g_source_set_callback (wait->source, G_SOURCE_FUNC (wait_cancelled_cb), wait, NULL);
+  g_source_attach (wait->source, g_task_get_context (wait->task));
+}
+
 /**
  * dray_executor_submit_async:
  * @self: an executor
@@ -668,6 +698,8 @@ dray_executor_submit_async (DrayExecutor *self,
   wait->task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (wait->task, dray_executor_submit_async);
   g_task_set_check_cancellable (wait->task, FALSE);
+  if (cancellable != NULL)
+    watch_submit_cancellable (wait, cancellable);
   submit_when_there_is_room (wait);
 }
 

@@ -107,6 +107,13 @@ dray_future_dispose (GObject *object)
       ticket->future = NULL;
       events = dray_ticket_drop_events_locked (ticket);
       was_in_delivery = dray_delivery_remove_ticket_locked (ticket->delivery, ticket);
+
+      /* What it still sends is dropped, so that it may be read. */
+      if (ticket->pool->throttled)
+        {
+          ticket->pool->reading_changed = TRUE;
+          dray_pool_wake_locked (ticket->pool);
+        }
     }
   g_mutex_unlock (&ticket->pool->lock);
 

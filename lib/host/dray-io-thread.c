@@ -4,6 +4,7 @@
 
 #include "dray-io-thread.h"
 
+#include "dray-descriptor.h"
 #include "dray-error-private.h"
 
 #include <errno.h>
@@ -392,9 +393,9 @@ dray_io_thread_new (GError **error)
 
   g_mutex_init (&self->lock);
   self->wake_fd = -1;
-  self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  self->epoll_fd = dray_descriptor_raise (epoll_create1 (EPOLL_CLOEXEC));
   if (self->epoll_fd >= 0)
-    self->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+    self->wake_fd = dray_descriptor_raise (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
 
   if (self->wake_fd < 0
       || epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->wake_fd, &event) != 0)

@@ -74,14 +74,13 @@ dray_launcher_dup_argv_locked (DrayLauncher *self)
 
   g_autofree char *program = find_self (self->prefix != NULL);
 
-  return g_strdupv ((char *[]) { program, (char *) WORKER_ARGUMENT, NULL });
+  return g_strdupv ((char *[]){ program, (char *) WORKER_ARGUMENT, NULL });
 }
 
 char **
 dray_launcher_dup_environment_locked (DrayLauncher *self)
 {
-  char **environment = self->environment != NULL ? g_strdupv (self->environment)
-                                                 : g_get_environ ();
+  char **environment = self->environment != NULL ? g_strdupv (self->environment) : g_get_environ ();
   GHashTableIter iter;
   gpointer name, value;
 
@@ -117,6 +116,34 @@ join_strv (char **first, char **second)
   return g_strv_builder_end (builder);
 }
 
+static char *
+make_absolute (const char *path)
+{
+  g_autofree char *current = g_get_current_dir ();
+
+  return g_path_is_absolute (path) ? g_strdup (path) : g_build_filename (current, path, NULL);
+}
+
+/* All workers are the same program in the same directory, wherever the application has gone when
+ * one of them is started. */
+static void
+make_paths_absolute (DrayLaunchPlan *plan)
+{
+  char *program = plan->argv[0];
+
+  if (plan->directory != NULL)
+    {
+      g_autofree char *directory = plan->directory;
+
+      plan->directory = make_absolute (directory);
+    }
+  else if (strchr (program, '/') != NULL)
+    {
+      plan->argv[0] = make_absolute (program);
+      g_free (program);
+    }
+}
+
 DrayLaunchPlan *
 dray_launcher_plan (DrayLauncher *self)
 {
@@ -130,6 +157,7 @@ dray_launcher_plan (DrayLauncher *self)
   plan->argv = join_strv (self->prefix, argv);
   plan->environment = dray_launcher_dup_environment_locked (self);
   plan->directory = g_strdup (self->directory);
+  make_paths_absolute (plan);
   plan->arguments = self->arguments != NULL ? g_variant_ref (self->arguments) : NULL;
   plan->stderr_mode = self->stderr_mode;
   plan->display_name = make_display_name_locked (self);
@@ -176,19 +204,29 @@ dray_launch_find_program (const char *name)
   return g_build_filename (directory, name, NULL);
 }
 
+static const char *
+get_helper (void)
+{
+  static gsize helper = 0;
+
+  if (g_once_init_enter (&helper))
+    g_once_init_leave (&helper, (gsize) dray_launch_find_program (HELPER_PROGRAM));
+  return (const char *) helper;
+}
+
+void
+dray_launch_prepare (void)
+{
+  get_helper ();
+}
+
 char **
 dray_launch_helper_argv (const char *const *argv)
 {
-  static gsize helper = 0;
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   g_autofree char *parent = g_strdup_printf ("%d", (int) getpid ());
 
-  /* This runs on the I/O thread, for each command. The environment may change meanwhile, and
-   * looking at it is safe only for as long as it does not. */
-  if (g_once_init_enter (&helper))
-    g_once_init_leave (&helper, (gsize) dray_launch_find_program (HELPER_PROGRAM));
-
-  g_strv_builder_add_many (builder, (const char *) helper, parent, "--", NULL);
+  g_strv_builder_add_many (builder, get_helper (), parent, "--", NULL);
   g_strv_builder_addv (builder, (const char **) argv);
   return g_strv_builder_end (builder);
 }

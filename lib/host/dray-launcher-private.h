@@ -34,12 +34,12 @@ char **dray_launcher_dup_environment_locked (DrayLauncher *self);
 typedef struct
 {
   gatomicrefcount ref_count;
-  char **argv;           /* (owned): prefix and worker program, ready to be spawned */
-  char **environment;    /* (owned): the whole environment of the worker */
-  char *directory;       /* (owned) (nullable) */
-  GVariant *arguments;   /* (owned) (nullable) (not floating) */
+  char **argv;         /* (owned): prefix and worker program, ready to be spawned */
+  char **environment;  /* (owned): the whole environment of the worker */
+  char *directory;     /* (owned) (nullable) */
+  GVariant *arguments; /* (owned) (nullable) (not floating) */
   DrayStderr stderr_mode;
-  char *display_name;    /* (owned): for messages, UTF-8: the program's base name */
+  char *display_name; /* (owned): for messages, UTF-8: the base name of program or module */
 } DrayLaunchPlan;
 
 DrayLaunchPlan *dray_launcher_plan (DrayLauncher *self);
@@ -50,6 +50,9 @@ void dray_launch_plan_unref (DrayLaunchPlan *self);
  * the kernel kill the command when this process ends, and reports through descriptor 3 when it
  * can't be executed: 4 bytes, the errno. */
 char **dray_launch_helper_argv (const char *const *argv);
+/* To be called before that is, by a thread of the application's: it looks at the environment,
+ * which is safe only for as long as nobody changes it. */
+void dray_launch_prepare (void);
 /* (transfer full): where a program of ours (`dray-launch-1`, `dray-worker-1`) is:
  * $DRAY_LIBEXECDIR, for a build tree that is not installed, else the compiled-in directory. */
 char *dray_launch_find_program (const char *name);

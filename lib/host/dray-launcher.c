@@ -173,9 +173,9 @@ dray_launcher_class_init (DrayLauncherClass *klass)
    *
    * Since: 0.1
    */
-  properties[PROP_ARGV]
-      = g_param_spec_boxed ("argv", NULL, NULL, G_TYPE_STRV,
-                            G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  properties[PROP_ARGV] = g_param_spec_boxed ("argv", NULL, NULL, G_TYPE_STRV,
+                                              G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY
+                                                | G_PARAM_STATIC_STRINGS);
 
   /**
    * DrayLauncher:prefix: (getter dup_prefix) (setter set_prefix)
@@ -193,8 +193,7 @@ dray_launcher_class_init (DrayLauncherClass *klass)
    *
    * Since: 0.1
    */
-  properties[PROP_ENVIRONMENT]
-      = g_param_spec_boxed ("environment", NULL, NULL, G_TYPE_STRV, flags);
+  properties[PROP_ENVIRONMENT] = g_param_spec_boxed ("environment", NULL, NULL, G_TYPE_STRV, flags);
 
   /**
    * DrayLauncher:directory: (getter dup_directory) (setter set_directory)
@@ -265,7 +264,8 @@ dray_launcher_new_self (void)
  *
  * A program without a `/` in its name is searched in the application's `PATH`. One with a `/`
  * that is not absolute is looked for from the directory that the worker starts in
- * ([method@Launcher.set_directory]).
+ * ([method@Launcher.set_directory]), or else from the application's own as it is when the executor
+ * is made.
  *
  * Returns: (transfer full): a launcher
  *

@@ -104,22 +104,29 @@ dray_pending_queue_push_tail (DrayPendingQueue *self, DrayPendingLink *link, int
 }
 
 void
-dray_pending_queue_push_head (DrayPendingQueue *self, DrayPendingLink *link, int priority)
+dray_pending_queue_put_back (DrayPendingQueue *self, DrayPendingLink *link, int priority)
 {
   g_return_if_fail (self != NULL);
   g_return_if_fail (link != NULL && link->data != NULL);
   g_return_if_fail (link->bucket == NULL);
 
   DrayPendingBucket *bucket = ensure_bucket (self, priority);
+  DrayPendingLink *next = bucket->first;
+
+  while (next != NULL && next->rank < link->rank)
+    next = next->next;
 
   link->bucket = bucket;
-  link->previous = NULL;
-  link->next = bucket->first;
-  if (bucket->first != NULL)
-    bucket->first->previous = link;
+  link->previous = next != NULL ? next->previous : bucket->last;
+  link->next = next;
+  if (link->previous != NULL)
+    link->previous->next = link;
+  else
+    bucket->first = link;
+  if (next != NULL)
+    next->previous = link;
   else
     bucket->last = link;
-  bucket->first = link;
   self->length++;
 }
 

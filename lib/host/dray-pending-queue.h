@@ -11,8 +11,9 @@
  * of one priority form a list, its bucket. The buckets are kept in order, and a link remembers
  * its own:
  *
- *   push                 O(log b), b being the number of different priorities in the queue
+ *   push_tail            O(log b), b being the number of different priorities in the queue
  *   peek, pop, remove    O(log b) at most, however many links there are
+ *   put_back             the same, and a step for each link that was put back before it
  *
  * A few buckets stay when they are empty, so that a program with a handful of priorities, which
  * is every program but a few, allocates nothing at all once it has used them.
@@ -32,6 +33,7 @@ typedef struct _DrayPendingLink DrayPendingLink;
 struct _DrayPendingLink
 {
   gpointer data; /* (unowned) (not nullable): what the link is embedded in, or belongs to */
+  guint64 rank;  /* its age, so to speak: for dray_pending_queue_put_back() */
 
   /*< private >*/
   DrayPendingBucket *bucket; /* (unowned) (nullable): NULL while it is not queued */
@@ -45,8 +47,9 @@ void dray_pending_queue_free (DrayPendingQueue *self);
 
 /* @link must not be queued, here or elsewhere. */
 void dray_pending_queue_push_tail (DrayPendingQueue *self, DrayPendingLink *link, int priority);
-/* Before all others of its priority: for a task that had its turn and lost its worker. */
-void dray_pending_queue_push_head (DrayPendingQueue *self, DrayPendingLink *link, int priority);
+/* Before those of its priority that have a higher rank: for a task that had its turn and lost its
+ * worker. Looks for them from the front, where it comes from. */
+void dray_pending_queue_put_back (DrayPendingQueue *self, DrayPendingLink *link, int priority);
 
 /* (transfer none) (nullable): the @data of the first link, NULL if the queue is empty. */
 gpointer dray_pending_queue_peek (DrayPendingQueue *self);

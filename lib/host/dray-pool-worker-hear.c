@@ -33,15 +33,14 @@ unexpected (const DrayFrameHeader *header)
                       dray_frame_type_to_string (header->type));
 }
 
-/* The current task has ended in the worker, which goes on with the next one, if it has any. */
-static void
-current_ended (DrayPoolWorker *self)
+/* The worker has done with the current task (transfer full), and goes on with the next one, if it
+ * has any. */
+static DrayTicket *
+leave_current (DrayPoolWorker *self)
 {
-  g_autoptr (DrayTicket) ended = g_steal_pointer (&self->current);
+  DrayTicket *left = g_steal_pointer (&self->current);
   guint max_tasks = self->pool->now.max_tasks_per_worker;
 
-  self->tasks_done++;
-  self->pool->n_early_deaths = 0;
   dray_io_timer_clear (&self->timer);
   dray_process_spare (&self->process);
 
@@ -55,6 +54,15 @@ current_ended (DrayPoolWorker *self)
   else if (self->current == NULL
            && (self->process.terminated || (max_tasks > 0 && self->tasks_taken >= max_tasks)))
     dray_pool_worker_retire (self);
+  return left;
+}
+
+static void
+current_ended (DrayPoolWorker *self)
+{
+  self->tasks_done++;
+  self->pool->n_early_deaths = 0;
+  dray_ticket_unref (leave_current (self));
 }
 
 static void
@@ -136,12 +144,16 @@ hear_error (DrayPoolWorker *self, GBytes *payload, GError **error)
   current_ended (self);
 }
 
+/* Also of the current task: a cancel or a recall may reach the worker before it has begun what
+ * the host thinks it runs. */
 static void
-hear_returned (DrayPoolWorker *self)
+hear_returned (DrayPoolWorker *self, gboolean current)
 {
-  DrayTicket *ticket = g_steal_pointer (&self->next);
+  DrayTicket *ticket;
 
   self->tasks_taken--;
+  ticket = current ? leave_current (self) : g_steal_pointer (&self->next);
+  ticket->attempt--; /* it was none */
   dray_pool_requeue (self->pool, ticket);
 }
 
@@ -167,8 +179,8 @@ hear_ready_worker (DrayPoolWorker *self,
 {
   gboolean about_current = is_about (header, self->current);
 
-  if (header->type == DRAY_FRAME_RETURNED && is_about (header, self->next))
-    hear_returned (self);
+  if (header->type == DRAY_FRAME_RETURNED && (about_current || is_about (header, self->next)))
+    hear_returned (self, about_current);
   else if (about_current && header->type == DRAY_FRAME_ITEM)
     hear_item (self, payload, error);
   else if (about_current && header->type == DRAY_FRAME_PROGRESS)
@@ -255,6 +267,7 @@ dray_pool_worker_read_output (DrayProcess *process)
         break;
 
       n_bytes += (guint64) n_read;
+      dray_process_note_read (process, (gsize) n_read);
       dray_decoder_take (self->decoder, (gsize) n_read);
       open = hear_all (self);
       dray_pool_worker_update_reading (self);

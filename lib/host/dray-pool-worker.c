@@ -15,6 +15,18 @@
 
 /* --- Where it stands in the pool --- */
 
+void
+dray_pool_worker_update_idle_timer (DrayPoolWorker *self)
+{
+  gint64 timeout = (gint64) self->pool->now.idle_timeout * G_TIME_SPAN_MILLISECOND;
+  gint64 deadline = self->idle_since + timeout;
+
+  /* One that comes too early is left as it is, and looks for itself. */
+  if (self->is_idle && timeout > 0
+      && (self->idle_timer.io == NULL || self->idle_timer.deadline > deadline))
+    dray_io_timer_set (&self->idle_timer, self->process.io, deadline);
+}
+
 static void
 set_idle (DrayPoolWorker *self, gboolean idle)
 {
@@ -33,10 +45,7 @@ set_idle (DrayPoolWorker *self, gboolean idle)
   /* In front: the warmest worker is used first, and those that are not needed grow cold. */
   g_queue_push_head_link (&pool->idle_workers, &self->idle_link);
   self->idle_since = g_get_monotonic_time ();
-  if (self->idle_timer.io == NULL && pool->now.idle_timeout > 0)
-    dray_io_timer_set (&self->idle_timer, self->process.io,
-                       self->idle_since
-                         + (gint64) pool->now.idle_timeout * G_TIME_SPAN_MILLISECOND);
+  dray_pool_worker_update_idle_timer (self);
 }
 
 /* Whether it can be given another task at all. One that was sent TERM for a task can't: the
@@ -194,6 +203,18 @@ dray_pool_worker_begin_current (DrayPoolWorker *self)
     dray_process_end (&self->process, self->pool->now.grace_period);
 }
 
+static gboolean
+is_done (DrayTicket *ticket)
+{
+  gboolean done;
+
+  g_mutex_lock (&ticket->pool->lock);
+  done = dray_ticket_is_done_locked (ticket);
+  g_mutex_unlock (&ticket->pool->lock);
+
+  return done;
+}
+
 void
 dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
 {
@@ -201,6 +222,12 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
   DrayMessage message;
 
   ticket->attempt++;
+  if (is_done (ticket))
+    {
+      dray_ticket_unref (ticket); /* cancelled on its way here */
+      return;
+    }
+
   if (!dray_message_init_submit (&message, ticket->id, ticket->attempt,
                                  dray_task_get_function (ticket->task),
                                  dray_task_get_arguments (ticket->task),
@@ -338,12 +365,12 @@ idle_cb (DrayIoTimer *timer)
   DrayPoolWorker *self = WORKER_OF (timer, idle_timer);
   gint64 timeout = (gint64) self->pool->now.idle_timeout * G_TIME_SPAN_MILLISECOND;
 
-  /* It worked meanwhile: the timer is left alone by each task, and looks for itself. */
+  /* It worked meanwhile: the timer is left alone by each task. */
   if (!self->is_idle || timeout == 0)
     return;
 
   if (g_get_monotonic_time () < self->idle_since + timeout)
-    dray_io_timer_set (&self->idle_timer, self->process.io, self->idle_since + timeout);
+    dray_pool_worker_update_idle_timer (self);
   else
     dray_pool_worker_retire (self);
 }
@@ -361,7 +388,8 @@ dray_pool_worker_update_reading (DrayPoolWorker *self)
 
   g_mutex_lock (&pool->lock);
   reading = !pool->throttled || pool->n_urgent > 0 || current == NULL || current->n_waiters > 0
-            || current->future == NULL || dray_ticket_is_done_locked (current);
+            || current->future == NULL || current->cancel_requested
+            || dray_ticket_is_done_locked (current);
   g_mutex_unlock (&pool->lock);
 
   dray_process_set_reading (&self->process, reading);
@@ -441,6 +469,14 @@ was_shut_down (DrayPoolWorker *self)
   return g_error_matches (self->failure, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
 }
 
+/* Because of a task that was cancelled, or ran out of time: no fault of the worker. */
+static gboolean
+was_ended_by_us (DrayPoolWorker *self)
+{
+  return self->state != DRAY_POOL_WORKER_FAILED
+         && (self->process.terminated || self->process.killed);
+}
+
 static void
 gone (DrayProcess *process)
 {
@@ -452,11 +488,14 @@ gone (DrayProcess *process)
   count_end (self, retired || was_shut_down (self));
   if (!self->was_ready && !was_shut_down (self))
     dray_pool_note_launch_failure (pool, describe_launch_failure (self));
-  else if (!retired && self->tasks_done == 0)
+  else if (!retired && self->tasks_done == 0 && !was_ended_by_us (self))
     dray_pool_note_early_death (pool);
 
   if (self->next != NULL)
-    dray_pool_requeue (pool, g_steal_pointer (&self->next));
+    {
+      self->next->attempt--; /* it was none */
+      dray_pool_requeue (pool, g_steal_pointer (&self->next));
+    }
   if (self->current != NULL)
     lose_current (self);
 
@@ -488,12 +527,33 @@ send_hello (DrayPoolWorker *self)
   const DrayHello hello = {
     .role = DRAY_ROLE_HOST,
     .version = DRAY_PROTOCOL_VERSION,
+    .max_payload = self->pool->now.max_message_size,
     .arguments = self->pool->plan->arguments,
   };
   DrayMessage message;
 
   dray_message_init_hello (&message, &hello);
   send (self, &message);
+}
+
+/* Whether a greeting can carry the initial arguments. */
+static gboolean
+check_arguments (DrayPool *pool, GError **error)
+{
+  const DrayFrameHeader header = { .type = DRAY_FRAME_ITEM, .task_id = 1, .attempt = 1 };
+  g_auto (DrayMessage) message = { 0 };
+  g_autoptr (GError) reason = NULL;
+
+  if (pool->plan->arguments == NULL
+      || dray_message_init_value (&message, &header, pool->plan->arguments,
+                                  pool->now.max_message_size, &reason))
+    return TRUE;
+
+  g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
+               /* Translators: the worker's program, then what is wrong with the arguments. */
+               _ ("The worker “%s” can’t be given its initial arguments: %s"),
+               pool->plan->display_name, reason->message);
+  return FALSE;
 }
 
 gboolean
@@ -509,7 +569,8 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
   };
 
   self->pool = pool;
-  if (!dray_process_start (&self->process, pool, &funcs, &spawn, TRUE,
+  if (!check_arguments (pool, error)
+      || !dray_process_start (&self->process, pool, &funcs, &spawn, TRUE,
                            plan->stderr_mode == DRAY_STDERR_CAPTURE, error))
     {
       g_free (self);

@@ -93,6 +93,8 @@ void dray_pool_worker_retire_when_idle (DrayPoolWorker *self);
 /* What it runs was given up: ends it in @grace ms, 0 at once. */
 void dray_pool_worker_end (DrayPoolWorker *self, guint grace);
 void dray_pool_worker_update_reading (DrayPoolWorker *self);
+/* The pool's idle timeout has changed. */
+void dray_pool_worker_update_idle_timer (DrayPoolWorker *self);
 DrayWorkerState dray_pool_worker_get_public_state (DrayPoolWorker *self);
 
 G_END_DECLS

@@ -29,7 +29,7 @@ dray_pool_new (DrayLaunchPlan *plan, const DrayPoolOptions *options)
   self->calls = dray_pending_queue_new ();
   self->commands = dray_pending_queue_new ();
   self->kills = g_array_new (FALSE, FALSE, sizeof (guint64));
-  self->deliveries = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) dray_delivery_unref);
+  self->deliveries = g_hash_table_new (NULL, NULL);
 
   return self;
 }
@@ -153,13 +153,14 @@ has_room_locked (DrayPool *self, DrayTask *task)
 
 /* Takes a reference for the queue. */
 static void
-enqueue_locked (DrayPool *self, DrayTicket *ticket, gboolean first)
+enqueue_locked (DrayPool *self, DrayTicket *ticket, gboolean again)
 {
   DrayPendingQueue *queue = queue_for (self, ticket->task);
   int priority = dray_task_get_priority (ticket->task);
 
-  if (first)
-    dray_pending_queue_push_head (queue, &ticket->pending, priority);
+  ticket->pending.rank = ticket->id;
+  if (again)
+    dray_pending_queue_put_back (queue, &ticket->pending, priority);
   else
     dray_pending_queue_push_tail (queue, &ticket->pending, priority);
   self->pending_bytes += task_size (ticket->task);
@@ -187,13 +188,21 @@ dray_pool_wait_for_room (DrayPool *self, DrayRoomWaiter *waiter)
 {
   gboolean waits;
 
+  gboolean again = waiter->delivery != NULL;
+
   g_mutex_lock (&self->lock);
-  waits = !self->shutting_down && !has_room_locked (self, waiter->task);
-  if (waits)
+  waits = !self->shutting_down
+          && (!has_room_locked (self, waiter->task)
+              || (!again && !g_queue_is_empty (&self->room_waiters)));
+  if (waits && again)
+    {
+      /* The room that it was offered was taken by somebody who did not wait. */
+      g_queue_push_head_link (&self->room_waiters, &waiter->link);
+    }
+  else if (waits)
     {
       waiter->link.data = waiter;
-      if (waiter->delivery == NULL)
-        waiter->delivery = dray_delivery_get_locked (self);
+      waiter->delivery = dray_delivery_get_locked (self);
       g_queue_push_tail_link (&self->room_waiters, &waiter->link);
     }
   g_mutex_unlock (&self->lock);
@@ -326,6 +335,7 @@ submit_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellable)
 
   dray_ticket_ref (ticket);
   enqueue_locked (self, ticket, FALSE);
+  offer_room_locked (self);
   dray_pool_wake_locked (self);
 }
 
@@ -345,7 +355,7 @@ dray_pool_submit (DrayPool *self, DrayTask *task, GCancellable *cancellable)
   closed = self->closed;
   g_mutex_unlock (&self->lock);
 
-  /* A closed pool has no deliveries: that one was made for this refusal only. */
+  /* A closed pool keeps no delivery: that one goes as soon as it has told of the refusal. */
   if (closed)
     dray_delivery_close (ticket->delivery);
   if (cancellable != NULL)
@@ -467,13 +477,21 @@ dismiss_room_waiters_locked (DrayPool *self)
 static gboolean
 keep_notice_locked (DrayPool *self, DrayCloseNotice *notice)
 {
-  if (notice == NULL || self->closed)
+  if (notice == NULL)
     return FALSE;
 
-  notice->delivery = dray_delivery_get_locked (self);
+  /* A pool that is closed may still have something to hand over. */
+  notice->delivery = self->closed ? dray_delivery_find_locked (self)
+                                  : dray_delivery_get_locked (self);
+  if (notice->delivery == NULL)
+    return FALSE;
+
   notice->notice.last = TRUE;
   notice->notice.link.data = notice;
-  g_queue_push_tail_link (&self->close_notices, &notice->notice.link);
+  if (self->closed)
+    dray_delivery_add_notice_locked (notice->delivery, &notice->notice);
+  else
+    g_queue_push_tail_link (&self->close_notices, &notice->notice.link);
   return TRUE;
 }
 
@@ -517,10 +535,7 @@ close_deliveries (DrayPool *self)
   g_mutex_lock (&self->lock);
   g_hash_table_iter_init (&iter, self->deliveries);
   while (g_hash_table_iter_next (&iter, NULL, &delivery))
-    {
-      g_hash_table_iter_steal (&iter);
-      g_ptr_array_add (deliveries, delivery);
-    }
+    g_ptr_array_add (deliveries, dray_delivery_ref (delivery));
   g_mutex_unlock (&self->lock);
 
   for (guint i = 0; i < deliveries->len; i++)

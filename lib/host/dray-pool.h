@@ -68,7 +68,8 @@ struct _DrayPool
   GQueue open;                /* of unfinished tickets, unowned, oldest first */
   GQueue cancels;             /* of running tickets (owned) whose worker is to be told */
   GArray *kills;              /* (element-type guint64): ids of workers to be killed */
-  GHashTable *deliveries;     /* (owned): GMainContext → DrayDelivery (owned) */
+  GHashTable *deliveries;     /* (owned): GMainContext (unowned) → DrayDelivery (unowned) that has
+                               * its source */
   DrayCounters counters;
   guint64 last_ticket_id;
   guint64 pending_bytes;
@@ -136,7 +137,7 @@ void dray_pool_cancel_all (DrayPool *self);
 void dray_pool_kill_worker (DrayPool *self, guint64 worker_id);
 GPtrArray *dray_pool_list_open (DrayPool *self);
 /* Starts to shut down, or makes a shutdown stronger. @notice: (nullable): kept until it is run;
- * FALSE: the pool is closed already, and it was not kept. */
+ * FALSE: the pool is closed already, with nothing left to hand over, and it was not kept. */
 gboolean dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *notice);
 gboolean dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error);
 

@@ -4,6 +4,7 @@
 
 #include "dray-process.h"
 
+#include "dray-descriptor.h"
 #include "dray-error-private.h"
 
 #include <errno.h>
@@ -11,9 +12,9 @@
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#define DRAIN_TIME (500 * G_TIME_SPAN_MILLISECOND)
 #define END_TIME 2000 /* ms */
 #define PIPE_SIZE (1024 * 1024)
 #define MAX_ERROR_LINES 20
@@ -39,28 +40,22 @@ maybe_gone (DrayProcess *self)
     return;
 
   dray_io_timer_clear (&self->end_timer);
-  dray_io_timer_clear (&self->drain_timer);
   self->funcs->gone (self);
 }
 
-static void
-drained_cb (DrayIoTimer *timer)
+static gsize
+count_unread_bytes (DrayProcess *self)
 {
-  DrayProcess *self = PROCESS_OF (timer, drain_timer);
+  int n_bytes = 0;
 
-  self->output_ended = TRUE;
-  dray_io_watch_stop (&self->output);
-  maybe_gone (self);
+  return !self->output_ended && ioctl (self->output_fd, FIONREAD, &n_bytes) == 0 ? (gsize) n_bytes
+                                                                                  : 0;
 }
 
-/* From now on the pipe has DRAIN_TIME to bring something. */
-static void
-restart_drain_timer (DrayProcess *self)
+static gboolean
+is_drained (DrayProcess *self)
 {
-  if (!dray_child_has_exited (self->child) || self->output_ended || !self->reading)
-    dray_io_timer_clear (&self->drain_timer);
-  else
-    dray_io_timer_set (&self->drain_timer, self->io, g_get_monotonic_time () + DRAIN_TIME);
+  return dray_child_has_exited (self->child) && self->undrained == 0;
 }
 
 static void
@@ -72,7 +67,12 @@ exited_cb (DrayChild *child, gpointer user_data)
   dray_child_signal_group (child, SIGKILL);
   dray_child_reap (child);
   dray_process_close_input (self);
-  restart_drain_timer (self);
+  self->undrained = count_unread_bytes (self);
+  if (self->undrained == 0)
+    {
+      self->output_ended = TRUE;
+      dray_io_watch_stop (&self->output);
+    }
   self->funcs->ending (self);
   maybe_gone (self);
 }
@@ -166,7 +166,6 @@ end_output (DrayProcess *self)
 {
   self->output_ended = TRUE;
   dray_io_watch_stop (&self->output);
-  dray_io_timer_clear (&self->drain_timer);
   dray_process_end (self, END_TIME);
   self->funcs->ending (self);
   maybe_gone (self);
@@ -177,10 +176,14 @@ output_ready_cb (DrayIoWatch *watch, guint32 events)
 {
   DrayProcess *self = PROCESS_OF (watch, output);
 
-  if (!self->funcs->read_output (self))
+  if (!self->funcs->read_output (self) || is_drained (self))
     end_output (self);
-  else
-    restart_drain_timer (self);
+}
+
+void
+dray_process_note_read (DrayProcess *self, gsize size)
+{
+  self->undrained -= MIN (size, self->undrained);
 }
 
 static void
@@ -244,7 +247,6 @@ dray_process_set_reading (DrayProcess *self, gboolean reading)
 
   self->reading = reading;
   dray_io_watch_set_events (&self->output, reading ? EPOLLIN : 0);
-  restart_drain_timer (self);
 }
 
 void
@@ -277,7 +279,7 @@ make_pipe (int *ours, int *theirs, gboolean we_read, GError **error)
 {
   int fds[2];
 
-  if (!g_unix_open_pipe (fds, FD_CLOEXEC, error))
+  if (!dray_descriptor_open_pipe (fds, error))
     return FALSE;
 
   *ours = fds[we_read ? 0 : 1];
@@ -316,8 +318,20 @@ make_pipes (DrayProcess *self,
   spawn->stdout_fd = theirs[1];
   if (pipe_input)
     spawn->stdin_fd = theirs[0];
-  spawn->stderr_fd = capture_errors ? theirs[2] : STDERR_FILENO;
+  if (capture_errors)
+    spawn->stderr_fd = theirs[2];
+  else
+    spawn->stderr_fd = fcntl (STDERR_FILENO, F_GETFD) != -1 ? STDERR_FILENO : -1;
   return TRUE;
+}
+
+static void
+set_launch_error (GError **error, const char *program, const GError *reason)
+{
+  g_autofree char *name = g_filename_display_name (program);
+
+  g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"), name,
+               reason->message);
 }
 
 gboolean
@@ -337,7 +351,6 @@ dray_process_start (DrayProcess *self,
   self->io = pool->io;
   self->input_fd = self->output_fd = self->errors_fd = -1;
   self->end_timer.expired = end_cb;
-  self->drain_timer.expired = drained_cb;
 
   if (make_pipes (self, spawn, theirs, pipe_input, capture_errors, &reason)
       && watch_descriptors (self, &reason))
@@ -353,16 +366,18 @@ dray_process_start (DrayProcess *self,
   if (reason->domain == DRAY_ERROR)
     g_propagate_error (error, g_steal_pointer (&reason));
   else
-    g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"),
-                 spawn->argv[0], reason->message);
+    set_launch_error (error, spawn->argv[0], reason);
   return FALSE;
 }
 
 void
 dray_process_clear (DrayProcess *self)
 {
+  /* Zeroed memory still: its descriptors are not 0, they are none. */
+  if (self->funcs == NULL)
+    return;
+
   dray_io_timer_clear (&self->end_timer);
-  dray_io_timer_clear (&self->drain_timer);
   dray_io_watch_stop (&self->input);
   dray_io_watch_stop (&self->output);
   dray_io_watch_stop (&self->errors);

@@ -7,12 +7,12 @@
  * its own, its standard output and standard error being read, and an end that is not told before
  * all that it wrote was read.
  *
- *   alive ──exits──> draining ──end of its output──> gone
+ *   alive ──exits──> draining ──all that it wrote was read──> gone
  *     └───its output ends──> closed ──exits──> gone
  *
  * - When it exits, its group is killed: whatever it started must not outlive it. What it wrote is
- *   safe in the pipe. Something that left the group (setsid) may hold the pipe open; so once the
- *   child has exited and no more bytes come for DRAIN_TIME, the pipe counts as ended.
+ *   safe in the pipe, and is all that is still read. Something that left the group (setsid) may
+ *   hold the pipe open, and even write to it for ever.
  * - When its output ends but it doesn't exit, it is ended after END_TIME.
  * - Ending it: dray_process_end() sends TERM to the group at half of the grace period and KILL at
  *   its end.
@@ -56,8 +56,8 @@ struct _DrayProcess
   DrayIoWatch errors;
   DrayTail tail;
   DrayIoTimer end_timer;
-  DrayIoTimer drain_timer;
   gboolean reading;
+  gsize undrained; /* bytes in the pipe when it exited that were not read since */
   gboolean output_ended;
   gint64 half_grace; /* µs */
   gboolean terminated;
@@ -77,6 +77,8 @@ gboolean dray_process_start (DrayProcess *self,
 /* Frees everything but @self, which must be gone or not started. */
 void dray_process_clear (DrayProcess *self);
 
+/* For read_output(): so many bytes were read. */
+void dray_process_note_read (DrayProcess *self, gsize size);
 void dray_process_set_reading (DrayProcess *self, gboolean reading);
 void dray_process_set_writing (DrayProcess *self, gboolean writing);
 void dray_process_close_input (DrayProcess *self);

@@ -181,8 +181,7 @@ refuse_record_text (DraySplitter *self, gboolean holds_nul, GError **error)
 static void
 refuse_text (DraySplitter *self, gsize position, GError **error)
 {
-  g_autofree char *number
-      = g_strdup_printf ("%" G_GUINT64_FORMAT, self->offset + position + 1);
+  g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT, self->offset + position + 1);
   GError *reason;
 
   if (self->buffer[position] == '\0')
@@ -200,8 +199,7 @@ static void
 refuse_record_size (DraySplitter *self, GError **error)
 {
   g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT, self->n_items + 1);
-  g_autofree char *limit
-      = g_format_size_full (self->max_record_size, G_FORMAT_SIZE_IEC_UNITS);
+  g_autofree char *limit = g_format_size_full (self->max_record_size, G_FORMAT_SIZE_IEC_UNITS);
   GError *reason;
 
   if (self->split == DRAY_SPLIT_RECORDS)
@@ -218,14 +216,12 @@ refuse_record_size (DraySplitter *self, GError **error)
 static void
 refuse_output_size (DraySplitter *self, GError **error)
 {
-  g_autofree char *limit
-      = g_format_size_full (self->max_output_size, G_FORMAT_SIZE_IEC_UNITS);
+  g_autofree char *limit = g_format_size_full (self->max_output_size, G_FORMAT_SIZE_IEC_UNITS);
+  GError *reason = g_error_new (DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
+                                /* Translators: a size such as “64.0 MiB”. */
+                                _ ("the output is larger than %s"), limit);
 
-  refuse (self,
-          g_error_new (DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
-                       /* Translators: a size such as “64.0 MiB”. */
-                       _ ("the output is larger than %s"), limit),
-          error);
+  refuse (self, reason, error);
 }
 
 /* --- Items out --- */
@@ -249,20 +245,27 @@ may_become_text (const guint8 *bytes, gsize size)
          && g_utf8_get_char_validated ((const char *) bytes, (gssize) size) == (gunichar) -2;
 }
 
+/* Takes @bytes, and with @is_text a NUL after them. */
+static GVariant *
+take_value (guint8 *bytes, gsize size, gboolean is_text)
+{
+  const GVariantType *type = is_text ? G_VARIANT_TYPE_STRING : G_VARIANT_TYPE_BYTESTRING;
+  const gsize full_size = is_text ? size + 1 : size;
+
+  return g_variant_ref_sink (g_variant_new_from_data (type, bytes, full_size, TRUE, g_free, bytes));
+}
+
 /* Of bytes which, in text mode, are known to be valid. */
 static GVariant *
 make_value (DraySplitter *self, const guint8 *bytes, gsize size)
 {
-  if (self->encoding == DRAY_ENCODING_BYTES)
-    return g_variant_ref_sink (
-        g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, size, sizeof (guint8)));
+  const gboolean is_text = self->encoding == DRAY_ENCODING_UTF8;
+  guint8 *copy = g_malloc (size + 1);
 
-  char *text = g_malloc (size + 1);
-
-  memcpy (text, bytes, size);
-  text[size] = '\0';
-  return g_variant_ref_sink (
-      g_variant_new_from_data (G_VARIANT_TYPE_STRING, text, size + 1, TRUE, g_free, text));
+  if (size > 0)
+    memcpy (copy, bytes, size);
+  copy[size] = '\0';
+  return take_value (copy, size, is_text);
 }
 
 static GVariant *
@@ -310,12 +313,13 @@ next_record (DraySplitter *self, GError **error)
 static GVariant *
 next_chunk (DraySplitter *self, GError **error)
 {
-  const guint8 *bytes = self->buffer + self->start;
   const gsize available = MIN (self->end - self->start, CHUNK_SIZE);
   gsize size = available;
 
   if (available == 0)
     return NULL;
+
+  const guint8 *bytes = self->buffer + self->start;
 
   if (self->encoding == DRAY_ENCODING_UTF8)
     size = measure_text (bytes, available);
@@ -388,17 +392,13 @@ dray_splitter_next (DraySplitter *self, GError **error)
 static GVariant *
 steal_output (DraySplitter *self)
 {
-  const gboolean is_text = self->encoding == DRAY_ENCODING_UTF8;
-  const gsize size = is_text ? self->end + 1 : self->end;
-  guint8 *bytes = g_realloc (g_steal_pointer (&self->buffer), size);
+  const gsize size = self->end;
+  guint8 *bytes = g_realloc (g_steal_pointer (&self->buffer), size + 1);
 
-  if (is_text)
-    bytes[self->end] = '\0';
+  bytes[size] = '\0';
   self->capacity = 0;
   self->start = self->seen = self->end = 0;
-  return g_variant_ref_sink (
-      g_variant_new_from_data (is_text ? G_VARIANT_TYPE_STRING : G_VARIANT_TYPE_BYTESTRING, bytes,
-                               size, TRUE, g_free, bytes));
+  return take_value (bytes, size, self->encoding == DRAY_ENCODING_UTF8);
 }
 
 GVariant *

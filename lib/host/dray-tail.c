@@ -103,8 +103,8 @@ dray_tail_dup_lines (const DrayTail *self, guint max_lines)
   gboolean cut = FALSE;
   gsize start = self->wrapped ? skip_cut_line (bytes, &cut) : 0;
   /* A NUL has become U+FFFD, so no line ends early. */
-  g_autofree char *text
-      = g_utf8_make_valid ((const char *) bytes->data + start, (gssize) (bytes->len - start));
+  g_autofree char *text = g_utf8_make_valid ((const char *) bytes->data + start,
+                                             (gssize) (bytes->len - start));
   g_auto (GStrv) lines = g_strsplit (g_strchomp (text), "\n", -1);
   g_autoptr (GString) shown = g_string_new (NULL);
   guint n_lines = g_strv_length (lines);

@@ -20,8 +20,9 @@ typedef struct
 
 void dray_tail_add (DrayTail *self, const guint8 *bytes, gsize size);
 void dray_tail_clear (DrayTail *self);
-/* (transfer full) (nullable): the last whole lines (at most @max_lines), valid UTF-8, control
- * characters replaced, trailing white space removed; NULL if there is nothing to show. */
+/* (transfer full) (nullable): the last whole lines (at most @max_lines; empty ones among them are
+ * left out), valid UTF-8, control characters replaced, trailing white space removed. Of one line
+ * that is longer than the ring the end, after an ellipsis. NULL if there is nothing to show. */
 char *dray_tail_dup_lines (const DrayTail *self, guint max_lines);
 
 G_END_DECLS

@@ -448,7 +448,8 @@ wait_locked (DrayTicket *self, gint64 deadline, GCancellable *cancellable)
 gboolean
 dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, GError **error)
 {
-  gint64 deadline = timeout < 0 ? -1 : g_get_monotonic_time () + timeout;
+  gint64 now = g_get_monotonic_time ();
+  gint64 deadline = timeout < 0 || timeout > G_MAXINT64 - now ? -1 : now + timeout;
   gulong handler = 0;
   gboolean done;
 
@@ -458,7 +459,7 @@ dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, G
 
   g_mutex_lock (&self->pool->lock);
   done = dray_ticket_is_done_locked (self);
-  if (!done)
+  if (!done && timeout != 0) /* who only looks does not make it urgent */
     {
       count_waiter_locked (self, 1);
       done = wait_locked (self, deadline, cancellable);

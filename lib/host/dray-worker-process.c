@@ -176,8 +176,8 @@ dray_worker_process_class_init (DrayWorkerProcessClass *klass)
    *
    * Since: 0.1
    */
-  properties[PROP_TASKS_DONE]
-      = g_param_spec_uint64 ("tasks-done", NULL, NULL, 0, G_MAXUINT64, 0, flags);
+  properties[PROP_TASKS_DONE] = g_param_spec_uint64 ("tasks-done", NULL, NULL, 0, G_MAXUINT64, 0,
+                                                     flags);
 
   /**
    * DrayWorkerProcess:start-time: (getter get_start_time)
@@ -186,8 +186,8 @@ dray_worker_process_class_init (DrayWorkerProcessClass *klass)
    *
    * Since: 0.1
    */
-  properties[PROP_START_TIME]
-      = g_param_spec_boxed ("start-time", NULL, NULL, G_TYPE_DATE_TIME, flags);
+  properties[PROP_START_TIME] = g_param_spec_boxed ("start-time", NULL, NULL, G_TYPE_DATE_TIME,
+                                                    flags);
 
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }

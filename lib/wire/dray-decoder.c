@@ -93,8 +93,7 @@ static void
 refuse_for_memory (DrayDecoder *self)
 {
   refuse (self, g_error_new (DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
-                             _("There is not enough memory for a value of %zu"
-                               " bytes"),
+                             _("There is not enough memory for a value of %zu bytes"),
                              self->header.length));
 }
 
@@ -170,7 +169,7 @@ dray_decoder_take (DrayDecoder *self, gsize n_bytes)
 
   if (self->block_end == self->block_size && self->block_end < self->padded_length
       && !resize_block (self, self->block_size < self->padded_length / 2 ? self->block_size * 2
-                                                                        : self->padded_length))
+                                                                         : self->padded_length))
     refuse_for_memory (self);
 }
 

@@ -31,12 +31,14 @@ typedef struct _DrayDecoder DrayDecoder;
 DrayDecoder *dray_decoder_new (gsize max_payload);
 void dray_decoder_free (DrayDecoder *self);
 
-/* (out) @size: the bytes that may be written, never 0 unless the decoder is refused */
+/* (out) @size: the bytes that may be written, which is never 0 if next() was called until it
+ * returned FALSE, and that without an error */
 guint8 *dray_decoder_get_space (DrayDecoder *self, gsize *size);
 void dray_decoder_take (DrayDecoder *self, gsize n_bytes);
 
 /* TRUE with *header and *payload (transfer full: never NULL, of header->length bytes, its data
- * aligned to 8); FALSE without an error: more bytes are needed; FALSE with one: refused. */
+ * aligned to 8); FALSE without an error: more bytes are needed; FALSE with one: refused, with
+ * DRAY_ERROR_PROTOCOL, or with DRAY_ERROR_TOO_LARGE where there is no memory for a payload. */
 gboolean dray_decoder_next (DrayDecoder *self,
                             DrayFrameHeader *header,
                             GBytes **payload,

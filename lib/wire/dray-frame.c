@@ -97,7 +97,8 @@ dup_leading_text (const guint8 *bytes, gsize size)
       cursor = g_utf8_next_char (cursor);
     }
 
-  if (cursor - (const char *) bytes < (gssize) sizeof (guint32))
+  /* The first four bytes are the magic; fewer would say little. */
+  if (cursor - (const char *) bytes < 4)
     return NULL;
   return g_string_free (g_steal_pointer (&text), FALSE);
 }
@@ -152,8 +153,8 @@ check_length (DrayFrameType type, gsize length, gsize max_payload, GError **erro
     return TRUE;
 
   g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-               _("The other side announced a message “%s” of %zu"
-                 " bytes, where at most %zu are allowed"),
+               _("The other side announced a message “%s” of %zu bytes, "
+                 "where at most %zu are allowed"),
                frame_types[type].name, length, limit);
   return FALSE;
 }

@@ -37,6 +37,9 @@ dray_hello_encode (const DrayHello *hello)
   g_variant_builder_add (&builder, "{sv}", "library", g_variant_new_string (PACKAGE_VERSION));
   if (hello->pid != 0)
     g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 (hello->pid));
+  if (hello->max_payload != 0)
+    g_variant_builder_add (&builder, "{sv}", "max-payload",
+                           g_variant_new_uint64 (hello->max_payload));
   if (hello->arguments != NULL)
     {
       arguments = g_variant_get_normal_form (hello->arguments);
@@ -134,11 +137,12 @@ dray_hello_decode (const DrayFrameHeader *header,
     }
 
   value = g_variant_ref_sink (
-      g_variant_new_from_bytes (G_VARIANT_TYPE (HELLO_TYPE), payload, TRUE));
+    g_variant_new_from_bytes (G_VARIANT_TYPE (HELLO_TYPE), payload, TRUE));
   hello->role = expected;
   hello->version = DRAY_PROTOCOL_VERSION;
   features = g_variant_get_child_value (value, 3);
   g_variant_lookup (features, "pid", "u", &hello->pid);
+  g_variant_lookup (features, "max-payload", "t", &hello->max_payload);
   hello->arguments = g_variant_lookup_value (features, "arguments", NULL);
   return TRUE;
 }

@@ -30,6 +30,9 @@
 #define NAME_PREFIX ((gsize) 8)
 
 G_STATIC_ASSERT (DRAY_MESSAGE_SPACE >= DRAY_FRAME_HEADER_SIZE);
+/* A value of a fixed size may have no bytes behind it, if it was made from too few. Such a size
+ * takes at least a character of the type for each eight bytes, so that it never becomes a body. */
+G_STATIC_ASSERT (DRAY_VALUE_MAX_TYPE * 8 <= DRAY_MESSAGE_BODY_MIN);
 
 void
 dray_message_clear (DrayMessage *message)
@@ -90,6 +93,7 @@ write_name (guint8 *payload, const char *name, gsize name_length)
   return payload + name_length + padding;
 }
 
+/* @overhead: what belongs to the payload besides the value's @size bytes */
 static gboolean
 check_size (gsize overhead, gsize size, gsize max_payload, GError **error)
 {
@@ -100,10 +104,11 @@ check_size (gsize overhead, gsize size, gsize max_payload, GError **error)
   if (overhead <= limit && size <= limit - overhead)
     return TRUE;
 
+  size_text = g_format_size_full ((guint64) overhead + size, G_FORMAT_SIZE_LONG_FORMAT);
   limit_text = g_format_size_full (limit, G_FORMAT_SIZE_LONG_FORMAT);
-  size_text = g_format_size_full (size, G_FORMAT_SIZE_LONG_FORMAT);
   g_set_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
-               _("A value of %s is too large to be sent, the limit is %s"), size_text, limit_text);
+               _("A value takes %s to be sent, which is more than the limit of %s"), size_text,
+               limit_text);
   return FALSE;
 }
 
@@ -170,28 +175,38 @@ build (DrayMessage *message,
 }
 
 static gboolean
+has_long_type (GVariant *value)
+{
+  return value != NULL && strlen (g_variant_get_type_string (value)) > DRAY_VALUE_MAX_TYPE;
+}
+
+static gboolean
 build_sound (DrayMessage *message, const Envelope *envelope, GVariant *value, GError **error)
 {
   g_autoptr (GVariant) normal = NULL;
-  gboolean sound;
+  gboolean sound = FALSE;
 
   *message = (DrayMessage) { 0 };
 
-  if (!build (message, envelope, value, &sound, error))
-    return FALSE;
-  if (sound)
-    return TRUE;
+  if (!has_long_type (value))
+    {
+      if (!build (message, envelope, value, &sound, error))
+        return FALSE;
+      if (sound)
+        return TRUE;
 
-  dray_message_clear (message);
-  normal = g_variant_get_normal_form (value);
-  if (!build (message, envelope, normal, &sound, error))
-    return FALSE;
-  if (sound)
-    return TRUE;
+      dray_message_clear (message);
+      normal = g_variant_get_normal_form (value);
+      if (!build (message, envelope, normal, &sound, error))
+        return FALSE;
+      if (sound)
+        return TRUE;
+    }
 
   dray_message_clear (message);
   g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
-                       _("A value is nested too deeply to be sent"));
+                       _("A value can’t be sent: its type is too long, or containers are nested "
+                         "too deeply in it"));
   return FALSE;
 }
 
@@ -314,10 +329,7 @@ dray_message_init_progress (DrayMessage *message,
 }
 
 void
-dray_message_init_error (DrayMessage *message,
-                         guint64 task_id,
-                         guint attempt,
-                         const GError *error)
+dray_message_init_error (DrayMessage *message, guint64 task_id, guint attempt, const GError *error)
 {
   DrayFrameHeader header = {
     .type = DRAY_FRAME_ERROR,
@@ -343,10 +355,20 @@ dray_message_init_error (DrayMessage *message,
 }
 
 void
-dray_message_init_empty (DrayMessage *message,
-                         DrayFrameType type,
-                         guint64 task_id,
-                         guint attempt)
+dray_message_init_cancel (DrayMessage *message, guint64 task_id, guint attempt, gboolean recall)
+{
+  const DrayFrameHeader header = {
+    .type = DRAY_FRAME_CANCEL,
+    .flags = recall ? DRAY_FRAME_FLAG_RECALL : 0,
+    .task_id = task_id,
+    .attempt = attempt,
+  };
+
+  start_small (message, &header);
+}
+
+void
+dray_message_init_empty (DrayMessage *message, DrayFrameType type, guint64 task_id, guint attempt)
 {
   const DrayFrameHeader header = { .type = type, .task_id = task_id, .attempt = attempt };
 
@@ -423,7 +445,7 @@ dray_error_decode (GBytes *payload, gboolean *malformed)
                                 _("The other side sent an error that can’t be read"));
 
   value = g_variant_ref_sink (
-      g_variant_new_from_bytes (G_VARIANT_TYPE (ERROR_TYPE), payload, TRUE));
+    g_variant_new_from_bytes (G_VARIANT_TYPE (ERROR_TYPE), payload, TRUE));
   g_variant_get (value, "(&si&s)", &name, &code, &text);
   if (text[0] == '\0')
     text = _("The function failed without saying why");
@@ -434,17 +456,4 @@ dray_error_decode (GBytes *payload, gboolean *malformed)
 
   /* Translators: what an error said, its number and the name of the kind of errors it is of. */
   return g_error_new (DRAY_ERROR, DRAY_ERROR_FAILED, _("%s (error %d of “%s”)"), text, code, name);
-}
-
-void
-dray_message_init_cancel (DrayMessage *message, guint64 task_id, guint attempt, gboolean recall)
-{
-  const DrayFrameHeader header = {
-    .type = DRAY_FRAME_CANCEL,
-    .flags = recall ? DRAY_FRAME_FLAG_RECALL : 0,
-    .task_id = task_id,
-    .attempt = attempt,
-  };
-
-  start_small (message, &header);
 }

@@ -20,14 +20,15 @@ typedef enum
 } DrayRole;
 
 /* The payload of hello: (yyya{sv}): byte order ('l' or 'B'), role, version, then what the peer
- * may ignore. Keys: "arguments" (host; v: the initial arguments), "pid" (worker; u), "library"
- * (both; s: the library's version). */
+ * may ignore. Keys: "arguments" (host; v: the initial arguments), "pid" (worker; u),
+ * "max-payload" (host; t), "library" (both; s: the library's version). */
 typedef struct
 {
   DrayRole role;
   guint version;
   GVariant *arguments; /* (owned) (nullable) (not floating) */
   guint pid;           /* 0 where it was not said */
+  guint64 max_payload; /* the largest payload that it takes, in bytes; 0 where it was not said */
 } DrayHello;
 
 void dray_hello_clear (DrayHello *hello);
@@ -74,13 +75,15 @@ dray_message_get_tail (const DrayMessage *message)
 void dray_message_clear (DrayMessage *message);
 gsize dray_message_get_size (const DrayMessage *message);
 
-/* @value: (nullable), NULL stands for "()". Values whose payload would be over @max_payload are
- * refused with DRAY_ERROR_TOO_LARGE. */
+/* @value: (nullable), NULL stands for "()". It stays the caller's, floating or not. Values whose
+ * payload would be over @max_payload are refused with DRAY_ERROR_TOO_LARGE, and so are those of a
+ * longer type or a deeper nesting than the other side takes; @message is empty then. */
 gboolean dray_message_init_value (DrayMessage *message,
                                   const DrayFrameHeader *header, /* length is ignored */
                                   GVariant *value,
                                   gsize max_payload,
                                   GError **error);
+/* @function: UTF-8 */
 gboolean dray_message_init_submit (DrayMessage *message,
                                    guint64 task_id,
                                    guint attempt,
@@ -88,7 +91,9 @@ gboolean dray_message_init_submit (DrayMessage *message,
                                    GVariant *arguments,
                                    gsize max_payload,
                                    GError **error);
+/* The caller sees to it that the arguments can be sent (init_value() tells) and are below 4 GiB. */
 void dray_message_init_hello (DrayMessage *message, const DrayHello *hello);
+/* @text: (nullable). As with errors, what is longer than 32 KiB is cut. */
 void dray_message_init_progress (DrayMessage *message,
                                  guint64 task_id,
                                  guint attempt,

@@ -36,7 +36,7 @@ struct _Chunk
   const guint8 *data; /* (unowned): inside @body or @room */
   gsize start;        /* what comes before was written */
   gsize end;
-  gsize size;         /* of @room */
+  gsize size; /* of @room */
   guint8 room[];
 };
 

@@ -50,7 +50,7 @@ typedef struct
 
 typedef struct
 {
-  Node *nodes;     /* (unowned): @allocated or @some */
+  Node *nodes; /* (unowned): @allocated or @some */
   guint n_nodes;
   guint n_space;
   Node *allocated; /* (owned) (nullable) */

@@ -37,8 +37,7 @@ decode_from (GBytes *payload, gsize offset, GError **error)
     }
 
   child = g_bytes_new_from_bytes (payload, offset, child_size);
-  return g_variant_ref_sink (
-      g_variant_new_from_bytes ((const GVariantType *) type, child, TRUE));
+  return g_variant_ref_sink (g_variant_new_from_bytes ((const GVariantType *) type, child, TRUE));
 }
 
 GVariant *

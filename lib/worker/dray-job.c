@@ -143,7 +143,8 @@ dray_job_finish (DrayJob *self, GVariant *result, GError *error)
   g_clear_error (&error);
 
   if (failure == NULL)
-    dray_message_init_value (&message, &header, value, DRAY_LINK_MAX_PAYLOAD, &failure);
+    dray_message_init_value (&message, &header, value,
+                             dray_link_get_max_payload (self->link), &failure);
   if (failure != NULL)
     dray_message_init_error (&message, header.task_id, header.attempt, failure);
 
@@ -237,8 +238,8 @@ dray_job_get_function (DrayJob *self)
  * together with its process after the executor's grace period, and a second after the application
  * is gone. Most functions just hand this on to what they call.
  *
- * Handlers of [signal@Gio.Cancellable::cancelled] run in a thread of the library, which can't
- * notice anything else meanwhile: they must not block. May be called on any thread.
+ * Handlers of [signal@Gio.Cancellable::cancelled] run in a thread of the library's, while the
+ * function runs in its own. May be called on any thread.
  *
  * Returns: (transfer none): a cancellable of this job alone
  *
@@ -307,7 +308,8 @@ dray_job_emit (DrayJob *self, GVariant *value)
   header.task_id = self->call->task_id;
   header.attempt = self->call->attempt;
 
-  if (!dray_message_init_value (&message, &header, owned, DRAY_LINK_MAX_PAYLOAD, &error))
+  if (!dray_message_init_value (&message, &header, owned,
+                                dray_link_get_max_payload (self->link), &error))
     {
       fail (self, error);
       return FALSE;

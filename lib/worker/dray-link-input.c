@@ -31,6 +31,8 @@ handle_hello (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
     return FALSE;
 
   self->arguments = g_steal_pointer (&hello.arguments);
+  if (hello.max_payload != 0)
+    self->max_payload = (gsize) MIN (hello.max_payload, DRAY_LINK_MAX_PAYLOAD);
   self->greeted = TRUE;
 
   return TRUE;

@@ -32,6 +32,7 @@ struct _DrayLink
   gboolean greeted;
   gboolean in_ended;   /* after a goodbye there is nothing more to say */
   GVariant *arguments; /* (owned) (nullable): the initial ones */
+  gsize max_payload;   /* what the host takes; does not change after the greeting */
 
   GMutex send_lock; /* may be held when lock is taken, never the other way round */
 

@@ -22,7 +22,7 @@ is_over_locked (DrayLink *self)
   return self->stopping || self->state >= DRAY_LINK_HUNG_UP;
 }
 
-/* armed: TRUE if it is time to read */
+/* armed: TRUE if no phase has begun meanwhile */
 static gboolean
 outwait_phase_locked (DrayLink *self)
 {
@@ -32,7 +32,7 @@ outwait_phase_locked (DrayLink *self)
   while (!is_over_locked (self) && g_cond_wait_until (&self->watcher_cond, &self->lock, end))
     ;
 
-  return !is_over_locked (self) && self->busy && self->phase == phase;
+  return !is_over_locked (self) && self->phase == phase;
 }
 
 /* Waits for something to read, and reads it once; or for the host to go. */
@@ -128,10 +128,12 @@ watch_cb (gpointer data)
     {
       if (self->state >= DRAY_LINK_HUNG_UP)
         part_locked (self);
-      else if (!self->busy)
-        sleep_locked (self);
-      else if (outwait_phase_locked (self))
+      else if (!outwait_phase_locked (self))
+        continue;
+      else if (self->busy)
         read_on_locked (self);
+      else
+        sleep_locked (self);
     }
   self->n_threads--;
   g_cond_signal (&self->main_cond);
@@ -191,8 +193,6 @@ cancel_cb (gpointer data)
   return NULL;
 }
 
-/* Handlers of the user's may be connected, and may hang. In a thread of their own they keep the
- * watcher from nothing. */
 void
 dray_link_cancel_running_locked (DrayLink *self)
 {

@@ -19,31 +19,35 @@
  * itself, a millisecond later, and only then takes over:
  *
  *   the watcher is  what it does             it goes on when                      and is then
+ *   armed           waits for a millisecond  that is over, one phase lasted all   reading
+ *                                            the while
+ *                                            … another phase has begun            armed again
+ *                                            … nothing has happened               asleep
  *   asleep          waits for a phase        a phase begins (which wakes it)      armed
- *   armed           waits for a millisecond  that is over, the same phase lasts   reading
- *                                            … another phase lasts                armed again
- *                                            … no user code runs                  asleep
- *   reading         blocks in poll()         it read something, and no user code  asleep
+ *   reading         blocks in poll()         it read something, and no user code  armed
  *                                            runs any more
  *   (any of these)                           the host is gone                     parting
  *   parting         waits for run() to end   stop()                               gone
- *                                            END_GRACE is over                    killing us all
+ *                                            the grace period is over             killing us all
  *
- * A worker that idles thus wakes up for nothing, a stream of tiny calls costs one wake-up in a
- * millisecond, and a call that ends while the watcher is reading leaves it there: the main thread
+ * Thus a worker that idles wakes up for nothing, and a stream of tiny calls costs one wake-up in a
+ * millisecond. A call that ends while the watcher is reading leaves it there: the main thread
  * takes what is in the queue, or waits for the watcher to put something there. That one call is
  * handed over from thread to thread, and the watcher gives the reading back with it.
  *
  * Only the holder of the reading role touches the decoder and reads: the watcher where
  * @watcher_reads is set, else the main thread while it is inside greet() or next(), where @busy is
- * not set; the watcher takes the role only while @busy is. All three are looked at and changed
- * under @lock, and every wait is a loop over the condition under the same lock; so the two never
- * read at once, and no wake-up is lost. The role is given up with the decoder drained: what was
- * read has been dealt with.
+ * not set; the watcher takes the role only while @busy is. Both are looked at and changed under
+ * @lock, and every wait is a loop over its condition under the same lock; so the two never read at
+ * once, and no wake-up is lost. The role is given up with the decoder drained: what was read has
+ * been dealt with.
  *
  * The host is gone when its end of the input is closed and it did not say goodbye before, or when
  * nobody can read our output any more. After a goodbye only the latter counts: what the host has
  * closed then, it has no more use for, and calls that wait are run in peace.
+ *
+ * The watcher never runs code of the user's: a call is cancelled from a thread that is started for
+ * it, since handlers may be connected, which may hang. What is watched for is noticed all the same.
  *
  * What is sent
  *
@@ -211,6 +215,7 @@ dray_link_new (int in_fd, int out_fd)
   self->out_fd = out_fd;
   self->kick_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   self->decoder = dray_decoder_new (DRAY_LINK_MAX_PAYLOAD);
+  self->max_payload = DRAY_LINK_MAX_PAYLOAD;
   self->outbox = dray_outbox_new ();
   g_queue_init (&self->waiting);
   g_queue_init (&self->returned);
@@ -281,6 +286,12 @@ dray_link_greet (DrayLink *self)
     dray_link_read (self);
 
   return dray_link_get_state (self) < DRAY_LINK_HUNG_UP;
+}
+
+gsize
+dray_link_get_max_payload (DrayLink *self)
+{
+  return self->max_payload;
 }
 
 GVariant *

@@ -19,8 +19,8 @@
 
 G_BEGIN_DECLS
 
-/* The largest payload that a worker takes, or sends: what a frame can carry. A lower limit is the
- * host's to set, and to keep. */
+/* The largest payload that a worker takes: what a frame can carry. What it sends may have to be
+ * smaller: the host says how large. */
 #define DRAY_LINK_MAX_PAYLOAD ((gsize) G_MAXUINT32 - 7)
 
 /* In the order in which one can follow another. */
@@ -71,6 +71,8 @@ void dray_link_stop (DrayLink *self);
 /* Any thread. */
 
 DrayLinkState dray_link_get_state (DrayLink *self);
+/* The largest payload that the host takes, in bytes. */
+gsize dray_link_get_max_payload (DrayLink *self);
 /* Takes @message and writes it, after what has to come before it; this waits for as long as the
  * host does not read. With @call (nullable), only if that one still runs and was not cancelled.
  * FALSE: it was not sent. */

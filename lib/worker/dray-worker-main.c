@@ -34,8 +34,7 @@ load_module (const char *filename)
 
   if (module == NULL)
     {
-      complain (g_strdup_printf (_("The module “%s” could not be loaded: %s"), display_name,
-                                 g_module_error ()));
+      complain (g_strdup_printf (_("The module could not be loaded: %s"), g_module_error ()));
       return NULL;
     }
 

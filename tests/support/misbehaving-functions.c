@@ -3,6 +3,7 @@
 #include "misbehaving.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,11 +87,50 @@ ignore_cancel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
   return NULL;
 }
 
+static const char *note_path; /* (unowned) */
+
+static void
+note_signal (int signal_number)
+{
+  int fd = open (note_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+  if (fd >= 0)
+    close (fd);
+}
+
+static GVariant *
+note_term_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  g_variant_get (arguments, "(&s)", &note_path);
+  signal (SIGTERM, note_signal);
+  dray_job_set_progress (job, -1, "deaf");
+  misbehaving_pause_for_ever ();
+
+  return NULL;
+}
+
+static void
+hang_cb (GCancellable *cancellable, gpointer data)
+{
+  misbehaving_pause_for_ever ();
+}
+
+static GVariant *
+hang_in_handler_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  g_signal_connect (dray_job_get_cancellable (job), "cancelled", G_CALLBACK (hang_cb), NULL);
+  dray_job_set_progress (job, -1, "deaf");
+  misbehaving_pause_for_ever ();
+
+  return NULL;
+}
+
 static GVariant *
 spin_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
   static volatile guint64 n_turns;
 
+  dray_job_set_progress (job, -1, "spinning");
   alarm (MISBEHAVING_LIFETIME);
   for (;;)
     n_turns++;
@@ -264,6 +304,30 @@ stream_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   return g_variant_new_uint32 (n_sent);
 }
 
+/* A text after every tenth number, so that one can tell where between the items it belongs. */
+static GVariant *
+numbers_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 n_items;
+  gboolean blocks;
+
+  g_variant_get (arguments, "(ub)", &n_items, &blocks);
+  for (guint32 i = 0; i < n_items; i++)
+    {
+      g_autofree char *text = NULL;
+
+      if (!dray_job_emit (job, g_variant_new_uint32 (i)))
+        return g_variant_new_uint32 (i);
+      if (i % 10 != 9)
+        continue;
+
+      text = g_strdup_printf ("%u", i + 1);
+      dray_job_set_progress (job, (double) (i + 1) / n_items, text);
+    }
+
+  return blocks ? misbehaving_block (job, error) : g_variant_new_uint32 (n_items);
+}
+
 static GVariant *
 progress_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
@@ -337,6 +401,7 @@ raise_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 static GVariant *
 stop_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
+  dray_job_set_progress (job, -1, "stopping");
   raise (SIGSTOP);
 
   return NULL;
@@ -369,9 +434,13 @@ stderr_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
     }
   else if (g_variant_is_of_type (arguments, G_VARIANT_TYPE ("(u)")))
     {
+      g_autofree char *letters = NULL;
+
       g_variant_get (arguments, "(u)", &size);
+      letters = g_malloc (size);
       for (guint i = 0; i < size; i++)
-        fputc ('a' + i % 26, stderr);
+        letters[i] = (char) ('a' + i % 26);
+      fwrite (letters, 1, size, stderr);
     }
   fflush (stderr);
 
@@ -420,10 +489,13 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "getenv", "(s)", getenv_cb, NULL },
   { "grandchild", "*", grandchild_cb, GINT_TO_POINTER (FALSE) },
   { "grandchild-session", "*", grandchild_cb, GINT_TO_POINTER (TRUE) },
+  { "hang-in-handler", "*", hang_in_handler_cb, NULL },
   { "hog", "(u)", hog_cb, NULL },
   { "ignore-cancel", "*", ignore_cancel_cb, NULL },
   { "init-args", "*", init_args_cb, NULL },
+  { "note-term", "(s)", note_term_cb, NULL },
   { "null", "*", null_cb, NULL },
+  { "numbers", "(ub)", numbers_cb, NULL },
   { "pid", "*", pid_cb, NULL },
   { "print", "*", print_cb, NULL },
   { "progress", "(u)", progress_cb, NULL },

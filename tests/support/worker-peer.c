@@ -4,7 +4,6 @@
 
 #include "worker-peer.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -271,7 +270,11 @@ worker_peer_expect_text (WorkerPeer *self, DrayFrameType type, guint64 id, const
 }
 
 void
-worker_peer_expect_error (WorkerPeer *self, guint64 id, GQuark domain, int code, const char *message)
+worker_peer_expect_error (WorkerPeer *self,
+                          guint64 id,
+                          GQuark domain,
+                          int code,
+                          const char *message)
 {
   g_autoptr (GBytes) payload = worker_peer_expect (self, DRAY_FRAME_ERROR, id);
   gboolean malformed = TRUE;

@@ -42,12 +42,15 @@ void worker_peer_start (WorkerPeer *self);
 /* Exchanges hellos. @arguments: (nullable): the initial ones, consumed if floating. */
 void worker_peer_greet (WorkerPeer *self, GVariant *arguments);
 
-/* Sending. What is pushed goes with the next thing that is sent, in one write. */
+/* Sending. @arguments: (nullable): in GVariant's text format. What is pushed goes with the next
+ * thing that is sent, in one write. */
 void worker_peer_push (WorkerPeer *self, DrayMessage *message);
-void worker_peer_push_submit (WorkerPeer *self, guint64 id, const char *function, const char *arguments);
+void worker_peer_push_submit (WorkerPeer *self,
+                              guint64 id,
+                              const char *function,
+                              const char *arguments);
 void worker_peer_send (WorkerPeer *self, DrayMessage *message);
 void worker_peer_send_raw (WorkerPeer *self, const void *bytes, gsize size);
-/* @arguments: (nullable): in GVariant's text format */
 void worker_peer_submit (WorkerPeer *self, guint64 id, const char *function, const char *arguments);
 void worker_peer_cancel (WorkerPeer *self, guint64 id, gboolean recall);
 void worker_peer_goodbye (WorkerPeer *self);
@@ -60,8 +63,16 @@ GBytes *worker_peer_hear (WorkerPeer *self, DrayFrameHeader *header);
 GBytes *worker_peer_expect (WorkerPeer *self, DrayFrameType type, guint64 id);
 GVariant *worker_peer_expect_value (WorkerPeer *self, DrayFrameType type, guint64 id);
 /* @expected: in GVariant's text format, with types */
-void worker_peer_expect_text (WorkerPeer *self, DrayFrameType type, guint64 id, const char *expected);
-void worker_peer_expect_error (WorkerPeer *self, guint64 id, GQuark domain, int code, const char *message);
+void worker_peer_expect_text (WorkerPeer *self,
+                              DrayFrameType type,
+                              guint64 id,
+                              const char *expected);
+/* @message: (nullable): any will do */
+void worker_peer_expect_error (WorkerPeer *self,
+                               guint64 id,
+                               GQuark domain,
+                               int code,
+                               const char *message);
 void worker_peer_expect_status (WorkerPeer *self, guint64 id, const char *text);
 void worker_peer_expect_returned (WorkerPeer *self, guint64 id);
 

@@ -37,8 +37,8 @@ test_errno (void)
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
     {
       g_autoptr (GError) error = NULL;
-      g_autofree char *expected
-          = g_strdup_printf ("Could not open “%s”: %s", "a%sb", g_strerror (vectors[i].saved_errno));
+      g_autofree char *expected = g_strdup_printf ("Could not open “%s”: %s", "a%sb",
+                                                   g_strerror (vectors[i].saved_errno));
 
       dray_set_error_errno (&error, vectors[i].saved_errno, "Could not open “%s”", "a%sb");
       g_assert_error (error, G_IO_ERROR, (gint) vectors[i].code);

@@ -150,9 +150,8 @@ test_limits (void)
       DrayFrameHeader header;
 
       encode (vectors[i].type, vectors[i].length, bytes);
-      g_assert_cmpint (
-          dray_frame_header_decode (bytes, vectors[i].max_payload, &header, &error), ==,
-          vectors[i].allowed);
+      g_assert_cmpint (dray_frame_header_decode (bytes, vectors[i].max_payload, &header, &error),
+                       ==, vectors[i].allowed);
       if (vectors[i].allowed)
         g_assert_no_error (error);
       else

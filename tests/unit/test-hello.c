@@ -34,7 +34,7 @@ transfer (DrayMessage *message, DrayFrameHeader *header)
   g_assert_cmpuint (g_bytes_get_size (frame), ==, size);
   g_assert_cmpuint (size % 8, ==, 0);
   g_assert_true (
-      dray_frame_header_decode (g_bytes_get_data (frame, NULL), MAX_PAYLOAD, header, &error));
+    dray_frame_header_decode (g_bytes_get_data (frame, NULL), MAX_PAYLOAD, header, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (DRAY_FRAME_HEADER_SIZE + header->length + dray_frame_padding (header->length),
                     ==, size);
@@ -65,6 +65,7 @@ test_round_trip (void)
   g_autoptr (GVariant) variant = g_variant_ref_sink (g_variant_new_variant (small));
   const DrayHello vectors[] = {
     { .role = DRAY_ROLE_WORKER, .version = DRAY_PROTOCOL_VERSION, .pid = 4711 },
+    { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION, .max_payload = G_MAXUINT64 },
     { .role = DRAY_ROLE_WORKER, .version = DRAY_PROTOCOL_VERSION },
     { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION },
     { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION, .arguments = small },
@@ -90,6 +91,7 @@ test_round_trip (void)
       g_assert_cmpint (hello.role, ==, vectors[i].role);
       g_assert_cmpuint (hello.version, ==, DRAY_PROTOCOL_VERSION);
       g_assert_cmpuint (hello.pid, ==, vectors[i].pid);
+      g_assert_cmpuint (hello.max_payload, ==, vectors[i].max_payload);
       if (vectors[i].arguments != NULL)
         {
           g_assert_cmpvariant (hello.arguments, vectors[i].arguments);
@@ -138,8 +140,7 @@ test_refused (void)
       const char own = G_BYTE_ORDER == G_LITTLE_ENDIAN ? 'l' : 'B';
       const char byte_order = vectors[i].byte_order != 0 ? vectors[i].byte_order : own;
       g_autoptr (GVariant) value = g_variant_ref_sink (
-          g_variant_new ("(yyya{sv})", byte_order, vectors[i].role, vectors[i].hello_version,
-                         NULL));
+        g_variant_new ("(yyya{sv})", byte_order, vectors[i].role, vectors[i].hello_version, NULL));
       g_autoptr (GBytes) payload = g_variant_get_data_as_bytes (value);
       g_auto (DrayHello) hello = { 0 };
       g_autoptr (GError) error = NULL;
@@ -165,7 +166,7 @@ test_features (void)
     { "@a{sv} {}", 0 },
     { "{'pid': <uint32 7>}", 7 },
     { "{'pid': <7>}", 0 },
-    { "{'pid': <'seven'>}", 0 },
+    { "{'pid': <'seven'>, 'max-payload': <'much'>, 'arguments': <<<1>>>}", 0 },
     { "{'future': <[1, 2, 3]>, 'pid': <uint32 8>, 'library': <9>}", 8 },
     { "{'pid': <uint32 1>, 'pid': <uint32 2>}", 1 },
   };
@@ -175,11 +176,11 @@ test_features (void)
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
     {
       const DrayFrameHeader header = make_hello_header (DRAY_PROTOCOL_VERSION);
-      g_autoptr (GVariant) features
-          = g_variant_parse (G_VARIANT_TYPE_VARDICT, vectors[i].features, NULL, NULL, NULL);
+      g_autoptr (GVariant) features = g_variant_parse (G_VARIANT_TYPE_VARDICT, vectors[i].features,
+                                                       NULL, NULL, NULL);
       g_autoptr (GVariant) value = g_variant_ref_sink (
-          g_variant_new ("(yyy@a{sv})", G_BYTE_ORDER == G_LITTLE_ENDIAN ? 'l' : 'B',
-                         DRAY_ROLE_WORKER, DRAY_PROTOCOL_VERSION, features));
+        g_variant_new ("(yyy@a{sv})", G_BYTE_ORDER == G_LITTLE_ENDIAN ? 'l' : 'B', DRAY_ROLE_WORKER,
+                       DRAY_PROTOCOL_VERSION, features));
       g_autoptr (GBytes) payload = g_variant_get_data_as_bytes (value);
       g_auto (DrayHello) hello = { 0 };
       g_autoptr (GError) error = NULL;

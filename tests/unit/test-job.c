@@ -220,8 +220,8 @@ test_cancel_while_unread (WorkerPeer *peer, gconstpointer data)
   guint32 n_sent;
   guint n_items = 0;
 
-  g_test_summary ("A job that waits for its items to be read is cancelled as well: it sends what it "
-                  "was sending, and no more");
+  g_test_summary ("A job that waits for its items to be read is cancelled as well: it sends what "
+                  "it was sending, and no more");
 
   worker_peer_start (peer);
   worker_peer_submit (peer, 1, "stream", "(@u 1000000, @u 5000)");
@@ -306,8 +306,8 @@ test_cancel_ignored (WorkerPeer *peer, gconstpointer data)
 {
   g_auto (DrayMessage) message = { 0 };
 
-  g_test_summary ("Nothing comes of recalling a call that runs, nor of cancelling one that is over, "
-                  "was never there, or is at another attempt");
+  g_test_summary ("Nothing comes of recalling a call that runs, nor of cancelling one that is "
+                  "over, was never there, or is at another attempt");
 
   worker_peer_start (peer);
   worker_peer_submit (peer, 1, "echo", NULL);

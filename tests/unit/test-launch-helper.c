@@ -121,7 +121,8 @@ test_success (Fixture *fixture, gconstpointer data)
 static void
 test_descriptors (Fixture *fixture, gconstpointer data)
 {
-  g_test_summary ("The command has the three standard descriptors and not the one to report through.");
+  g_test_summary ("The command has the three standard descriptors and not the one to report "
+                  "through.");
 
   static const char script[] = "for n in 0 1 2 3 4 5 6 7 8 9; do"
                                "  test ! -e /proc/$$/fd/$n || echo $n;"

@@ -49,7 +49,7 @@ transfer (DrayMessage *message, DrayFrameHeader *header)
   g_assert_cmpuint (g_bytes_get_size (frame), ==, size);
   g_assert_cmpuint (size % 8, ==, 0);
   g_assert_true (
-      dray_frame_header_decode (g_bytes_get_data (frame, NULL), MAX_PAYLOAD, header, &error));
+    dray_frame_header_decode (g_bytes_get_data (frame, NULL), MAX_PAYLOAD, header, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (DRAY_FRAME_HEADER_SIZE + header->length + dray_frame_padding (header->length),
                     ==, size);
@@ -66,8 +66,7 @@ transfer_value (GVariant *value)
   DrayMessage message;
   GVariant *arrived;
 
-  g_assert_true (
-      dray_message_init_value (&message, &item_header, value, MAX_PAYLOAD, &error));
+  g_assert_true (dray_message_init_value (&message, &item_header, value, MAX_PAYLOAD, &error));
   g_assert_no_error (error);
   payload = transfer (&message, &header);
   g_assert_cmpint (header.type, ==, DRAY_FRAME_ITEM);
@@ -164,8 +163,7 @@ test_value_uncopied (void)
 
   g_test_summary ("Ten megabytes are sent from where they lie, and used where they arrived.");
 
-  g_assert_true (
-      dray_message_init_value (&message, &item_header, value, MAX_PAYLOAD, &error));
+  g_assert_true (dray_message_init_value (&message, &item_header, value, MAX_PAYLOAD, &error));
   g_assert_no_error (error);
   g_assert_true (g_bytes_get_data (message.body, NULL) == g_variant_get_data (value));
   g_assert_cmpuint (message.head_length + message.tail_length, <=, DRAY_MESSAGE_SPACE);
@@ -181,7 +179,7 @@ static void
 test_value_part_uncopied (void)
 {
   g_autoptr (GVariant) whole = g_variant_ref_sink (
-      g_variant_new ("(s@ay)", "name", make_bytes (1 * MIB)));
+    g_variant_new ("(s@ay)", "name", make_bytes (1 * MIB)));
   g_autoptr (GVariant) part = NULL;
   g_autoptr (GError) error = NULL;
   g_auto (DrayMessage) message = { 0 };
@@ -227,7 +225,7 @@ test_value_not_normal (void)
     {
       g_autoptr (GBytes) bytes = g_bytes_new (vectors[i].bytes, vectors[i].size);
       g_autoptr (GVariant) value = g_variant_ref_sink (
-          g_variant_new_from_bytes (G_VARIANT_TYPE (vectors[i].type), bytes, FALSE));
+        g_variant_new_from_bytes (G_VARIANT_TYPE (vectors[i].type), bytes, FALSE));
       g_autoptr (GVariant) normal = NULL;
       g_autoptr (GVariant) arrived = transfer_value (value);
 
@@ -326,9 +324,33 @@ test_value_long_type (void)
       else
         {
           g_assert_false (
-              dray_message_init_value (&message, &item_header, value, MAX_PAYLOAD, &error));
+            dray_message_init_value (&message, &item_header, value, MAX_PAYLOAD, &error));
           g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
         }
+    }
+}
+
+static void
+test_value_no_bytes (void)
+{
+  static const gsize lengths[] = { 10, DRAY_VALUE_MAX_TYPE - 2, DRAY_VALUE_MAX_TYPE, 20 * KIB };
+
+  g_test_summary ("Values of a fixed size that were made from too few bytes are zero, or too "
+                  "large, and no crash.");
+
+  for (gsize i = 0; i < G_N_ELEMENTS (lengths); i++)
+    {
+      g_autofree char *members = g_strnfill (lengths[i], 't');
+      g_autofree char *type = g_strdup_printf ("(%s)", members);
+      g_autoptr (GVariant) value = g_variant_ref_sink (
+        g_variant_new_from_data (G_VARIANT_TYPE (type), "abc", 3, FALSE, NULL, NULL));
+      g_autoptr (GError) error = NULL;
+      g_auto (DrayMessage) message = { 0 };
+
+      if (dray_message_init_value (&message, &item_header, value, MAX_PAYLOAD, &error))
+        g_assert_cmpuint (strlen (type), <=, DRAY_VALUE_MAX_TYPE);
+      else
+        g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
     }
 }
 
@@ -379,8 +401,8 @@ test_submit_round_trip (void)
 {
   static const char *const names[] = {
     "", "a", "load", "seven77", "eight888", "org.example.load-file", "größer",
-    "a name that is much longer than what a message has room for without an allocation, or is it "
-    "not? It certainly is by now, since this goes on and on.",
+    ("a-name-that-is-longer-than-what-a-message-has-room-for-without-an-allocation-which-it-surely-"
+     "is-by-now-since-this-goes-on-and-on-and-on"),
   };
 
   g_test_summary ("The name of a function and its arguments arrive, whatever their lengths.");
@@ -396,8 +418,8 @@ test_submit_round_trip (void)
         DrayFrameHeader header;
         DrayMessage message;
 
-        g_assert_true (dray_message_init_submit (&message, 5, 6, names[i], sent, MAX_PAYLOAD,
-                                                 &error));
+        g_assert_true (
+          dray_message_init_submit (&message, 5, 6, names[i], sent, MAX_PAYLOAD, &error));
         g_assert_no_error (error);
         payload = transfer (&message, &header);
         g_assert_cmpint (header.type, ==, DRAY_FRAME_SUBMIT);
@@ -514,6 +536,26 @@ test_empty (void)
     }
 }
 
+static void
+test_cancel (void)
+{
+  g_test_summary ("A cancel says whether a task that runs is meant too.");
+
+  for (gboolean recall = FALSE; recall <= TRUE; recall++)
+    {
+      g_autoptr (GBytes) payload = NULL;
+      DrayFrameHeader header;
+      DrayMessage message;
+
+      dray_message_init_cancel (&message, 6, 7, recall);
+      payload = transfer (&message, &header);
+      g_assert_cmpint (header.type, ==, DRAY_FRAME_CANCEL);
+      g_assert_cmpuint (header.task_id, ==, 6);
+      g_assert_cmpuint (header.attempt, ==, 7);
+      g_assert_cmpuint (header.flags, ==, recall ? DRAY_FRAME_FLAG_RECALL : 0);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -529,11 +571,13 @@ main (int argc, char **argv)
   g_test_add_func ("/message/value/too-large", test_value_too_large);
   g_test_add_func ("/message/value/too-deep", test_value_too_deep);
   g_test_add_func ("/message/value/long-type", test_value_long_type);
+  g_test_add_func ("/message/value/no-bytes", test_value_no_bytes);
   g_test_add_func ("/message/value/hostile", test_value_hostile);
   g_test_add_func ("/message/submit/round-trip", test_submit_round_trip);
   g_test_add_func ("/message/submit/limits", test_submit_limits);
   g_test_add_func ("/message/submit/hostile", test_submit_hostile);
   g_test_add_func ("/message/empty", test_empty);
+  g_test_add_func ("/message/cancel", test_cancel);
 
   return g_test_run ();
 }

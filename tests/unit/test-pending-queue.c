@@ -23,7 +23,7 @@ static void
 test_order (void)
 {
   g_test_summary ("Links leave by priority, the lowest number first, and in order of arrival "
-                  "within one; one that was pushed at the head is the first of its priority only.");
+                  "within one; one that is put back is the first of its priority only.");
 
   static const struct
   {
@@ -42,7 +42,7 @@ test_order (void)
     {
       thing_init (&things[i], table[i].priority);
       if (table[i].at_head)
-        dray_pending_queue_push_head (queue, &things[i].pending, table[i].priority);
+        dray_pending_queue_put_back (queue, &things[i].pending, table[i].priority);
       else
         dray_pending_queue_push_tail (queue, &things[i].pending, table[i].priority);
       g_assert_cmpuint (dray_pending_queue_get_length (queue), ==, i + 1);
@@ -93,11 +93,37 @@ test_again (void)
   dray_pending_queue_push_tail (queue, &second.pending, 0);
 
   g_assert_true (dray_pending_queue_pop (queue) == &first);
-  dray_pending_queue_push_head (queue, &first.pending, 0);
+  dray_pending_queue_put_back (queue, &first.pending, 0);
   g_assert_true (dray_pending_queue_pop (queue) == &first);
   dray_pending_queue_push_tail (queue, &first.pending, 1);
   g_assert_true (dray_pending_queue_pop (queue) == &second);
   g_assert_true (dray_pending_queue_pop (queue) == &first);
+}
+
+static void
+test_ranks (void)
+{
+  g_test_summary ("Those that are put back, in any order, are in the order of their ranks again, "
+                  "before all that were not away.");
+
+  static const guint order[] = { 2, 0, 4, 1, 3 };
+  g_autoptr (DrayPendingQueue) queue = dray_pending_queue_new ();
+  Thing things[8];
+
+  for (guint i = 0; i < G_N_ELEMENTS (things); i++)
+    {
+      thing_init (&things[i], 0);
+      things[i].pending.rank = i + 1;
+      dray_pending_queue_push_tail (queue, &things[i].pending, 0);
+    }
+
+  for (guint i = 0; i < G_N_ELEMENTS (order); i++)
+    g_assert_true (dray_pending_queue_pop (queue) == &things[i]);
+  for (guint i = 0; i < G_N_ELEMENTS (order); i++)
+    dray_pending_queue_put_back (queue, &things[order[i]].pending, 0);
+
+  for (guint i = 0; i < G_N_ELEMENTS (things); i++)
+    g_assert_true (dray_pending_queue_pop (queue) == &things[i]);
 }
 
 /* The model: an array that is searched from end to end. */
@@ -150,7 +176,7 @@ model_push (GPtrArray *model, DrayPendingQueue *queue, GRand *rand, int n_priori
   if (g_rand_int_range (rand, 0, 4) == 0)
     {
       thing->rank = -step;
-      dray_pending_queue_push_head (queue, &thing->pending, thing->priority);
+      dray_pending_queue_put_back (queue, &thing->pending, thing->priority);
     }
   else
     {
@@ -220,6 +246,7 @@ main (int argc, char **argv)
   g_test_add_func ("/pending-queue/order", test_order);
   g_test_add_func ("/pending-queue/empty", test_empty);
   g_test_add_func ("/pending-queue/again", test_again);
+  g_test_add_func ("/pending-queue/ranks", test_ranks);
   g_test_add_data_func ("/pending-queue/model/one-priority", GINT_TO_POINTER (1), test_model);
   g_test_add_data_func ("/pending-queue/model/few-priorities", GINT_TO_POINTER (5), test_model);
   g_test_add_data_func ("/pending-queue/model/many-priorities", GINT_TO_POINTER (500),

@@ -44,7 +44,7 @@ transfer (DrayMessage *message, DrayFrameHeader *header)
   g_assert_cmpuint (g_bytes_get_size (frame), ==, size);
   g_assert_cmpuint (size % 8, ==, 0);
   g_assert_true (
-      dray_frame_header_decode (g_bytes_get_data (frame, NULL), MAX_PAYLOAD, header, &error));
+    dray_frame_header_decode (g_bytes_get_data (frame, NULL), MAX_PAYLOAD, header, &error));
   g_assert_no_error (error);
   g_assert_cmpuint (DRAY_FRAME_HEADER_SIZE + header->length + dray_frame_padding (header->length),
                     ==, size);
@@ -104,8 +104,7 @@ test_progress_is_variant (void)
 
   dray_message_init_progress (&message, 1, 1, 0.25, "text");
   payload = transfer (&message, &header);
-  value = g_variant_ref_sink (
-      g_variant_new_from_bytes (G_VARIANT_TYPE ("(ds)"), payload, FALSE));
+  value = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE ("(ds)"), payload, FALSE));
   g_assert_true (g_variant_is_normal_form (value));
   text = g_variant_print (value, FALSE);
   g_assert_cmpstr (text, ==, "(0.25, 'text')");
@@ -201,8 +200,8 @@ test_error_round_trip (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
     {
-      g_autoptr (GError) sent
-          = g_error_new_literal (vectors[i].domain, vectors[i].code, vectors[i].message);
+      g_autoptr (GError) sent = g_error_new_literal (vectors[i].domain, vectors[i].code,
+                                                     vectors[i].message);
       g_autoptr (GError) arrived = transfer_error (sent);
 
       g_assert_error (arrived, vectors[i].domain, vectors[i].code);
@@ -235,8 +234,8 @@ test_error_messages (void)
 
     for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
       {
-        g_autoptr (GError) sent
-            = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_FAILED, vectors[i].message);
+        g_autoptr (GError) sent = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_FAILED,
+                                                       vectors[i].message);
         g_autoptr (GError) arrived = transfer_error (sent);
 
         g_assert_error (arrived, G_IO_ERROR, G_IO_ERROR_FAILED);

@@ -4,7 +4,6 @@
 
 #include "worker-peer.h"
 
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
@@ -240,7 +239,7 @@ test_nonsense (WorkerPeer *peer, gconstpointer data)
 {
   const Nonsense *what = data;
   guint8 frame[DRAY_FRAME_HEADER_SIZE + 8] = { 0 };
-  gsize size = DRAY_FRAME_HEADER_SIZE + what->header.length + dray_frame_padding (what->header.length);
+  gsize length = what->header.length;
   g_autofree char *errors = NULL;
 
   g_test_summary ("A host that breaks the protocol is told why on standard error, and the worker "
@@ -258,8 +257,9 @@ test_nonsense (WorkerPeer *peer, gconstpointer data)
     }
 
   dray_frame_header_encode (&what->header, frame);
-  memcpy (frame + DRAY_FRAME_HEADER_SIZE, what->payload, what->header.length);
-  worker_peer_send_raw (peer, frame, size);
+  memcpy (frame + DRAY_FRAME_HEADER_SIZE, what->payload, length);
+  worker_peer_send_raw (peer, frame,
+                        DRAY_FRAME_HEADER_SIZE + length + dray_frame_padding (length));
 
   errors = worker_peer_expect_exit (peer, 3);
   g_assert_true (g_str_has_prefix (errors, "misbehaving-worker: "));
@@ -450,7 +450,8 @@ test_host_gone_and_ignored (WorkerPeer *peer, gconstpointer data)
   g_autoptr (GVariant) pid = NULL;
   g_autofree char *errors = NULL;
 
-  g_test_summary ("A call that ignores that the host is gone is killed, with its whole process group");
+  g_test_summary ("A call that ignores that the host is gone is killed, with its whole process "
+                  "group");
 
   worker_peer_start (peer);
   worker_peer_submit (peer, 1, "grandchild", NULL);
@@ -462,6 +463,24 @@ test_host_gone_and_ignored (WorkerPeer *peer, gconstpointer data)
   /* The grandchild holds all descriptors: that they are closed says that it is gone as well. */
   errors = worker_peer_expect_signal (peer, SIGKILL);
   fixture_iterate_until_gone (g_variant_get_uint32 (pid));
+}
+
+static void
+test_host_gone_and_handler_hangs (WorkerPeer *peer, gconstpointer data)
+{
+  g_autofree char *errors = NULL;
+
+  g_test_summary ("A handler that hangs when its call is cancelled does not keep the worker from "
+                  "noticing that the host is gone");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "hang-in-handler", NULL);
+  worker_peer_expect_status (peer, 1, "deaf");
+  worker_peer_submit (peer, 2, "echo", NULL);
+  worker_peer_cancel (peer, 1, FALSE);
+  worker_peer_expect_returned (peer, 2);
+  worker_peer_close_input (peer);
+  errors = worker_peer_expect_signal (peer, SIGKILL);
 }
 
 static void
@@ -511,6 +530,7 @@ main (int argc, char **argv)
   worker_peer_add ("/worker/end/gone-while-idle", NULL, test_host_gone_while_idle);
   worker_peer_add ("/worker/end/gone-while-busy", NULL, test_host_gone_while_busy);
   worker_peer_add ("/worker/end/gone-and-ignored", NULL, test_host_gone_and_ignored);
+  worker_peer_add ("/worker/end/gone-and-handler-hangs", NULL, test_host_gone_and_handler_hangs);
   worker_peer_add ("/worker/end/does-not-listen", NULL, test_host_does_not_listen);
 
   return g_test_run ();

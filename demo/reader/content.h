@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/* How each kind of file is looked into, once it is open. Private to the reader. */
+
+#include <gio/gio.h>
+
+#include "facts.h"
+
+G_BEGIN_DECLS
+
+/* A file is read in blocks of this size; between two of them it is asked whether to stop. */
+#define DEMO_BLOCK_SIZE (128 * 1024)
+/* The side of the square that a thumbnail fits in, in pixels. */
+#define DEMO_THUMBNAIL_SIZE 256
+/* As much of a text is shown. */
+#define DEMO_PREVIEW_LINES 40
+#define DEMO_PREVIEW_COLUMNS 160
+
+/* Text, in two halves: it is fed while the whole file is read anyway. */
+typedef struct _DemoTextScanner DemoTextScanner;
+DemoTextScanner *demo_text_scanner_new (void);
+void demo_text_scanner_free (DemoTextScanner *self);
+void demo_text_scanner_feed (DemoTextScanner *self, const guint8 *bytes, gsize size);
+/* Fills in encoding, lines, words and preview. */
+void demo_text_scanner_finish (DemoTextScanner *self, DemoFacts *facts);
+
+/* Both read @fd from its beginning. */
+gboolean demo_image_read (
+  int fd, const char *name, DemoFacts *facts, GCancellable *cancellable, GError **error);
+gboolean demo_archive_read (
+  int fd, const char *name, DemoFacts *facts, GCancellable *cancellable, GError **error);
+
+/* What to do with a file of this type; remembered, since asking the type system costs more than
+ * reading a small file. The strings are owned by the table and live for ever. */
+typedef struct
+{
+  const char *mime_type;
+  const char *description;
+  DemoKind kind;
+} DemoContentType;
+const DemoContentType *demo_content_type_get (const char *mime_type);
+
+/* read() that goes on after signals; the error names the file */
+gssize demo_read_block (int fd, const char *name, void *buffer, gsize size, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DemoTextScanner, demo_text_scanner_free)
+
+G_END_DECLS

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/* What the reader finds out about one file, as a structure and as the value that travels from a
+ * worker to the application. */
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+#define DEMO_SHA256_SIZE 32
+
+/* What a file is, as far as its icon and its facts go. The numbers travel. */
+typedef enum
+{
+  DEMO_KIND_OTHER,
+  DEMO_KIND_TEXT,
+  DEMO_KIND_IMAGE,
+  DEMO_KIND_ARCHIVE,
+  DEMO_KIND_AUDIO,
+  DEMO_KIND_VIDEO,
+  DEMO_KIND_FONT,
+  DEMO_KIND_DOCUMENT,
+  DEMO_N_KINDS
+} DemoKind;
+
+/* type, its description, kind, bytes, time of the last change (Unix), SHA-256, then for text:
+ * encoding, lines, words; for pictures: width and height in pixels; for archives: entries; and a
+ * preview: `s` for text, DEMO_PICTURE_TYPE for a picture. */
+#define DEMO_FACTS_TYPE "(ssytxaysttuutmv)"
+/* width, height, rowstride, has alpha, pixels */
+#define DEMO_PICTURE_TYPE "(uuubay)"
+
+typedef struct
+{
+  char *mime_type;   /* (owned) */
+  char *description; /* (owned) */
+  DemoKind kind;
+  guint64 size;    /* bytes that were read */
+  gint64 modified; /* Unix time, s */
+  guint8 sha256[DEMO_SHA256_SIZE];
+  char *encoding; /* (owned) (nullable): text only */
+  guint64 lines;
+  guint64 words;
+  guint width;
+  guint height;
+  guint64 entries;
+  GVariant *preview; /* (owned) (nullable) (not floating) */
+} DemoFacts;
+
+void demo_facts_clear (DemoFacts *self);
+/* (transfer none), floating */
+GVariant *demo_facts_to_variant (const DemoFacts *self);
+/* Nothing is believed: a value of another type, or out of range, is refused. */
+gboolean demo_facts_from_variant (DemoFacts *self, GVariant *value, GError **error);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DemoFacts, demo_facts_clear)
+
+G_END_DECLS

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/* The folders that were opened last, in a menu, and in a file between two runs of the program. */
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+#define DEMO_TYPE_RECENT_FOLDERS (demo_recent_folders_get_type ())
+G_DECLARE_FINAL_TYPE (DemoRecentFolders, demo_recent_folders, DEMO, RECENT_FOLDERS, GObject)
+
+/* Signals:
+ *   "loaded" (): what the file says is known */
+DemoRecentFolders *demo_recent_folders_new (void);
+void demo_recent_folders_add (DemoRecentFolders *self, const char *path);
+/* (transfer none) (nullable): the path of the one that was opened last */
+const char *demo_recent_folders_get_newest (DemoRecentFolders *self);
+gboolean demo_recent_folders_is_loaded (DemoRecentFolders *self);
+/* Its items activate win.open-folder with the path. */
+GMenuModel *demo_recent_folders_get_menu (DemoRecentFolders *self);
+
+G_END_DECLS

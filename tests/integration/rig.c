@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "rig.h"
+
+#include "workshop.h"
+
+#include <ftw.h>
+#include <stdio.h>
+
+/* Life */
+
+void
+rig_set_up (Rig *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->directory = g_dir_make_tmp ("dray-test-XXXXXX", &error);
+  g_assert_no_error (error);
+
+  workshop_set_up (&self->fixture, data);
+}
+
+static int
+remove_cb (const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+  return remove (path);
+}
+
+void
+rig_tear_down (Rig *self, gconstpointer data)
+{
+  g_clear_object (&self->executor);
+  workshop_tear_down (&self->fixture, data);
+
+  nftw (self->directory, remove_cb, 8, FTW_DEPTH | FTW_PHYS);
+  g_clear_pointer (&self->directory, g_free);
+}
+
+DrayLauncher *
+rig_new_launcher (const char *mode)
+{
+  g_autofree char *program = fixture_dup_misbehaving_worker ();
+  const char *argv[] = { program, mode, NULL };
+
+  return dray_launcher_new_argv (argv);
+}
+
+void
+rig_start_with (Rig *self, DrayLauncher *launcher, guint max_workers)
+{
+  self->executor = dray_executor_new (launcher);
+  dray_executor_set_max_workers (self->executor, max_workers);
+  g_object_unref (launcher);
+}
+
+void
+rig_start (Rig *self, guint max_workers)
+{
+  rig_start_with (self, rig_new_launcher (NULL), max_workers);
+}
+
+void
+rig_start_without_workers (Rig *self)
+{
+  self->executor = dray_executor_new (NULL);
+}
+
+void
+rig_shut_down (Rig *self, DrayShutdownMode mode)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dray_executor_shutdown_sync (self->executor, mode, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_true (dray_executor_is_shut_down (self->executor));
+  g_clear_object (&self->executor);
+}
+
+/* Submitting */
+
+DrayFuture *
+rig_call (Rig *self, const char *function, const char *format, ...)
+{
+  GVariant *arguments = NULL;
+  va_list values;
+
+  va_start (values, format);
+  if (format != NULL)
+    arguments = g_variant_new_va (format, NULL, &values);
+  va_end (values);
+
+  return dray_executor_call (self->executor, function, arguments);
+}
+
+DrayFuture *
+rig_submit (Rig *self, DrayTask *task)
+{
+  DrayFuture *future = dray_executor_submit (self->executor, task, NULL);
+
+  dray_task_unref (task);
+
+  return future;
+}
+
+DrayTask *
+rig_new_task (const char *function, const char *arguments)
+{
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (arguments != NULL)
+    value = g_variant_parse (NULL, arguments, NULL, NULL, &error);
+  g_assert_no_error (error);
+
+  return dray_task_new_call (function, value);
+}
+
+/* Expecting */
+
+GVariant *
+rig_expect_result (DrayFuture *future)
+{
+  g_autoptr (GError) error = NULL;
+  GVariant *result;
+
+  fixture_run_until_done (future);
+  result = dray_future_dup_result (future, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (result);
+  g_assert_false (g_variant_is_floating (result));
+  g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_SUCCEEDED);
+
+  return result;
+}
+
+guint32
+rig_expect_uint32 (DrayFuture *future)
+{
+  g_autoptr (GVariant) result = rig_expect_result (future);
+
+  return g_variant_get_uint32 (result);
+}
+
+void
+rig_expect_text (DrayFuture *future, const char *expected)
+{
+  g_autoptr (GVariant) result = rig_expect_result (future);
+  g_autofree char *text = g_variant_print (result, TRUE);
+
+  g_assert_cmpstr (text, ==, expected);
+}
+
+void
+rig_expect_error (DrayFuture *future, GQuark domain, int code, const char *pattern)
+{
+  g_autoptr (GError) error = NULL;
+
+  fixture_run_until_done (future);
+  g_assert_null (dray_future_dup_result (future, &error));
+  g_assert_error (error, domain, code);
+  g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_FAILED);
+
+  if (pattern != NULL && !g_pattern_match_simple (pattern, error->message))
+    g_error ("the message is not as expected: %s", error->message);
+}
+
+void
+rig_expect_cancelled (DrayFuture *future)
+{
+  g_autoptr (GError) error = NULL;
+
+  fixture_run_until_done (future);
+  g_assert_null (dray_future_dup_result (future, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_CANCELLED);
+}
+
+int
+rig_ask_pid (Rig *self)
+{
+  g_autoptr (DrayFuture) future = rig_call (self, "pid", NULL);
+
+  return (int) rig_expect_uint32 (future);
+}
+
+/* Waiting */
+
+static gboolean
+has_started (gpointer user_data)
+{
+  return dray_future_get_state (user_data) != DRAY_FUTURE_PENDING;
+}
+
+void
+rig_run_until_running (DrayFuture *future)
+{
+  fixture_iterate_until (has_started, future, "the task runs");
+}
+
+typedef struct
+{
+  DrayFuture *future; /* (unowned) */
+  const char *status; /* (unowned) */
+} StatusWait;
+
+static gboolean
+has_status (gpointer user_data)
+{
+  StatusWait *wait = user_data;
+  g_autofree char *status = dray_future_dup_status (wait->future);
+
+  return g_strcmp0 (status, wait->status) == 0;
+}
+
+void
+rig_run_until_status (DrayFuture *future, const char *status)
+{
+  StatusWait wait = { future, status };
+  g_autofree char *what = g_strdup_printf ("the task says “%s”", status);
+
+  fixture_iterate_until (has_status, &wait, what);
+}
+
+/* One after the other, so that a test of many tasks has more time than a test of one. */
+void
+rig_run_until_all_done (GPtrArray *futures)
+{
+  for (guint i = 0; i < futures->len; i++)
+    fixture_run_until_done (futures->pdata[i]);
+}
+
+static gboolean
+exists (gpointer user_data)
+{
+  return g_file_test (user_data, G_FILE_TEST_EXISTS);
+}
+
+void
+rig_run_until_file (const char *path)
+{
+  g_autofree char *what = g_strdup_printf ("there is a file “%s”", path);
+
+  fixture_iterate_until (exists, (gpointer) path, what);
+}
+
+guint64
+rig_get_count_at (Rig *self, gsize offset)
+{
+  g_autoptr (DrayCounters) counters = dray_executor_dup_counters (self->executor);
+
+  return G_STRUCT_MEMBER (guint64, counters, offset);
+}
+
+typedef struct
+{
+  Rig *rig; /* (unowned) */
+  gsize offset;
+  guint64 value;
+} CountWait;
+
+static gboolean
+has_count (gpointer user_data)
+{
+  CountWait *wait = user_data;
+
+  return rig_get_count_at (wait->rig, wait->offset) == wait->value;
+}
+
+void
+rig_run_until_count_at (Rig *self, gsize offset, guint64 value, const char *name)
+{
+  CountWait wait = { self, offset, value };
+  g_autofree char *what = g_strdup_printf ("%s is %" G_GUINT64_FORMAT, name, value);
+
+  fixture_iterate_until (has_count, &wait, what);
+}
+
+void
+rig_let_time_pass (void)
+{
+  g_autoptr (DrayExecutor) other = workshop_new (1);
+
+  for (int i = 0; i < 300; i++)
+    {
+      g_autoptr (DrayFuture) future
+        = dray_executor_call (other, "add", g_variant_new ("(ii)", i, 0));
+
+      g_assert_true (dray_future_wait (future, -1, NULL, NULL));
+    }
+
+  dray_executor_shutdown_sync (other, DRAY_SHUTDOWN_DRAIN, NULL, NULL);
+}
+
+char *
+rig_dup_path (Rig *self, const char *name)
+{
+  return g_build_filename (self->directory, name, NULL);
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "rig.h"
+
+/* Cancelling, for each kind of task that takes it well or badly. */
+
+/* Each test that takes a mode is run with both. */
+#define mode_of(data) ((DrayCancelMode) GPOINTER_TO_UINT (data))
+
+static DrayFuture *
+submit (Rig *rig, const char *function, const char *arguments, DrayCancelMode mode)
+{
+  DrayTask *task = rig_new_task (function, arguments);
+
+  dray_task_set_cancel_mode (task, mode);
+
+  return rig_submit (rig, task);
+}
+
+/* Cancels, and checks when the future says so. */
+static void
+cancel (DrayFuture *future, DrayCancelMode mode)
+{
+  dray_future_cancel (future);
+  if (mode == DRAY_CANCEL_IMMEDIATE)
+    g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_CANCELLED);
+  rig_expect_cancelled (future);
+}
+
+static void
+test_pending (Rig *rig, gconstpointer data)
+{
+  g_autofree char *path = rig_dup_path (rig, "touched");
+  g_autofree char *arguments = g_strdup_printf ("('%s',)", path);
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A pending task that is cancelled is cancelled at once, and never runs.");
+
+  rig_start (rig, 1);
+  dray_executor_set_paused (rig->executor, TRUE);
+  future = submit (rig, "touch", arguments, mode_of (data));
+  dray_future_cancel (future);
+  g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_CANCELLED);
+  rig_expect_cancelled (future);
+  g_assert_cmpuint (rig_get_count (rig, queue_length), ==, 0);
+  dray_executor_set_paused (rig->executor, FALSE);
+
+  rig_ask_pid (rig);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
+static void
+test_polite (Rig *rig, gconstpointer data)
+{
+  int pid;
+
+  g_test_summary ("A function that ends when it is cancelled keeps its worker.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
+  pid = rig_ask_pid (rig);
+  for (int i = 0; i < 20; i++)
+    {
+      g_autoptr (DrayFuture) future = submit (rig, "block", NULL, mode_of (data));
+
+      rig_run_until_status (future, "blocked");
+      cancel (future, mode_of (data));
+    }
+  g_assert_cmpint (rig_ask_pid (rig), ==, pid);
+  g_assert_cmpuint (rig_get_count (rig, cancelled), ==, 20);
+}
+
+static void
+test_deaf (Rig *rig, gconstpointer data)
+{
+  g_autofree char *path = rig_dup_path (rig, "terminated");
+  g_autofree char *arguments = g_strdup_printf ("('%s',)", path);
+  g_autoptr (DrayFuture) future = NULL;
+  gint64 start;
+  int pid;
+
+  g_test_summary ("A function that takes no notice, of TERM either, is killed with its worker after "
+                  "the grace period; the next task gets a fresh one.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 200, NULL);
+  pid = rig_ask_pid (rig);
+  future = submit (rig, "note-term", arguments, mode_of (data));
+  rig_run_until_status (future, "deaf");
+  start = g_get_monotonic_time ();
+  cancel (future, mode_of (data));
+  rig_run_until_count (rig, workers_died, 1);
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, 200 * G_TIME_SPAN_MILLISECOND);
+  g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+  g_assert_true (fixture_process_is_gone (pid));
+  g_assert_cmpint (rig_ask_pid (rig), !=, pid);
+}
+
+static void
+test_without_grace (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+  int pid;
+
+  g_test_summary ("Without a grace period the worker is killed at once, polite or not.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 0, NULL);
+  pid = rig_ask_pid (rig);
+  future = submit (rig, "block", NULL, mode_of (data));
+  rig_run_until_status (future, "blocked");
+  cancel (future, mode_of (data));
+  rig_run_until_count (rig, workers_died, 1);
+  g_assert_true (fixture_process_is_gone (pid));
+}
+
+/* The half of the grace period before TERM is all that these take. */
+static void
+test_stubborn (Rig *rig, gconstpointer data)
+{
+  static const struct
+  {
+    const char *function;
+    const char *status;
+  } vectors[] = {
+    { "spin", "spinning" },
+    { "stop", "stopping" },
+    { "hang-in-handler", "deaf" },
+  };
+
+  g_test_summary ("A worker that spins, is stopped, or hangs while it is told, is ended.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 100, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
+    {
+      int pid = rig_ask_pid (rig);
+      g_autoptr (DrayFuture) future = submit (rig, vectors[i].function, NULL, mode_of (data));
+
+      rig_run_until_status (future, vectors[i].status);
+      cancel (future, mode_of (data));
+      fixture_iterate_until_gone (pid);
+    }
+  rig_run_until_count (rig, workers_died, G_N_ELEMENTS (vectors));
+  rig_ask_pid (rig);
+}
+
+static void
+test_result_first (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A task that comes to a result though it was cancelled keeps it where the "
+                  "cancellation is to be confirmed; else it is cancelled.");
+
+  rig_start (rig, 1);
+  future = submit (rig, "stream", "(uint32 1000000, uint32 10)", mode_of (data));
+  rig_run_until_running (future);
+  dray_future_cancel (future);
+  if (mode_of (data) == DRAY_CANCEL_CONFIRMED)
+    g_assert_cmpuint (rig_expect_uint32 (future), <, 1000000);
+  else
+    rig_expect_cancelled (future);
+}
+
+static void
+test_race (Rig *rig, gconstpointer data)
+{
+  const guint n_tasks = 300;
+  guint64 n_succeeded, n_cancelled;
+  int pid;
+
+  g_test_summary ("Cancelling tasks that are about to end, or have ended, does not cost a worker; "
+                  "each has one outcome.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
+  pid = rig_ask_pid (rig);
+  for (guint i = 0; i < n_tasks; i++)
+    {
+      g_autoptr (DrayFuture) future = submit (rig, "progress", "(uint32 3,)", mode_of (data));
+
+      for (guint turn = 0; turn < i % 5; turn++)
+        g_main_context_iteration (NULL, FALSE);
+      if (i % 3 != 0)
+        rig_run_until_running (future);
+      dray_future_cancel (future);
+      fixture_run_until_done (future);
+      g_assert_cmpint (dray_future_get_state (future), !=, DRAY_FUTURE_FAILED);
+    }
+  n_succeeded = rig_get_count (rig, succeeded);
+  n_cancelled = rig_get_count (rig, cancelled);
+  g_assert_cmpuint (n_succeeded + n_cancelled, ==, n_tasks + 1);
+  g_assert_cmpint (rig_ask_pid (rig), ==, pid);
+}
+
+/* Cancellables */
+
+static gpointer
+cancel_thread (gpointer cancellable)
+{
+  g_cancellable_cancel (cancellable);
+
+  return NULL;
+}
+
+static void
+test_cancellable (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  GThread *thread;
+
+  g_test_summary ("One cancellable cancels all tasks that it was given to, from whichever thread.");
+
+  rig_start (rig, 2);
+  for (int i = 0; i < 20; i++)
+    {
+      g_autoptr (DrayTask) task = rig_new_task ("block", NULL);
+
+      dray_task_set_cancel_mode (task, mode_of (data));
+      g_ptr_array_add (futures, dray_executor_submit (rig->executor, task, cancellable));
+    }
+  rig_run_until_count (rig, running, 2);
+  thread = g_thread_new ("cancel", cancel_thread, cancellable);
+  rig_run_until_all_done (futures);
+  g_thread_join (thread);
+  for (guint i = 0; i < futures->len; i++)
+    rig_expect_cancelled (futures->pdata[i]);
+  g_assert_cmpuint (rig_get_count (rig, cancelled), ==, 20);
+}
+
+static void
+test_cancelled_before (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autofree char *path = rig_dup_path (rig, "touched");
+  g_autoptr (DrayTask) task = dray_task_new_call ("touch", g_variant_new ("(s)", path));
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A task that is submitted with a cancellable which was cancelled before never "
+                  "runs.");
+
+  rig_start (rig, 1);
+  g_cancellable_cancel (cancellable);
+  future = dray_executor_submit (rig->executor, task, cancellable);
+  g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_CANCELLED);
+  rig_expect_cancelled (future);
+  rig_ask_pid (rig);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
+static gboolean
+is_unreferenced (gpointer user_data)
+{
+  gpointer *place = user_data;
+
+  return *place == NULL;
+}
+
+static void
+test_cancellable_released (Rig *rig, gconstpointer data)
+{
+  GCancellable *cancellable = g_cancellable_new ();
+  g_autoptr (DrayTask) task = rig_new_task ("null", NULL);
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A task that is done lets go of its cancellable.");
+
+  rig_start (rig, 1);
+  future = dray_executor_submit (rig->executor, task, cancellable);
+  rig_expect_text (future, "()");
+  g_object_add_weak_pointer (G_OBJECT (cancellable), (gpointer *) &cancellable);
+  g_object_unref (cancellable);
+  fixture_iterate_until (is_unreferenced, &cancellable, "the cancellable is let go of");
+}
+
+/* Many */
+
+static void
+test_cancel_all (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+
+  g_test_summary ("All that is not done is cancelled, and the executor goes on.");
+
+  rig_start (rig, 2);
+  for (int i = 0; i < 50; i++)
+    g_ptr_array_add (futures, submit (rig, "block", NULL, mode_of (data)));
+  rig_run_until_count (rig, running, 2);
+  dray_executor_cancel_all (rig->executor);
+  for (guint i = 0; i < futures->len; i++)
+    rig_expect_cancelled (futures->pdata[i]);
+  rig_ask_pid (rig);
+}
+
+static void
+test_hundreds (Rig *rig, gconstpointer data)
+{
+  static const char *const functions[] = { "block", "null", "spin", "sleep", "pid" };
+  const guint n_tasks = 300;
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GPtrArray) later = g_ptr_array_new_with_free_func (g_object_unref);
+
+  g_test_summary ("Hundreds of cancellations, of tasks in whichever state and of whichever manners, "
+                  "leave a pool that works.");
+
+  rig_start (rig, 4);
+  g_object_set (rig->executor, "grace-period", 20, NULL);
+  for (guint i = 0; i < n_tasks; i++)
+    {
+      const char *function = functions[i % G_N_ELEMENTS (functions)];
+
+      g_ptr_array_add (futures, submit (rig, function,
+                                        g_str_equal (function, "sleep") ? "(uint32 5,)" : NULL,
+                                        mode_of (data)));
+      g_main_context_iteration (NULL, FALSE);
+      if (i >= 8)
+        dray_future_cancel (futures->pdata[i - 8]);
+    }
+  for (guint i = 0; i < n_tasks; i++)
+    dray_future_cancel (futures->pdata[i]);
+  rig_run_until_all_done (futures);
+  g_assert_cmpuint (rig_get_count (rig, failed), ==, 0);
+
+  for (int i = 0; i < 100; i++)
+    g_ptr_array_add (later, rig_call (rig, "add", "(ii)", i, 1));
+  for (int i = 0; i < 100; i++)
+    {
+      g_autofree char *text = g_strdup_printf ("%d", i + 1);
+
+      rig_expect_text (later->pdata[i], text);
+    }
+  g_assert_cmpuint (rig_get_count (rig, submitted), ==, n_tasks + 100);
+}
+
+static void
+add_modes (const char *path, void (*test) (Rig *rig, gconstpointer data))
+{
+  g_autofree char *immediate = g_strconcat (path, "/immediate", NULL);
+  g_autofree char *confirmed = g_strconcat (path, "/confirmed", NULL);
+
+  rig_add (immediate, GUINT_TO_POINTER (DRAY_CANCEL_IMMEDIATE), test);
+  rig_add (confirmed, GUINT_TO_POINTER (DRAY_CANCEL_CONFIRMED), test);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  add_modes ("/cancel/pending", test_pending);
+  add_modes ("/cancel/polite", test_polite);
+  add_modes ("/cancel/deaf", test_deaf);
+  add_modes ("/cancel/without-grace", test_without_grace);
+  add_modes ("/cancel/stubborn", test_stubborn);
+  add_modes ("/cancel/result-first", test_result_first);
+  add_modes ("/cancel/race", test_race);
+  add_modes ("/cancel/cancellable", test_cancellable);
+  rig_add ("/cancel/cancellable/before", NULL, test_cancelled_before);
+  rig_add ("/cancel/cancellable/released", NULL, test_cancellable_released);
+  add_modes ("/cancel/all", test_cancel_all);
+  add_modes ("/cancel/hundreds", test_hundreds);
+
+  return g_test_run ();
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "workshop.h"
+
+/*
+ * Main contexts: events come in the one that was the thread's default at submit; and what becomes
+ * of them where that is iterated late, never, or is gone.
+ */
+
+#define LIMIT ((guint64) 1024 * 1024)
+
+/* Tells what became of a callback's data. */
+typedef struct
+{
+  guint n_called;
+  gint n_destroyed; /* atomic */
+} Fate;
+
+static void
+fate_done_cb (DrayFuture *future, gpointer user_data)
+{
+  ((Fate *) user_data)->n_called++;
+}
+
+static void
+fate_destroyed (gpointer data)
+{
+  g_atomic_int_inc (&((Fate *) data)->n_destroyed);
+}
+
+static gboolean
+fate_is_sealed (gpointer data)
+{
+  return g_atomic_int_get (&((Fate *) data)->n_destroyed) == 1;
+}
+
+/* (transfer full): a future for which @context is where to call. */
+static DrayFuture *
+call_in (GMainContext *context, DrayExecutor *executor, const char *function, GVariant *arguments)
+{
+  DrayFuture *future;
+
+  g_main_context_push_thread_default (context);
+  future = dray_executor_call (executor, function, arguments);
+  g_main_context_pop_thread_default (context);
+
+  return future;
+}
+
+/* Loops of their own */
+
+typedef struct
+{
+  DrayExecutor *executor; /* (unowned) */
+  GThread *thread;
+  GMainLoop *loop;
+  guint n_items;
+} Listener;
+
+static void
+listener_item_cb (DrayFuture *future, GVariant *value, Listener *listener)
+{
+  g_assert_true (g_thread_self () == listener->thread);
+  listener->n_items++;
+}
+
+static void
+listener_done_cb (DrayFuture *future, gpointer user_data)
+{
+  Listener *listener = user_data;
+
+  g_assert_true (g_thread_self () == listener->thread);
+  g_assert_cmpuint (listener->n_items, ==, 500);
+  g_main_loop_quit (listener->loop);
+}
+
+static gpointer
+listener_thread (gpointer data)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (GMainLoop) loop = g_main_loop_new (context, FALSE);
+  g_autoptr (DrayFuture) future = NULL;
+  Listener *listener = data;
+
+  listener->thread = g_thread_self ();
+  listener->loop = loop;
+  g_main_context_push_thread_default (context);
+  future = dray_executor_call (listener->executor, "stream", g_variant_new ("(uu)", 500, 100));
+  g_signal_connect (future, "item", G_CALLBACK (listener_item_cb), listener);
+  dray_future_add_done_callback (future, listener_done_cb, listener, NULL);
+  g_main_loop_run (loop);
+  g_main_context_pop_thread_default (context);
+
+  return NULL;
+}
+
+static void
+test_own_loops (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that threads with main loops of their own each get what is theirs, while the main thread
+   * iterates nothing. */
+  g_autoptr (DrayExecutor) executor = workshop_new (2);
+  Listener listeners[4] = { { 0 } };
+  GThread *threads[4];
+
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    {
+      listeners[i].executor = executor;
+      threads[i] = g_thread_new ("listens", listener_thread, &listeners[i]);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_thread_join (threads[i]);
+}
+
+/* Never iterated */
+
+static void
+test_never_iterated (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that tasks of a context that nobody iterates are done all the same, that others are
+   * served meanwhile, and that nothing of them is left when executor and context are gone. */
+  g_autoptr (DrayExecutor) executor = workshop_new (2);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (DrayFuture) future
+    = call_in (context, executor, "stream", g_variant_new ("(uu)", 500, 100));
+  g_autoptr (DrayFuture) other = NULL;
+  Fate fate = { 0 };
+
+  dray_future_add_done_callback (future, fate_done_cb, &fate, fate_destroyed);
+  g_assert_true (dray_future_wait (future, -1, NULL, NULL));
+  other = dray_executor_call (executor, "stream", g_variant_new ("(uu)", 500, 100));
+  fixture_run_until_done (other);
+
+  g_clear_object (&future);
+  g_clear_object (&executor);
+  g_assert_cmpint (g_atomic_int_get (&fate.n_destroyed), ==, 0);
+  g_clear_pointer (&context, g_main_context_unref);
+  fixture_iterate_until (fate_is_sealed, &fate, "the callback's data was given up");
+  g_assert_cmpuint (fate.n_called, ==, 0);
+}
+
+static void
+test_limit_filled (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that where tasks of a context that nobody iterates fill the limit, others can still be
+   * waited for, and that all flows again when the futures of those tasks are dropped. */
+  g_autoptr (DrayExecutor) executor = workshop_new (2);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  DrayFuture *hoarder;
+  WorkshopRecord *record;
+
+  g_object_set (executor, "max-undelivered-bytes", LIMIT, NULL);
+  hoarder = call_in (context, executor, "stream", g_variant_new ("(uu)", 1000, 10000));
+  workshop_block_until_undelivered (executor, LIMIT);
+
+  record = workshop_watch (dray_executor_call (executor, "bytes", g_variant_new ("(u)", 5000000)));
+  g_assert_true (dray_future_wait (record->future, -1, NULL, NULL));
+  workshop_iterate_until_told (record);
+  workshop_assert_succeeded (record);
+  workshop_record_free (record);
+
+  record = workshop_watch (dray_executor_call (executor, "stream",
+                                               g_variant_new ("(uu)", 1000, 10000)));
+  g_object_unref (hoarder);
+  workshop_iterate_until_told (record);
+  workshop_assert_succeeded (record);
+  g_assert_cmpuint (record->n_items, ==, 1000);
+  workshop_record_free (record);
+}
+
+/* Destroyed */
+
+static void
+test_destroyed_after_the_end (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that a context which is destroyed with events undelivered, after the executor has shut
+   * down, takes them along: no callback is called, and its data is given up. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (DrayFuture) future
+    = call_in (context, executor, "stream", g_variant_new ("(uu)", 500, 100));
+  g_autoptr (GVariant) result = NULL;
+  Fate fate = { 0 };
+
+  dray_future_add_done_callback (future, fate_done_cb, &fate, fate_destroyed);
+  g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+  g_clear_pointer (&context, g_main_context_unref);
+  fixture_iterate_until (fate_is_sealed, &fate, "the callback's data was given up");
+  g_assert_cmpuint (fate.n_called, ==, 0);
+
+  result = dray_future_dup_result (future, NULL);
+  g_assert_cmpuint (g_variant_get_uint32 (result), ==, 500);
+}
+
+/* Waits in @user_data, another executor: as user code may, on any thread but Dray's own. */
+static void
+wait_destroyed (gpointer data)
+{
+  DrayExecutor *executor = data;
+  g_autoptr (DrayFuture) future = dray_executor_call (executor, "null", NULL);
+
+  g_assert_true (dray_future_wait (future, -1, NULL, NULL));
+  g_object_unref (executor);
+}
+
+static void
+test_destroyed_before_the_end (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that a context which was given up with events undelivered, and goes with the executor,
+   * gives up a callback's data where that may take its time: not on the I/O thread. */
+  g_autoptr (DrayExecutor) other = workshop_new (1);
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (DrayFuture) future
+    = call_in (context, executor, "stream", g_variant_new ("(uu)", 500, 100));
+  Fate fate = { 0 };
+
+  dray_future_add_done_callback (future, fate_done_cb, &fate, NULL);
+  dray_future_add_done_callback (future, fate_done_cb, g_object_ref (other), wait_destroyed);
+  g_assert_true (dray_future_wait (future, -1, NULL, NULL));
+  g_clear_object (&future);
+  g_clear_pointer (&context, g_main_context_unref);
+  g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+  g_assert_cmpuint (fate.n_called, ==, 0);
+}
+
+/* Iterated late */
+
+static void
+answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  guint *n_answers = user_data;
+
+  ++*n_answers;
+}
+
+static gboolean
+has_eight_answers (gpointer user_data)
+{
+  guint *n_answers = user_data;
+
+  return *n_answers == 8;
+}
+
+static void
+test_iterated_late (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that asynchronous calls whose context is iterated only after the executor has shut down
+   * are answered then, each once. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (DrayTask) task = dray_task_new_call ("null", NULL);
+  g_autoptr (DrayFuture) future = NULL;
+  guint n_answers = 0;
+
+  g_object_set (executor, "max-pending-tasks", 1, NULL);
+  future = call_in (context, executor, "block", NULL);
+  workshop_block_until_running (future);
+  g_main_context_push_thread_default (context);
+  dray_future_result_async (future, NULL, answered_cb, &n_answers);
+  for (guint i = 0; i < 5; i++)
+    dray_executor_submit_async (executor, task, NULL, answered_cb, &n_answers);
+  dray_executor_call_async (executor, "null", NULL, NULL, answered_cb, &n_answers);
+  dray_executor_shutdown_async (executor, DRAY_SHUTDOWN_KILL, NULL, answered_cb, &n_answers);
+  g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_KILL, NULL, NULL));
+  g_assert_cmpuint (n_answers, ==, 0);
+
+  fixture_iterate_until (has_eight_answers, &n_answers, "all calls are answered");
+  while (g_main_context_iteration (context, FALSE))
+    ;
+  g_assert_cmpuint (n_answers, ==, 8);
+  g_main_context_pop_thread_default (context);
+}
+
+/* Of an ended thread */
+
+typedef struct
+{
+  DrayExecutor *executor; /* (unowned) */
+  DrayFuture *future;     /* (owned) (nullable): handed to the main thread */
+  Fate *fate;
+} Visitor;
+
+static gpointer
+visitor_thread (gpointer data)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  Visitor *visitor = data;
+
+  visitor->future = call_in (context, visitor->executor, "stream", g_variant_new ("(uu)", 500, 100));
+  dray_future_add_done_callback (visitor->future, fate_done_cb, visitor->fate, fate_destroyed);
+
+  return NULL;
+}
+
+static void
+test_ended_thread (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that the tasks of a thread that has ended, and its context with it, are done, can be
+   * waited for, and leave nothing behind. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  Fate fate = { 0 };
+  Visitor visitor = { .executor = executor, .fate = &fate };
+
+  g_thread_join (g_thread_new ("visits", visitor_thread, &visitor));
+  g_assert_true (dray_future_wait (visitor.future, -1, NULL, NULL));
+  g_assert_cmpint (dray_future_get_state (visitor.future), ==, DRAY_FUTURE_SUCCEEDED);
+  g_object_unref (visitor.future);
+  g_clear_object (&executor);
+  fixture_iterate_until (fate_is_sealed, &fate, "the callback's data was given up");
+  g_assert_cmpuint (fate.n_called, ==, 0);
+}
+
+/* A callback that takes long */
+
+static void
+slow_cb (DrayFuture *future, gpointer user_data)
+{
+  GPtrArray *records = user_data;
+
+  for (guint i = 0; i < records->len; i++)
+    {
+      WorkshopRecord *record = records->pdata[i];
+
+      workshop_block_until ((FixtureCondition) dray_future_is_done, record->future,
+                            "the task is done, which nobody waits for");
+      g_assert_cmpuint (record->n_done, ==, 0);
+    }
+}
+
+static void
+test_slow_callback (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that a callback which takes long, or iterates another context, holds up no worker: all
+   * else is done meanwhile, and told afterwards. */
+  g_autoptr (DrayExecutor) executor = workshop_new (2);
+  g_autoptr (GPtrArray) records = workshop_new_records ();
+  g_autoptr (DrayFuture) first = dray_executor_call (executor, "null", NULL);
+
+  dray_future_add_done_callback (first, slow_cb, records, NULL);
+  g_assert_true (dray_future_wait (first, -1, NULL, NULL));
+  for (guint i = 0; i < 50; i++)
+    g_ptr_array_add (records, workshop_watch (dray_executor_call (executor, "stream",
+                                                                  g_variant_new ("(uu)", 50, 100))));
+  workshop_iterate_until_all_told (records);
+  for (guint i = 0; i < records->len; i++)
+    workshop_assert_succeeded (records->pdata[i]);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  workshop_add ("/contexts/own-loops", NULL, test_own_loops);
+  workshop_add ("/contexts/never-iterated", NULL, test_never_iterated);
+  workshop_add ("/contexts/limit-filled", NULL, test_limit_filled);
+  workshop_add ("/contexts/destroyed/after-the-end", NULL, test_destroyed_after_the_end);
+  workshop_add ("/contexts/destroyed/before-the-end", NULL, test_destroyed_before_the_end);
+  workshop_add ("/contexts/iterated-late", NULL, test_iterated_late);
+  workshop_add ("/contexts/ended-thread", NULL, test_ended_thread);
+  workshop_add ("/contexts/slow-callback", NULL, test_slow_callback);
+
+  return g_test_run ();
+}

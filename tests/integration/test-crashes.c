@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "rig.h"
+
+#include <signal.h>
+#include <string.h>
+
+/* Workers that end, or go mad, in the middle of a task. */
+
+static GPtrArray *
+new_futures (void)
+{
+  return g_ptr_array_new_with_free_func (g_object_unref);
+}
+
+/* The end of a worker */
+
+static void
+test_exits (Rig *rig, gconstpointer data)
+{
+  static const int statuses[] = { 0, 1, 3, 127, 255 };
+
+  g_test_summary ("A worker that exits fails its task with the status, and is replaced.");
+
+  rig_start (rig, 1);
+  for (gsize i = 0; i < G_N_ELEMENTS (statuses); i++)
+    {
+      int pid = rig_ask_pid (rig);
+      g_autoptr (DrayFuture) future = rig_call (rig, "exit", "(i)", statuses[i]);
+      g_autofree char *pattern = g_strdup_printf ("*“exit”*status %d", statuses[i]);
+
+      rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, pattern);
+      g_assert_cmpint (rig_ask_pid (rig), !=, pid);
+    }
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, G_N_ELEMENTS (statuses));
+}
+
+static void
+test_signals (Rig *rig, gconstpointer data)
+{
+  static const int signals[] = {
+    SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGTRAP,   SIGABRT, SIGBUS,  SIGFPE,  SIGKILL, SIGUSR1,
+    SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM,   SIGXCPU, SIGXFSZ, SIGPROF, SIGSYS,  SIGVTALRM,
+    SIGPOLL,
+  };
+
+  g_test_summary ("A worker that is killed by a signal, whichever it is, fails its task with the "
+                  "number of that signal.");
+
+  rig_start (rig, 1);
+  for (gsize i = 0; i < G_N_ELEMENTS (signals); i++)
+    {
+      int pid = rig_ask_pid (rig);
+      g_autoptr (DrayFuture) future = rig_call (rig, "raise", "(i)", signals[i]);
+      g_autofree char *pattern
+        = g_strdup_printf ("*“raise”*signal %d (%s)", signals[i], g_strsignal (signals[i]));
+
+      rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, pattern);
+      g_assert_cmpint (rig_ask_pid (rig), !=, pid);
+    }
+}
+
+static void
+test_killed_from_outside (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+  int pid;
+
+  g_test_summary ("Somebody else kills a worker: an idle one is replaced and nobody hears of it, a "
+                  "busy one fails its task.");
+
+  rig_start (rig, 1);
+  pid = rig_ask_pid (rig);
+  kill (pid, SIGKILL);
+  rig_run_until_count (rig, workers_died, 1);
+  g_assert_cmpint (rig_ask_pid (rig), !=, pid);
+
+  pid = rig_ask_pid (rig);
+  future = rig_call (rig, "block", NULL);
+  rig_run_until_status (future, "blocked");
+  kill (pid, SIGKILL);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*signal 9*");
+  g_assert_cmpint (rig_ask_pid (rig), !=, pid);
+  g_assert_cmpuint (rig_get_count (rig, failed), ==, 1);
+}
+
+static void
+test_killed_while_idle (Rig *rig, gconstpointer data)
+{
+  const int n_turns = 30;
+
+  g_test_summary ("A task that is given to a worker at the moment of its death fails with that, or "
+                  "is run by another one; none is lost.");
+
+  rig_start (rig, 1);
+  for (int i = 0; i < n_turns; i++)
+    {
+      int pid = rig_ask_pid (rig);
+      g_autoptr (DrayFuture) future = NULL;
+
+      kill (pid, SIGKILL);
+      future = rig_call (rig, "pid", NULL);
+      fixture_run_until_done (future);
+      if (dray_future_get_state (future) == DRAY_FUTURE_SUCCEEDED)
+        g_assert_cmpuint (rig_expect_uint32 (future), !=, (guint32) pid);
+      else
+        rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*signal 9*");
+    }
+}
+
+/* Words that are none */
+
+static void
+test_protocol (Rig *rig, gconstpointer data)
+{
+  static const char *const functions[] = { "garbage", "oversized", "wrong-id" };
+
+  g_test_summary ("A worker that sends what is no message, or none of its, is ended, and its task "
+                  "fails with a protocol error.");
+
+  rig_start (rig, 1);
+  for (gsize i = 0; i < G_N_ELEMENTS (functions); i++)
+    {
+      int pid = rig_ask_pid (rig);
+      g_autoptr (DrayFuture) future = rig_call (rig, functions[i], NULL);
+
+      rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, "*“misbehaving-worker”*");
+      g_assert_true (fixture_process_is_gone (pid));
+      g_assert_cmpint (rig_ask_pid (rig), !=, pid);
+    }
+}
+
+static void
+test_half_frame (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A worker that ends in the middle of a message has died.");
+
+  rig_start (rig, 1);
+  rig_ask_pid (rig);
+  future = rig_call (rig, "half-frame", NULL);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*status 0*");
+  rig_ask_pid (rig);
+}
+
+static void
+test_print (Rig *rig, gconstpointer data)
+{
+  int pid;
+
+  g_test_summary ("What a function prints to standard output harms nobody.");
+
+  rig_start (rig, 1);
+  pid = rig_ask_pid (rig);
+  for (int i = 0; i < 10; i++)
+    {
+      g_autoptr (DrayFuture) future = rig_call (rig, "print", NULL);
+
+      rig_expect_text (future, "()");
+    }
+  g_assert_cmpint (rig_ask_pid (rig), ==, pid);
+}
+
+/* Last words */
+
+static void
+test_last_words (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) spoken = NULL;
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("The last lines of standard error are in the message, as valid text.");
+
+  rig_start (rig, 1);
+  spoken = rig_call (rig, "stderr", "(s)", "first\nout of \033[1mcheese\033[0m\n");
+  rig_expect_text (spoken, "()");
+  future = rig_call (rig, "raise", "(i)", SIGABRT);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*signal 6*\n*first\n*cheese*");
+}
+
+static void
+test_many_last_words (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) spoken = NULL;
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("However much a worker writes there, it is not held up, and little is kept.");
+
+  rig_start (rig, 1);
+  spoken = rig_call (rig, "stderr", "(u)", 8 * 1024 * 1024);
+  rig_expect_text (spoken, "()");
+  future = rig_call (rig, "exit", "(i)", 1);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, NULL);
+  g_assert_null (dray_future_dup_result (future, &error));
+  g_assert_cmpuint (strlen (error->message), <, 8 * 1024);
+  g_assert_true (g_utf8_validate (error->message, -1, NULL));
+}
+
+/* Memory */
+
+static void
+test_hog (Rig *rig, gconstpointer data)
+{
+  const char *prefix[] = { "sh", "-c", "ulimit -v 2000000; exec \"$@\"", "sh", NULL };
+  DrayLauncher *launcher = rig_new_launcher (NULL);
+  g_autoptr (DrayFuture) modest = NULL;
+  g_autoptr (DrayFuture) greedy = NULL;
+
+#ifdef __SANITIZE_ADDRESS__
+  g_test_skip ("AddressSanitizer needs more address space than any limit allows");
+  g_object_unref (launcher);
+  return;
+#endif
+
+  g_test_summary ("A worker may be limited by its prefix: the task that wants more memory fails, and "
+                  "that is all.");
+
+  dray_launcher_set_prefix (launcher, prefix);
+  rig_start_with (rig, launcher, 1);
+  modest = rig_call (rig, "hog", "(u)", 50);
+  g_assert_cmpuint (rig_expect_uint32 (modest), ==, 50);
+  greedy = rig_call (rig, "hog", "(u)", 3000);
+  rig_expect_error (greedy, G_IO_ERROR, G_IO_ERROR_NO_SPACE, NULL);
+  rig_ask_pid (rig);
+}
+
+/* Among others */
+
+static void
+test_poison (Rig *rig, gconstpointer data)
+{
+  const guint n_tasks = 1000;
+  g_autoptr (GPtrArray) futures = new_futures ();
+
+  g_test_summary ("One task among a thousand crashes its worker: the others notice nothing.");
+
+  rig_start (rig, 2);
+  for (guint i = 0; i < n_tasks; i++)
+    g_ptr_array_add (futures, i == n_tasks / 2 ? rig_call (rig, "raise", "(i)", SIGSEGV)
+                                               : rig_call (rig, "attempt", NULL));
+  for (guint i = 0; i < n_tasks; i++)
+    {
+      if (i == n_tasks / 2)
+        rig_expect_error (futures->pdata[i], DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*signal 11*");
+      else
+        g_assert_cmpuint (rig_expect_uint32 (futures->pdata[i]), ==, 1);
+    }
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
+  g_assert_cmpuint (rig_get_count (rig, failed), ==, 1);
+}
+
+/* Retries */
+
+static void
+test_retried (Rig *rig, gconstpointer data)
+{
+  DrayTask *task = rig_new_task ("old-attempt", NULL);
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A task with retries is run again when its worker dies; what is said about the "
+                  "attempt before is not heard.");
+
+  rig_start (rig, 1);
+  dray_task_set_max_retries (task, 1);
+  future = rig_submit (rig, task);
+  rig_expect_text (future, "'new'");
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, 1);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
+  g_assert_cmpuint (rig_get_count (rig, items), ==, 0);
+}
+
+static void
+test_retries_used_up (Rig *rig, gconstpointer data)
+{
+  static const char *const functions[] = { "exit", "garbage", "raise" };
+  static const char *const arguments[] = { "(7,)", NULL, "(9,)" };
+
+  g_test_summary ("A task that kills its workers fails when its retries are used up.");
+
+  rig_start (rig, 1);
+  for (guint i = 0; i < G_N_ELEMENTS (functions); i++)
+    {
+      DrayTask *task = rig_new_task (functions[i], arguments[i]);
+      g_autoptr (DrayFuture) future = NULL;
+
+      rig_ask_pid (rig);
+      dray_task_set_max_retries (task, 2);
+      future = rig_submit (rig, task);
+      rig_expect_error (future, DRAY_ERROR,
+                        i == 1 ? DRAY_ERROR_PROTOCOL : DRAY_ERROR_WORKER_DIED, NULL);
+      g_assert_cmpuint (rig_get_count (rig, retried), ==, 2 * (i + 1));
+      g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 3 * (i + 1));
+    }
+}
+
+static void
+test_errors_are_not_retried (Rig *rig, gconstpointer data)
+{
+  DrayTask *task = rig_new_task ("fail", "('g-io-error-quark', 0, 'No')");
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A task that fails in good order is not run again.");
+
+  rig_start (rig, 1);
+  dray_task_set_max_retries (task, 5);
+  future = rig_submit (rig, task);
+  rig_expect_error (future, G_IO_ERROR, G_IO_ERROR_FAILED, "No");
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  rig_add ("/crashes/exits", NULL, test_exits);
+  rig_add ("/crashes/signals", NULL, test_signals);
+  rig_add ("/crashes/killed", NULL, test_killed_from_outside);
+  rig_add ("/crashes/killed/idle", NULL, test_killed_while_idle);
+  rig_add ("/crashes/protocol", NULL, test_protocol);
+  rig_add ("/crashes/half-frame", NULL, test_half_frame);
+  rig_add ("/crashes/print", NULL, test_print);
+  rig_add ("/crashes/last-words", NULL, test_last_words);
+  rig_add ("/crashes/last-words/many", NULL, test_many_last_words);
+  rig_add ("/crashes/hog", NULL, test_hog);
+  rig_add ("/crashes/poison", NULL, test_poison);
+  rig_add ("/crashes/retries", NULL, test_retried);
+  rig_add ("/crashes/retries/used-up", NULL, test_retries_used_up);
+  rig_add ("/crashes/retries/errors", NULL, test_errors_are_not_retried);
+
+  return g_test_run ();
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "child-harness.h"
+
+#include "dray-error.h"
+
+#include <glib/gstdio.h>
+#include <spawn.h>
+#include <stdio.h>
+
+/* Real children, on the real I/O thread: what they are given, and what can't be started. */
+
+/* Starts this program as a host whose standard descriptors are not what they were. */
+#define ARRANGED_ARGUMENT "--with-descriptors"
+
+static void
+test_pipes (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("The child reads and writes what it was given; the caller keeps its own.");
+
+  g_autoptr (GError) error = NULL;
+  g_auto (Process) process
+      = PROCESS (harness, "sh", "-c", "cat; echo problem >&2; echo fine >&3");
+  g_autofree char *output = NULL;
+  g_autofree char *errors = NULL;
+  g_autofree char *status = NULL;
+  int input_pipe[2], error_pipe[2], status_pipe[2];
+
+  g_unix_open_pipe (input_pipe, FD_CLOEXEC, &error);
+  g_unix_open_pipe (error_pipe, FD_CLOEXEC, &error);
+  g_unix_open_pipe (status_pipe, FD_CLOEXEC, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (write (input_pipe[1], "hello", 5), ==, 5);
+  close (input_pipe[1]);
+  process.spawn.stdin_fd = input_pipe[0];
+  process.spawn.stderr_fd = error_pipe[1];
+  process.spawn.status_fd = status_pipe[1];
+
+  output = run (&process);
+  g_assert_cmpint (close (input_pipe[0]), ==, 0);
+  g_assert_cmpint (close (error_pipe[1]), ==, 0);
+  g_assert_cmpint (close (status_pipe[1]), ==, 0);
+  errors = read_all (error_pipe[0]);
+  status = read_all (status_pipe[0]);
+  g_assert_cmpstr (output, ==, "hello");
+  g_assert_cmpstr (errors, ==, "problem\n");
+  g_assert_cmpstr (status, ==, "fine\n");
+}
+
+/* Says where the first descriptors of the shell lead to. */
+#define DESCRIPTORS_SCRIPT                                                                        \
+  "for n in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do"                                         \
+  "  test ! -e /proc/$$/fd/$n || echo $n $(readlink /proc/$$/fd/$n);"                             \
+  "done"
+
+static void
+test_nothing_else (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("Nothing that this program has open is open in the child, close-on-exec or "
+                  "not, and what was not given is /dev/null.");
+
+  g_auto (Process) process = PROCESS (harness, "sh", "-c", DESCRIPTORS_SCRIPT);
+  g_autofree char *output = NULL;
+  int leaked[10];
+
+  for (guint i = 0; i < G_N_ELEMENTS (leaked); i++)
+    leaked[i] = open ("/dev/zero", i % 2 == 0 ? O_RDONLY : O_RDONLY | O_CLOEXEC);
+
+  output = run (&process);
+  g_assert_true (g_str_has_prefix (output, "0 /dev/null\n1 pipe:["));
+  g_assert_true (g_str_has_suffix (output, "]\n2 /dev/null\n"));
+
+  for (guint i = 0; i < G_N_ELEMENTS (leaked); i++)
+    close (leaked[i]);
+}
+
+/* In a program that has nothing else to lose: arranges its first descriptors, and has a child
+ * say, in a file, what it got. @how has a letter for each of the four: 'z', 'f' or 'n' for a
+ * device, '-' for closed; and four more for which of them the child gets, a digit or '-'. */
+static int
+be_arranged (const char *how, const char *file)
+{
+  static const char script[]
+      = "exec 9>\"$0\"; for n in 0 1 2 3; do"
+        "  test ! -e /proc/$$/fd/$n || echo $n $(readlink /proc/$$/fd/$n) >&9;"
+        "done";
+  Harness harness = { 0 };
+  int given[4];
+
+  for (int i = 0; i < 4; i++)
+    {
+      const char *device = how[i] == 'z' ? "/dev/zero" : how[i] == 'f' ? "/dev/full" : "/dev/null";
+      int fd = open (device, O_RDWR | O_CLOEXEC);
+
+      if (fd != i)
+        {
+          dup2 (fd, i);
+          close (fd);
+        }
+      given[i] = how[i + 4] == '-' ? -1 : how[i + 4] - '0';
+    }
+  for (int i = 0; i < 4; i++)
+    if (how[i] == '-')
+      close (i);
+
+  harness_init (&harness);
+
+  Process process = PROCESS (&harness, "sh", "-c", script, file);
+
+  process.spawn.stdin_fd = given[0];
+  process.spawn.stdout_fd = given[1];
+  process.spawn.stderr_fd = given[2];
+  process.spawn.status_fd = given[3];
+  start (&process);
+  wait_for_exit (&process);
+  return process.end.exit_status;
+}
+
+static void
+test_arranged (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("Descriptors that lie in each other's way, as in a host that has closed its "
+                  "standard ones, are sorted out.");
+
+  static const struct
+  {
+    const char *how;
+    const char *expected;
+  } table[] = {
+    { "zfnz0123", "0 /dev/zero\n1 /dev/full\n2 /dev/null\n3 /dev/zero\n" },
+    { "zfnz3210", "0 /dev/zero\n1 /dev/null\n2 /dev/full\n3 /dev/zero\n" },
+    { "zfzf1032", "0 /dev/full\n1 /dev/zero\n2 /dev/full\n3 /dev/zero\n" },
+    { "zffz1200", "0 /dev/full\n1 /dev/full\n2 /dev/zero\n3 /dev/zero\n" },
+    { "zfff---0", "0 /dev/null\n1 /dev/null\n2 /dev/null\n3 /dev/zero\n" },
+    { "zfff-00-", "0 /dev/null\n1 /dev/zero\n2 /dev/zero\n" },
+    { "--------", "0 /dev/null\n1 /dev/null\n2 /dev/null\n" },
+    { "---f333-", "0 /dev/full\n1 /dev/full\n2 /dev/full\n" },
+  };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *file = NULL;
+
+  g_assert_cmpint (close (g_file_open_tmp ("dray-test-XXXXXX", &file, &error)), ==, 0);
+  g_assert_no_error (error);
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      const char *const argv[] = { self, ARRANGED_ARGUMENT, table[i].how, file, NULL };
+      g_autofree char *contents = NULL;
+      int status = -1;
+
+      g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, NULL, &status,
+                    &error);
+      g_assert_no_error (error);
+      g_assert_cmpint (status, ==, 0);
+      g_file_get_contents (file, &contents, NULL, &error);
+      g_assert_no_error (error);
+      g_assert_cmpstr (contents, ==, table[i].expected);
+    }
+  g_unlink (file);
+}
+
+static void
+test_signals (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("No signal is blocked or ignored in the child, whatever the I/O thread blocks "
+                  "and the host ignores.");
+
+  g_auto (Process) process
+      = PROCESS (harness, "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status");
+  g_autofree char *output = NULL;
+
+  signal (SIGPIPE, SIG_IGN);
+  signal (SIGUSR1, SIG_IGN);
+  output = run (&process);
+  signal (SIGPIPE, SIG_DFL);
+  signal (SIGUSR1, SIG_DFL);
+
+  unsigned long long blocked = G_MAXUINT64;
+  unsigned long long ignored = G_MAXUINT64;
+
+  g_assert_cmpint (sscanf (output, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), ==, 2);
+  g_assert_cmphex (blocked, ==, 0);
+  /* The C library has two for itself, right before the first that is for programs, and ignores
+   * them in what it spawns. */
+  g_assert_cmphex (ignored & ~(3ULL << 31), ==, 0);
+}
+
+static void
+test_group (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("The child leads a process group of its own.");
+
+  g_auto (Process) process
+      = PROCESS (harness, "sh", "-c", "cut -d ' ' -f 1,4,5 /proc/$$/stat");
+  g_autofree char *output = run (&process);
+  g_autofree char *expected
+      = g_strdup_printf ("%d %d %d\n", process.pid, (int) getpid (), process.pid);
+
+  g_assert_cmpstr (output, ==, expected);
+}
+
+static void
+test_directory (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("The child starts in its directory, from where a program is looked for that is "
+                  "named by a relative path.");
+
+  g_auto (Process) named = PROCESS (harness, "pwd", "-P");
+  g_auto (Process) relative = PROCESS (harness, "../bin/env", "pwd");
+  g_auto (Process) own = PROCESS (harness, "pwd", "-P");
+  g_autofree char *before = g_get_current_dir ();
+  g_autofree char *after = NULL;
+  g_autofree char *named_output = NULL;
+  g_autofree char *relative_output = NULL;
+  g_autofree char *own_output = NULL;
+
+  named.spawn.directory = "/proc/self/..";
+  named_output = run (&named);
+  g_assert_cmpstr (named_output, ==, "/proc\n");
+
+  relative.spawn.directory = "/usr/share";
+  relative_output = run (&relative);
+  g_assert_cmpstr (relative_output, ==, "/usr/share\n");
+
+  own_output = run (&own);
+  g_strchomp (own_output);
+  g_assert_cmpstr (own_output, ==, before);
+  after = g_get_current_dir ();
+  g_assert_cmpstr (after, ==, before);
+}
+
+static void
+test_environment (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("The environment is what was given, or the host's; the program is searched in "
+                  "the host's PATH in either case.");
+
+  const char *const environment[] = { "PATH=/nowhere", "A=1", NULL };
+  g_auto (Process) given = PROCESS (harness, "env");
+  g_auto (Process) inherited = PROCESS (harness, "env");
+  g_autofree char *given_output = NULL;
+  g_autofree char *inherited_output = NULL;
+
+  given.spawn.environment = environment;
+  given_output = run (&given);
+  g_assert_cmpstr (given_output, ==, "PATH=/nowhere\nA=1\n");
+
+  inherited_output = run (&inherited);
+  g_assert_nonnull (strstr (inherited_output, "DRAY_TEST_VARIABLE=here\n"));
+}
+
+/* Under Valgrind a child has memory of its own from the first, and posix_spawn() can't tell why
+ * it exits. */
+static gboolean
+spawn_tells_errors (void)
+{
+  char program[] = "/no/such/program";
+  char *const argv[] = { program, NULL };
+  pid_t pid;
+
+  if (posix_spawn (&pid, program, NULL, NULL, argv, environ) != 0)
+    return TRUE;
+
+  g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
+  return FALSE;
+}
+
+static void
+test_errors (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("What can't be started is an error that names the program, and the folder if "
+                  "it is at fault; nothing is left behind.");
+
+  static const struct
+  {
+    const char *program;
+    const char *directory;
+    const char *message;
+  } table[] = {
+    { "dray-no-such-program", NULL,
+      "Could not start “dray-no-such-program”: No such file or directory" },
+    { "/no/such/program", NULL,
+      "Could not start “/no/such/program”: No such file or directory" },
+    { "/proc/self/status", NULL, "Could not start “/proc/self/status”: Permission denied" },
+    { "/no/such/program", "/tmp",
+      "Could not start “/no/such/program”: No such file or directory" },
+    { "true", "/no/such/folder",
+      "Could not start “true” in the folder “/no/such/folder”: No such file or directory" },
+    { "true", "/dev/null",
+      "Could not start “true” in the folder “/dev/null”: Not a directory" },
+    { "/no/such/program", "/no/such/folder",
+      "Could not start “/no/such/program” in the folder “/no/such/folder”: "
+      "No such file or directory" },
+  };
+
+  if (!spawn_tells_errors ())
+    {
+      g_test_skip ("posix_spawn() does not tell errors here");
+      return;
+    }
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      g_auto (Process) process = PROCESS (harness, table[i].program);
+
+      process.spawn.directory = table[i].directory;
+      run_on_io_thread (harness, spawn_job, &process);
+      g_assert_null (process.child);
+      g_assert_error (process.error, DRAY_ERROR, DRAY_ERROR_LAUNCH);
+      g_assert_cmpstr (process.error->message, ==, table[i].message);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  if (argc == 4 && g_str_equal (argv[1], ARRANGED_ARGUMENT))
+    return be_arranged (argv[2], argv[3]);
+
+  /* Before there is any thread: see test_environment(). */
+  g_setenv ("DRAY_TEST_VARIABLE", "here", TRUE);
+  g_test_init (&argc, &argv, NULL);
+
+#define ADD(name, test)                                                                           \
+  g_test_add ("/child-spawn/" name, Harness, NULL, harness_set_up, test, harness_tear_down)
+
+  ADD ("pipes", test_pipes);
+  ADD ("nothing-else", test_nothing_else);
+  ADD ("arranged", test_arranged);
+  ADD ("signals", test_signals);
+  ADD ("group", test_group);
+  ADD ("directory", test_directory);
+  ADD ("environment", test_environment);
+  ADD ("errors", test_errors);
+
+  return g_test_run ();
+}
