@@ -57,6 +57,8 @@ run_unattended (DemoApplication *self, GFile *folder)
 {
   DemoWindow *window = new_window (self);
 
+  /* Unless it is told otherwise: the window may be closed before the end. */
+  self->status = 1;
   self->supervisor = demo_unattended_new (
     window, self->screenshot != NULL ? self->screenshot : DEFAULT_SCREENSHOT, (guint) self->n_kills,
     supervised_cb, self);

@@ -6,8 +6,8 @@
 
 #include <glib/gi18n.h>
 
-#include "picture.h"
 #include "describe.h"
+#include "picture.h"
 
 typedef enum
 {
@@ -53,17 +53,19 @@ typedef struct
 
 G_DEFINE_TYPE (DemoDetailPane, demo_detail_pane, GTK_TYPE_STACK)
 
+/* clang-format off */
 static const char *const fact_titles[N_FACTS] = {
   [FACT_TYPE] = N_ ("Type"),
-    [FACT_SIZE] = N_ ("Size"),
-      [FACT_MODIFIED] = N_ ("Modified"),
-        [FACT_ENCODING] = N_ ("Encoding"),
-          [FACT_LINES] = N_ ("Lines"),
-            [FACT_WORDS] = N_ ("Words"),
-              [FACT_DIMENSIONS] = N_ ("Dimensions"),
-                [FACT_ENTRIES] = N_ ("Entries"),
-                                     [FACT_SHA256] = N_ ("SHA-256"),
-                                     };
+  [FACT_SIZE] = N_ ("Size"),
+  [FACT_MODIFIED] = N_ ("Modified"),
+  [FACT_ENCODING] = N_ ("Encoding"),
+  [FACT_LINES] = N_ ("Lines"),
+  [FACT_WORDS] = N_ ("Words"),
+  [FACT_DIMENSIONS] = N_ ("Dimensions"),
+  [FACT_ENTRIES] = N_ ("Entries"),
+  [FACT_SHA256] = N_ ("SHA-256"),
+};
+/* clang-format on */
 
 static const char *const kind_icons[DEMO_N_KINDS] = {
   [DEMO_KIND_OTHER] = "application-x-generic", [DEMO_KIND_TEXT] = "text-x-generic",

@@ -14,6 +14,7 @@
 enum
 {
   SIGNAL_ARRANGED,
+  SIGNAL_TOLD,
   N_SIGNALS
 };
 static guint signals[N_SIGNALS];
@@ -62,6 +63,7 @@ tell_cb (gpointer user_data)
         return G_SOURCE_CONTINUE;
     }
   self->tell_source_id = 0;
+  g_signal_emit (self, signals[SIGNAL_TOLD], 0);
   return G_SOURCE_REMOVE;
 }
 
@@ -146,6 +148,8 @@ demo_file_model_class_init (DemoFileModelClass *klass)
 
   signals[SIGNAL_ARRANGED] = g_signal_new ("arranged", DEMO_TYPE_FILE_MODEL, G_SIGNAL_RUN_LAST, 0,
                                            NULL, NULL, NULL, G_TYPE_NONE, 1, G_TYPE_BOOLEAN);
+  signals[SIGNAL_TOLD] = g_signal_new ("told", DEMO_TYPE_FILE_MODEL, G_SIGNAL_RUN_LAST, 0, NULL,
+                                       NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void

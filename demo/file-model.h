@@ -35,7 +35,8 @@ G_DECLARE_FINAL_TYPE (DemoFileModel, demo_file_model, DEMO, FILE_MODEL, GObject)
 
 /* Signals:
  *   "arranged" (gboolean anew): rows say something else than before; anew, if that is because
- *     something else was asked for, and not just because of files that came meanwhile */
+ *     something else was asked for, and not just because of files that came meanwhile
+ *   "told" (): the view knows of all rows */
 DemoFileModel *demo_file_model_new (void);
 
 /* @icons: DEMO_N_KINDS surfaces, and one more for files that could not be read. */

@@ -8,7 +8,7 @@
 
 /* Files live in blocks that never move; the table of blocks has its full size from the start, for
  * the same reason. */
-#define FILES_PER_BLOCK 1024
+#define FILES_PER_BLOCK 4096
 #define MAX_BLOCKS 16384
 
 struct _DemoFileStore

@@ -143,6 +143,14 @@ arranged_cb (DemoFileView *self, gboolean anew)
   restore_selection (self);
 }
 
+/* The file that is selected may be in a row that came only now. */
+static void
+told_cb (DemoFileView *self)
+{
+  if (self->has_selected && gtk_tree_selection_count_selected_rows (self->selection) == 0)
+    restore_selection (self);
+}
+
 /* Sorting: a click sorts up, another one down, and a third one not at all. */
 
 static void
@@ -265,6 +273,7 @@ demo_file_view_init (DemoFileView *self)
 
   self->model = demo_file_model_new ();
   g_signal_connect_swapped (self->model, "arranged", G_CALLBACK (arranged_cb), self);
+  g_signal_connect_swapped (self->model, "told", G_CALLBACK (told_cb), self);
   g_signal_connect_swapped (self->selection, "changed", G_CALLBACK (selection_changed_cb), self);
   gtk_tree_view_set_model (self->tree, GTK_TREE_MODEL (self->model));
 

@@ -140,6 +140,16 @@ demo_files_page_set_property (GObject *object, guint id, const GValue *value, GP
   demo_files_page_set_searching (DEMO_FILES_PAGE (object), g_value_get_boolean (value));
 }
 
+/* The search bar gives the focus to its entry some moments before the entry is shown, and a key that
+ * is released meanwhile would meet an entry that is not realized. */
+static void
+demo_files_page_map (GtkWidget *widget)
+{
+  GTK_WIDGET_CLASS (demo_files_page_parent_class)->map (widget);
+
+  gtk_widget_realize (GTK_WIDGET (DEMO_FILES_PAGE (widget)->search_entry));
+}
+
 static void
 demo_files_page_dispose (GObject *object)
 {
@@ -165,6 +175,7 @@ demo_files_page_class_init (DemoFilesPageClass *klass)
   object_class->get_property = demo_files_page_get_property;
   object_class->set_property = demo_files_page_set_property;
   object_class->dispose = demo_files_page_dispose;
+  widget_class->map = demo_files_page_map;
 
   properties[PROP_SEARCHING] = g_param_spec_boolean ("searching", NULL, NULL, FALSE,
                                                      G_PARAM_READWRITE | G_PARAM_EXPLICIT_NOTIFY

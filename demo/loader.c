@@ -280,7 +280,7 @@ demo_loader_set_paused (DemoLoader *self, gboolean paused)
   set_state (self, paused ? DEMO_LOADER_PAUSED : DEMO_LOADER_LOADING);
 }
 
-/* What was asked for is taken back; what a worker has begun it may end. */
+/* What was asked for is taken back, and what has begun is asked to stop. */
 void
 demo_loader_cancel (DemoLoader *self)
 {

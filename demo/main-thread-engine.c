@@ -8,16 +8,15 @@ struct _DemoMainThreadEngine
 {
   GObject parent_instance;
 
-  GQueue tasks; /* of (owned) GTask, whose data is the path; its tag says what to do */
+  GQueue tasks; /* of (owned) GTask, whose data is a Work */
   gboolean paused;
   guint source_id;
 };
 
-/* What a listing needs more than a reading. */
 typedef struct
 {
-  char *path; /* (owned) */
-  DemoNamesFunc names;
+  char *path;          /* (owned) */
+  DemoNamesFunc names; /* (nullable): of a listing; NULL if it is a file that is to be read */
   gpointer names_data;
 } Work;
 

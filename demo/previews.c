@@ -109,8 +109,7 @@ demo_previews_add (DemoPreviews *self, guint index, GVariant *preview)
   g_queue_push_head (&self->queue, entry);
   g_hash_table_insert (self->links, GUINT_TO_POINTER (index), self->queue.head);
 
-  while (self->queue.length > 1
-         && (self->n_bytes > MAX_BYTES || self->queue.length > MAX_PREVIEWS))
+  while (self->queue.length > 1 && (self->n_bytes > MAX_BYTES || self->queue.length > MAX_PREVIEWS))
     drop (self, self->queue.tail);
 }
 

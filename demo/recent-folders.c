@@ -183,8 +183,16 @@ demo_recent_folders_is_loaded (DemoRecentFolders *self)
   return self->loaded;
 }
 
-GMenuModel *
-demo_recent_folders_get_menu (DemoRecentFolders *self)
+static void
+menu_changed_cb (GMenuModel *menu, int position, int n_removed, int n_added, GtkWidget *button)
 {
-  return G_MENU_MODEL (self->menu);
+  gtk_widget_set_sensitive (button, g_menu_model_get_n_items (menu) > 0);
+}
+
+void
+demo_recent_folders_fill_button (DemoRecentFolders *self, GtkMenuButton *button)
+{
+  gtk_menu_button_set_menu_model (button, G_MENU_MODEL (self->menu));
+  g_signal_connect_object (self->menu, "items-changed", G_CALLBACK (menu_changed_cb), button, 0);
+  menu_changed_cb (G_MENU_MODEL (self->menu), 0, 0, 0, GTK_WIDGET (button));
 }

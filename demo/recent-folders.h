@@ -4,7 +4,7 @@
 
 /* The folders that were opened last, in a menu, and in a file between two runs of the program. */
 
-#include <gio/gio.h>
+#include <gtk/gtk.h>
 
 G_BEGIN_DECLS
 
@@ -18,7 +18,7 @@ void demo_recent_folders_add (DemoRecentFolders *self, const char *path);
 /* (transfer none) (nullable): the path of the one that was opened last */
 const char *demo_recent_folders_get_newest (DemoRecentFolders *self);
 gboolean demo_recent_folders_is_loaded (DemoRecentFolders *self);
-/* Its items activate win.open-folder with the path. */
-GMenuModel *demo_recent_folders_get_menu (DemoRecentFolders *self);
+/* Gives @button a menu whose items activate win.open-folder with the path. */
+void demo_recent_folders_fill_button (DemoRecentFolders *self, GtkMenuButton *button);
 
 G_END_DECLS

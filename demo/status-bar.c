@@ -6,8 +6,8 @@
 
 #include <glib/gi18n.h>
 
-#include "loop-meter.h"
 #include "describe.h"
+#include "loop-meter.h"
 
 /* The rate is that of the last two seconds. */
 #define N_SAMPLES 20

@@ -34,7 +34,16 @@ struct _DemoUnattended
 static void
 print_line (const char *label, const char *value)
 {
-  glong width = g_utf8_strlen (label, -1);
+  glong width = 0;
+
+  /* In columns of a terminal, of which a Chinese or Japanese character takes two. */
+  for (const char *p = label; *p != '\0'; p = g_utf8_next_char (p))
+    {
+      gunichar character = g_utf8_get_char (p);
+
+      if (!g_unichar_iszerowidth (character))
+        width += g_unichar_iswide (character) ? 2 : 1;
+    }
 
   g_print ("%s%*s  %s\n", label, (int) MAX (0, 34 - width), "", value);
 }

@@ -220,14 +220,6 @@ key_press_cb (DemoWindow *self, GdkEventKey *event)
 }
 
 static void
-recent_changed_cb (DemoWindow *self)
-{
-  GMenuModel *menu = demo_recent_folders_get_menu (self->recent);
-
-  gtk_widget_set_sensitive (GTK_WIDGET (self->recent_button), g_menu_model_get_n_items (menu) > 0);
-}
-
-static void
 pause_toggled_cb (DemoWindow *self)
 {
   g_action_group_activate_action (G_ACTION_GROUP (self), "pause", NULL);
@@ -328,17 +320,7 @@ demo_window_new (GtkApplication *application, DemoRecentFolders *recent)
 
   g_set_object (&self->recent, recent);
   if (recent != NULL)
-    {
-      GMenuModel *menu = demo_recent_folders_get_menu (recent);
-
-      gtk_menu_button_set_menu_model (self->recent_button, menu);
-      g_signal_connect_object (menu,
-                               "items-changed",
-                               G_CALLBACK (recent_changed_cb),
-                               self,
-                               G_CONNECT_SWAPPED);
-      recent_changed_cb (self);
-    }
+    demo_recent_folders_fill_button (recent, self->recent_button);
   return self;
 }
 

@@ -14,7 +14,9 @@
 
 #include "content.h"
 
+/* clang-format off */
 G_DEFINE_QUARK (demo-reader-error-quark, demo_reader_error)
+/* clang-format on */
 
 /* One file on its way through the reader. */
 typedef struct

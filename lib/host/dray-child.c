@@ -200,7 +200,7 @@ check_directory (const char *directory)
 static void
 set_spawn_error (GError **error, const DraySpawn *spawn, int saved_errno)
 {
-  g_autofree char *program = g_filename_display_name (spawn->argv[0]);
+  g_autofree char *program = NULL;
   gboolean about_a_path = saved_errno == ENOENT || saved_errno == ENOTDIR || saved_errno == EACCES
                           || saved_errno == ELOOP || saved_errno == ENAMETOOLONG;
   int reason = 0;
@@ -209,6 +209,10 @@ set_spawn_error (GError **error, const DraySpawn *spawn, int saved_errno)
   if (about_a_path && spawn->directory != NULL)
     reason = check_directory (spawn->directory);
 
+  /* Where something is wrong with the file, it is the one that was to be executed. */
+  program = g_filename_display_name (spawn->name == NULL || (about_a_path && reason == 0)
+                                       ? spawn->argv[0]
+                                       : spawn->name);
   if (reason != 0)
     {
       g_autofree char *directory = g_filename_display_name (spawn->directory);

@@ -24,6 +24,7 @@ typedef struct
 {
   const char *const *argv;        /* argv[0] is searched in the PATH of the host if it has no '/',
                                    * and, if it is relative, is looked for from @directory */
+  const char *name;               /* (nullable): what error messages call it, else argv[0] */
   const char *const *environment; /* (nullable): NULL is the host's own */
   const char *directory;          /* (nullable) */
   int stdin_fd;                   /* each becomes the child's 0, 1, 2; all others are closed there. */

@@ -288,13 +288,16 @@ static gboolean
 start_process (DrayCommand *self, GError **error)
 {
   DrayTask *task = self->ticket->task;
+  const char *const *environment = dray_task_get_environment (task);
   g_auto (GStrv) argv = dray_launch_helper_argv (dray_task_get_argv (task));
   g_autoptr (GError) reason = NULL;
   int status_pipe[2];
   gboolean started;
   DraySpawn spawn = {
     .argv = (const char *const *) argv,
-    .environment = dray_task_get_environment (task),
+    .name = dray_task_get_argv (task)[0],
+    .environment = environment != NULL ? environment
+                                       : (const char *const *) self->pool->environment,
     .directory = dray_task_get_directory (task),
     .stdin_fd = dray_task_get_input_fd (task),
   };

@@ -363,16 +363,19 @@ dray_delivery_remove_ticket_locked (DrayDelivery *self, DrayTicket *ticket)
   return TRUE;
 }
 
-void
+gboolean
 dray_delivery_add_notice_locked (DrayDelivery *self, DrayNotice *notice)
 {
-  if (notice->queued || self->source == NULL)
-    return;
+  if (self->source == NULL)
+    return FALSE;
+  if (notice->queued)
+    return TRUE;
 
   notice->queued = TRUE;
   notice->link.data = notice;
   g_queue_push_tail_link (notice->last ? &self->last_notices : &self->notices, &notice->link);
   arm_locked (self);
+  return TRUE;
 }
 
 gboolean

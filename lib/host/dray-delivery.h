@@ -46,8 +46,8 @@ DrayDelivery *dray_delivery_find_locked (DrayPool *pool);
 void dray_delivery_add_ticket_locked (DrayDelivery *self, DrayTicket *ticket);
 /* Whether it was there; then the caller owns the queue's reference. */
 gboolean dray_delivery_remove_ticket_locked (DrayDelivery *self, DrayTicket *ticket);
-/* A notice that is queued already stays where it is. */
-void dray_delivery_add_notice_locked (DrayDelivery *self, DrayNotice *notice);
+/* A notice that is queued already stays where it is. FALSE: the context is gone. */
+gboolean dray_delivery_add_notice_locked (DrayDelivery *self, DrayNotice *notice);
 gboolean dray_delivery_remove_notice_locked (DrayDelivery *self, DrayNotice *notice);
 /* The pool is closed, nothing will be added any more. Called without the lock. */
 void dray_delivery_close (DrayDelivery *self);

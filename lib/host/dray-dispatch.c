@@ -236,6 +236,16 @@ look_at_pending (DrayPool *self)
   return pending;
 }
 
+/* Workers that are on their way out have no slot any more, but take their time. There are never
+ * more of them than slots, however fast their successors are used up. */
+static gboolean
+waits_for_leaving_workers (DrayPool *self)
+{
+  guint n_staying = self->n_busy + self->n_starting + self->idle_workers.length;
+
+  return self->workers.length >= n_staying + self->now.max_workers;
+}
+
 static gboolean
 give_out_call (DrayPool *self, gsize n_calls)
 {
@@ -249,7 +259,7 @@ give_out_call (DrayPool *self, gsize n_calls)
 
   if (worker == NULL && has_slot)
     {
-      if (self->relaunch.io != NULL)
+      if (self->relaunch.io != NULL || waits_for_leaving_workers (self))
         return FALSE;
       start_worker (self);
       return TRUE;

@@ -20,6 +20,9 @@ dray_pool_new (DrayLaunchPlan *plan, const DrayPoolOptions *options)
 
   g_atomic_ref_count_init (&self->ref_count);
   self->plan = plan != NULL ? dray_launch_plan_ref (plan) : NULL;
+  /* Now, on a thread of the application's: later, on the I/O thread, somebody may just be changing
+   * it. */
+  self->environment = g_get_environ ();
   self->options = *options;
   self->now = *options;
   self->client.wake = dray_pool_wake_cb;
@@ -49,6 +52,7 @@ dray_pool_unref (DrayPool *self)
 
   g_assert (self->io == NULL && g_queue_is_empty (&self->workers));
   g_clear_pointer (&self->plan, dray_launch_plan_unref);
+  g_strfreev (self->environment);
   dray_pending_queue_free (self->calls);
   dray_pending_queue_free (self->commands);
   g_array_unref (self->kills);
@@ -166,48 +170,52 @@ enqueue_locked (DrayPool *self, DrayTicket *ticket, gboolean again)
   self->pending_bytes += task_size (ticket->task);
 }
 
+/* Its notice may be queued, again even while it is run. Returns whether it was waiting. */
+static gboolean
+leave_line_locked (DrayPool *self, DrayRoomWaiter *waiter)
+{
+  gboolean waited = waiter->waits;
+
+  if (waiter->waits)
+    g_queue_unlink (&self->room_waiters, &waiter->link);
+  waiter->waits = FALSE;
+  if (waiter->delivery != NULL
+      && dray_delivery_remove_notice_locked (waiter->delivery, &waiter->notice))
+    waited = TRUE;
+
+  return waited;
+}
+
 static void
 offer_room_locked (DrayPool *self)
 {
-  GList *link = self->room_waiters.head;
   DrayRoomWaiter *waiter;
 
-  if (link == NULL)
-    return;
-
-  waiter = link->data;
-  if (waiter->notice.queued || !has_room_locked (self, waiter->task))
-    return;
-
-  g_queue_unlink (&self->room_waiters, link);
-  dray_delivery_add_notice_locked (waiter->delivery, &waiter->notice);
+  while ((waiter = g_queue_peek_head (&self->room_waiters)) != NULL
+         && has_room_locked (self, waiter->task)
+         && !dray_delivery_add_notice_locked (waiter->delivery, &waiter->notice))
+    leave_line_locked (self, waiter); /* its main context is gone */
 }
 
-gboolean
-dray_pool_wait_for_room (DrayPool *self, DrayRoomWaiter *waiter)
+static gboolean
+has_to_wait_locked (DrayPool *self, DrayRoomWaiter *waiter)
 {
-  gboolean waits;
+  DrayRoomWaiter *first = g_queue_peek_head (&self->room_waiters);
 
-  gboolean again = waiter->delivery != NULL;
+  return !self->shutting_down
+         && ((first != NULL && first != waiter) || !has_room_locked (self, waiter->task));
+}
 
-  g_mutex_lock (&self->lock);
-  waits = !self->shutting_down
-          && (!has_room_locked (self, waiter->task)
-              || (!again && !g_queue_is_empty (&self->room_waiters)));
-  if (waits && again)
-    {
-      /* The room that it was offered was taken by somebody who did not wait. */
-      g_queue_push_head_link (&self->room_waiters, &waiter->link);
-    }
-  else if (waits)
-    {
-      waiter->link.data = waiter;
-      waiter->delivery = dray_delivery_get_locked (self);
-      g_queue_push_tail_link (&self->room_waiters, &waiter->link);
-    }
-  g_mutex_unlock (&self->lock);
+static void
+enter_line_locked (DrayPool *self, DrayRoomWaiter *waiter)
+{
+  if (waiter->waits)
+    return;
 
-  return waits;
+  waiter->waits = TRUE;
+  waiter->link.data = waiter;
+  waiter->delivery = dray_delivery_get_locked (self);
+  g_queue_push_tail_link (&self->room_waiters, &waiter->link);
 }
 
 gboolean
@@ -216,11 +224,7 @@ dray_pool_stop_waiting (DrayPool *self, DrayRoomWaiter *waiter)
   gboolean waited;
 
   g_mutex_lock (&self->lock);
-  waited = g_queue_find (&self->room_waiters, waiter) != NULL;
-  if (waited)
-    g_queue_unlink (&self->room_waiters, &waiter->link);
-  else
-    waited = dray_delivery_remove_notice_locked (waiter->delivery, &waiter->notice);
+  waited = leave_line_locked (self, waiter);
   offer_room_locked (self);
   g_mutex_unlock (&self->lock);
 
@@ -335,32 +339,58 @@ submit_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellable)
 
   dray_ticket_ref (ticket);
   enqueue_locked (self, ticket, FALSE);
-  offer_room_locked (self);
   dray_pool_wake_locked (self);
 }
 
-DrayFuture *
-dray_pool_submit (DrayPool *self, DrayTask *task, GCancellable *cancellable)
+/* NULL: @waiter (nullable) has to wait. */
+static DrayFuture *
+submit (DrayPool *self, DrayTask *task, GCancellable *cancellable, DrayRoomWaiter *waiter)
 {
   g_autoptr (DrayTicket) ticket = dray_ticket_new (self, task);
-  DrayFuture *future = dray_future_for_ticket (ticket);
-  gboolean closed;
+  g_autoptr (DrayFuture) future = dray_future_for_ticket (ticket);
+  gboolean closed, waits;
 
   dray_task_seal (task);
 
   g_mutex_lock (&self->lock);
-  ticket->id = ++self->last_ticket_id;
   ticket->delivery = dray_delivery_get_locked (self);
-  submit_locked (self, ticket, cancellable);
   closed = self->closed;
+  waits = waiter != NULL && has_to_wait_locked (self, waiter);
+  if (waits)
+    {
+      enter_line_locked (self, waiter);
+    }
+  else
+    {
+      ticket->id = ++self->last_ticket_id;
+      submit_locked (self, ticket, cancellable);
+      if (waiter != NULL)
+        leave_line_locked (self, waiter);
+      offer_room_locked (self);
+    }
   g_mutex_unlock (&self->lock);
+
+  if (waits)
+    return NULL;
 
   /* A closed pool keeps no delivery: that one goes as soon as it has told of the refusal. */
   if (closed)
     dray_delivery_close (ticket->delivery);
   if (cancellable != NULL)
     dray_ticket_set_cancellable (ticket, cancellable);
-  return future;
+  return g_steal_pointer (&future);
+}
+
+DrayFuture *
+dray_pool_submit (DrayPool *self, DrayTask *task, GCancellable *cancellable)
+{
+  return submit (self, task, cancellable, NULL);
+}
+
+DrayFuture *
+dray_pool_submit_with_room (DrayPool *self, DrayRoomWaiter *waiter, GCancellable *cancellable)
+{
+  return submit (self, waiter->task, cancellable, waiter);
 }
 
 /* --- Steering --- */
@@ -412,8 +442,9 @@ dray_pool_cancel_all (DrayPool *self)
 {
   g_autoptr (GPtrArray) tickets = dray_pool_list_open (self);
 
-  for (guint i = 0; i < tickets->len; i++)
-    dray_ticket_cancel (tickets->pdata[i]);
+  /* The last one first: else what is pending would start where what runs has ended. */
+  for (guint i = tickets->len; i > 0; i--)
+    dray_ticket_cancel (tickets->pdata[i - 1]);
 }
 
 /* --- Ending --- */
@@ -469,6 +500,7 @@ dismiss_room_waiters_locked (DrayPool *self)
     {
       DrayRoomWaiter *waiter = link->data;
 
+      waiter->waits = FALSE;
       dray_delivery_add_notice_locked (waiter->delivery, &waiter->notice);
     }
 }

@@ -56,6 +56,7 @@ struct _DrayPool
 
   /* set at construction */
   DrayLaunchPlan *plan; /* (owned) (nullable): none, commands only */
+  char **environment;   /* (owned): of commands that have none of their own */
   DrayIoClient client;
 
   GMutex lock;
@@ -110,13 +111,14 @@ typedef struct
   DrayDelivery *delivery; /* (owned) (nullable): set by dray_pool_shutdown() */
 } DrayCloseNotice;
 
-/* Queued in the main context of whoever waits to submit @task, when there may be room for it, or
- * when it is too late. */
+/* Queued in the main context of whoever waits to submit @task, when it is the first in the line and
+ * there is room for it, or when it is too late. It stays in the line until it has submitted. */
 typedef struct
 {
   DrayNotice notice;
   GList link;
-  DrayDelivery *delivery; /* (owned) (nullable): set by dray_pool_wait_for_room() */
+  gboolean waits;         /* it is in the line */
+  DrayDelivery *delivery; /* (owned) (nullable): set by dray_pool_submit_with_room() */
   DrayTask *task;         /* (owned) */
 } DrayRoomWaiter;
 
@@ -126,8 +128,11 @@ void dray_pool_unref (DrayPool *self);
 
 /* Any thread. */
 DrayFuture *dray_pool_submit (DrayPool *self, DrayTask *task, GCancellable *cancellable);
-/* FALSE: no need to wait, there is room, or there never will be. */
-gboolean dray_pool_wait_for_room (DrayPool *self, DrayRoomWaiter *waiter);
+/* NULL: there is no room, or others come first. Then @waiter is in the line, and its notice is run
+ * when it is worth another try. */
+DrayFuture *dray_pool_submit_with_room (DrayPool *self,
+                                        DrayRoomWaiter *waiter,
+                                        GCancellable *cancellable);
 /* Whether it was still waiting; then the caller owns it again. */
 gboolean dray_pool_stop_waiting (DrayPool *self, DrayRoomWaiter *waiter);
 void dray_pool_set_paused (DrayPool *self, gboolean paused);

@@ -366,7 +366,7 @@ dray_process_start (DrayProcess *self,
   if (reason->domain == DRAY_ERROR)
     g_propagate_error (error, g_steal_pointer (&reason));
   else
-    set_launch_error (error, spawn->argv[0], reason);
+    set_launch_error (error, spawn->name != NULL ? spawn->name : spawn->argv[0], reason);
   return FALSE;
 }
 

@@ -73,7 +73,8 @@ dray_task_get_directory (DrayTask *self)
  * dray_task_set_environment:
  * @self: a command
  * @environment: (nullable) (array zero-terminated=1) (element-type filename): strings of the
- *   form `NAME=VALUE`, or %NULL for the application's environment
+ *   form `NAME=VALUE`, or %NULL for the application's environment as it was when the executor was
+ *   made
  *
  * Sets the command's whole environment. To change only a part of it start from
  * [func@GLib.get_environ] and [func@GLib.environ_setenv].

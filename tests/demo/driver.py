@@ -36,6 +36,8 @@ def wait_for(what, condition, timeout=TIMEOUT):
     end = time.monotonic() + timeout
     while True:
         iterate()
+        if Demo.running is not None:
+            Demo.running.check_alive()
         try:
             value = condition()
         except GLib.Error:  # parts of the tree come and go
@@ -65,7 +67,10 @@ def is_showing(node):
 class Demo:
     """One run of the program."""
 
+    running = None  # the one that is expected to live
+
     def __init__(self, program, arguments, environment=None):
+        Demo.running = self
         self.process = subprocess.Popen(
             [program, *arguments], env={**os.environ, **(environment or {})}
         )
@@ -104,11 +109,13 @@ class Demo:
 
     def quit(self):
         """Asks the program to end, and returns its exit status."""
+        Demo.running = None
         self.application_actions.activate_action("quit", None)
         self.bus.flush_sync()
         return self.process.wait(TIMEOUT)
 
     def kill(self):
+        Demo.running = None
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -162,8 +169,7 @@ class Demo:
         )
 
     def click(self, node):
-        action = node.get_action_iface()
-        if not action.do_action(0):
+        if not Atspi.Action.do_action(node, 0):
             raise Failure(f"“{node.get_name()}” can't be clicked")
 
     # Keys
@@ -192,14 +198,14 @@ class Demo:
 
     def n_rows(self):
         table = self.table()
-        return table.get_table_iface().get_n_rows() if table is not None else 0
+        return Atspi.Table.get_n_rows(table) if table is not None else 0
 
     def cell(self, row, column):
-        node = self.table().get_table_iface().get_accessible_at(row, column)
+        node = Atspi.Table.get_accessible_at(self.table(), row, column)
         # A cell with an icon and a text is a container of both.
         texts = [node] + [node.get_child_at_index(i) for i in range(node.get_child_count())]
         for text in reversed(texts):
-            if text.get_text_iface() is not None:
+            if "Text" in text.get_interfaces():
                 return Atspi.Text.get_text(text, 0, -1)
         return node.get_name()
 
@@ -210,7 +216,7 @@ class Demo:
         return self.column(0).index(name)
 
     def select(self, row):
-        self.table().get_table_iface().add_row_selection(row)
+        Atspi.Table.add_row_selection(self.table(), row)
 
     # Pictures
 

@@ -30,6 +30,7 @@ MIXED = {
     "inner.txt": ("6 bytes", "1 line, ASCII"),
     "link.txt": ("22 bytes", "3 lines, ASCII"),
 }
+LARGE_SIZE = 32 * 1024 * 1024
 FAILED = ("broken.png", "broken.zip", "dangling", "fifo")
 
 
@@ -89,10 +90,15 @@ def make_mixed(folder):
     return str(root)
 
 
-def make_many(folder, n_files):
-    """Small texts, a hundred in each folder."""
+def make_many(folder, n_files, n_large=0):
+    """Small texts, a hundred in each folder; before them large files, which hold a reader up for a
+    while each, but take no room on the disk."""
     root = pathlib.Path(folder)
-    for i in range(n_files):
+    (root / "+large").mkdir(parents=True)
+    for i in range(n_large):
+        with open(root / "+large" / f"{i:02}", "wb") as file:
+            file.truncate(LARGE_SIZE)
+    for i in range(n_files - n_large):
         if i % 100 == 0:
             (root / f"{i // 100:04}").mkdir(parents=True)
         (root / f"{i // 100:04}" / f"{i:06}.txt").write_text(f"{i}\n" * (i % 7 + 1))

@@ -21,7 +21,8 @@ import traceback
 import samples
 from driver import Atspi, Demo, Gdk, Failure, wait_for, walk, is_showing
 
-N_MANY = 12000
+N_MANY = 8000
+N_LARGE = 24
 
 NAME, FOLDER, TYPE, SIZE, CONTENTS = range(5)
 
@@ -61,11 +62,14 @@ class Suite:
         self.wait_for_rows(len(samples.MIXED))
         return demo
 
-    def start_many(self):
-        """With a folder that takes a moment."""
+    def get_many(self):
+        """A folder that takes a moment."""
         if self.many is None:
-            self.many = samples.make_many(f"{self.folder}/many", N_MANY)
-        return self.start(self.many)
+            self.many = samples.make_many(f"{self.folder}/many", N_MANY, N_LARGE)
+        return self.many
+
+    def start_many(self):
+        return self.start(self.get_many())
 
     def wait_for_rows(self, n_rows):
         wait_for(f"{n_rows} rows", lambda: self.demo.n_rows() == n_rows)
@@ -89,9 +93,9 @@ class Suite:
         return [int(text.split()[1]) for text in labels if re.fullmatch(r"Worker \d+", text)]
 
     def header(self, title):
-        table = self.demo.table().get_table_iface()
+        table = self.demo.table()
         for column in range(5):
-            header = table.get_column_header(column)
+            header = Atspi.Table.get_column_header(table, column)
             if header is not None and header.get_name() == title:
                 return header
         raise Failure(f"there is no column “{title}”")
@@ -109,7 +113,7 @@ class Suite:
 
     def find_entry(self):
         for node in walk(self.demo.window):
-            if node.get_name() == "Search" and node.get_editable_text_iface() is not None:
+            if node.get_name() == "Search" and "EditableText" in node.get_interfaces():
                 return node
         return None
 
@@ -369,9 +373,9 @@ class Suite:
 
     def test_unattended_kills(self):
         """Each worker that is killed costs one file at most."""
-        many = self.many or samples.make_many(f"{self.folder}/many", N_MANY)
-        self.many = many
-        status, summary, errors, _picture = self.run_unattended("--kill-workers", "5", many)
+        status, summary, errors, _picture = self.run_unattended(
+            "--kill-workers", "5", self.get_many()
+        )
         equal(status, 0, f"the exit status ({errors})")
         equal(summary["workers killed"], 5, "the number of killed workers")
         equal(summary["found"], N_MANY, "what was found")

@@ -83,6 +83,7 @@ assert_call (DrayExecutor *executor, const char *function, GVariant *arguments, 
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) result = dray_future_wait_result (future, -1, NULL, &error);
 
+  g_assert_true ((result != NULL) == (domain == 0));
   if (domain == 0)
     g_assert_no_error (error);
   else
@@ -160,7 +161,8 @@ lead_group_cb (gpointer user_data)
 GSubprocess *
 host_start (const char *part)
 {
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
+  g_autoptr (GSubprocessLauncher) launcher
+    = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
   g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
   g_autofree char *worker = fixture_dup_misbehaving_worker ();
   g_autoptr (GError) error = NULL;

@@ -142,7 +142,7 @@ test_errors (Rig *rig, gconstpointer data)
     { "g-file-error-quark", G_FILE_ERROR_ISDIR, "That is a folder" },
     { "a-domain-that-this-program-never-used", 0, "50 %s of 100 %d%n" },
     { "a-domain-that-this-program-never-used", G_MAXINT, "a\nb\tc" },
-    { "another domain, with spaces", G_MININT, "x" },
+    { "Another_Domain.v2:error", G_MININT, "x" },
   };
   int pid;
 
@@ -163,6 +163,19 @@ test_errors (Rig *rig, gconstpointer data)
 
   g_assert_cmpint (rig_ask_pid (rig), ==, pid);
   g_assert_cmpuint (rig_get_count (rig, failed), ==, G_N_ELEMENTS (vectors));
+}
+
+static void
+test_odd_domain (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A domain whose name no program would give it is not taken over, but told.");
+
+  rig_start (rig, 1);
+  future = rig_call (rig, "fail", "(sis)", "a domain, and what a domain!", 7, "No");
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_FAILED,
+                    "No*7*“a domain, and what a domain!”*");
 }
 
 static void
@@ -373,6 +386,7 @@ main (int argc, char **argv)
   rig_add ("/calls/values/too-large", NULL, test_too_large);
   rig_add ("/calls/many", NULL, test_many_calls);
   rig_add ("/calls/errors", NULL, test_errors);
+  rig_add ("/calls/errors/odd-domain", NULL, test_odd_domain);
   rig_add ("/calls/errors/without-message", NULL, test_error_without_message);
   rig_add ("/calls/errors/with-result", NULL, test_error_and_result);
   rig_add ("/calls/errors/cancelled-by-itself", NULL, test_cancelled_by_itself);

@@ -81,8 +81,8 @@ test_deaf (Rig *rig, gconstpointer data)
   gint64 start;
   int pid;
 
-  g_test_summary ("A function that takes no notice, of TERM either, is killed with its worker after "
-                  "the grace period; the next task gets a fresh one.");
+  g_test_summary ("A function that takes no notice, of TERM either, is killed with its worker "
+                  "after the grace period; the next task gets a fresh one.");
 
   rig_start (rig, 1);
   g_object_set (rig->executor, "grace-period", 200, NULL);
@@ -147,6 +147,12 @@ test_stubborn (Rig *rig, gconstpointer data)
   rig_ask_pid (rig);
 }
 
+static gboolean
+has_items (gpointer user_data)
+{
+  return rig_get_count ((Rig *) user_data, items) > 0;
+}
+
 static void
 test_result_first (Rig *rig, gconstpointer data)
 {
@@ -157,7 +163,7 @@ test_result_first (Rig *rig, gconstpointer data)
 
   rig_start (rig, 1);
   future = submit (rig, "stream", "(uint32 1000000, uint32 10)", mode_of (data));
-  rig_run_until_running (future);
+  fixture_iterate_until (has_items, rig, "the task has sent something");
   dray_future_cancel (future);
   if (mode_of (data) == DRAY_CANCEL_CONFIRMED)
     g_assert_cmpuint (rig_expect_uint32 (future), <, 1000000);
@@ -282,18 +288,26 @@ test_cancellable_released (Rig *rig, gconstpointer data)
 static void
 test_cancel_all (Rig *rig, gconstpointer data)
 {
+  g_autofree char *path = rig_dup_path (rig, "touched");
+  g_autofree char *arguments = g_strdup_printf ("('%s',)", path);
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
 
-  g_test_summary ("All that is not done is cancelled, and the executor goes on.");
+  g_test_summary ("All that is not done is cancelled, nothing is started in the meantime, and the "
+                  "executor goes on.");
 
   rig_start (rig, 2);
+  for (int i = 0; i < 2; i++)
+    {
+      g_ptr_array_add (futures, submit (rig, "block", NULL, mode_of (data)));
+      rig_run_until_status (futures->pdata[i], "blocked");
+    }
   for (int i = 0; i < 50; i++)
-    g_ptr_array_add (futures, submit (rig, "block", NULL, mode_of (data)));
-  rig_run_until_count (rig, running, 2);
+    g_ptr_array_add (futures, submit (rig, "touch", arguments, mode_of (data)));
   dray_executor_cancel_all (rig->executor);
   for (guint i = 0; i < futures->len; i++)
     rig_expect_cancelled (futures->pdata[i]);
   rig_ask_pid (rig);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
 }
 
 static void
@@ -304,8 +318,8 @@ test_hundreds (Rig *rig, gconstpointer data)
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GPtrArray) later = g_ptr_array_new_with_free_func (g_object_unref);
 
-  g_test_summary ("Hundreds of cancellations, of tasks in whichever state and of whichever manners, "
-                  "leave a pool that works.");
+  g_test_summary ("Hundreds of cancellations, of tasks in whichever state and of whichever "
+                  "manners, leave a pool that works.");
 
   rig_start (rig, 4);
   g_object_set (rig->executor, "grace-period", 20, NULL);

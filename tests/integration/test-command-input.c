@@ -205,8 +205,8 @@ test_descriptors (Rig *rig, gconstpointer data)
 static void
 test_exits (Rig *rig, gconstpointer data)
 {
-  g_test_summary ("An exit status other than 0 is an error with that code, and the last words in its "
-                  "message.");
+  g_test_summary ("An exit status other than 0 is an error with that code, and the last words in "
+                  "its message.");
 
   rig_start_without_workers (rig);
   for (int status = 1; status < 256; status += 42)
@@ -279,7 +279,8 @@ test_cancel (Rig *rig, gconstpointer data)
 {
   g_autofree char *path = rig_dup_path (rig, "terminated");
   g_autofree char *script
-    = g_strdup_printf ("trap 'touch %s; exit 1' TERM; echo ready >%s.ready; while :; do sleep 300 & wait; done",
+    = g_strdup_printf ("trap 'touch %s; exit 1' TERM; touch %s.ready; "
+                       "while :; do sleep 300 & wait; done",
                        path, path);
   g_autofree char *ready = g_strconcat (path, ".ready", NULL);
   DrayTask *task = new_shell (script);

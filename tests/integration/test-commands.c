@@ -68,8 +68,8 @@ test_splits (Rig *rig, gconstpointer data)
     { "printf 'in one go'", DRAY_SPLIT_CHUNKS, DRAY_ENCODING_UTF8, "['in one go']" },
   };
 
-  g_test_summary ("Lines, NUL-ended records and chunks become items, in bytes or text; the result is "
-                  "their number.");
+  g_test_summary ("Lines, NUL-ended records and chunks become items, in bytes or text; the result "
+                  "is their number.");
 
   rig_start_without_workers (rig);
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)

@@ -289,7 +289,8 @@ visitor_thread (gpointer data)
   g_autoptr (GMainContext) context = g_main_context_new ();
   Visitor *visitor = data;
 
-  visitor->future = call_in (context, visitor->executor, "stream", g_variant_new ("(uu)", 500, 100));
+  visitor->future
+    = call_in (context, visitor->executor, "stream", g_variant_new ("(uu)", 500, 100));
   dray_future_add_done_callback (visitor->future, fate_done_cb, visitor->fate, fate_destroyed);
 
   return NULL;
@@ -342,8 +343,8 @@ test_slow_callback (Fixture *fixture, gconstpointer data)
   dray_future_add_done_callback (first, slow_cb, records, NULL);
   g_assert_true (dray_future_wait (first, -1, NULL, NULL));
   for (guint i = 0; i < 50; i++)
-    g_ptr_array_add (records, workshop_watch (dray_executor_call (executor, "stream",
-                                                                  g_variant_new ("(uu)", 50, 100))));
+    g_ptr_array_add (records, workshop_watch (dray_executor_call (
+                                executor, "stream", g_variant_new ("(uu)", 50, 100))));
   workshop_iterate_until_all_told (records);
   for (guint i = 0; i < records->len; i++)
     workshop_assert_succeeded (records->pdata[i]);

@@ -216,8 +216,8 @@ test_hog (Rig *rig, gconstpointer data)
   return;
 #endif
 
-  g_test_summary ("A worker may be limited by its prefix: the task that wants more memory fails, and "
-                  "that is all.");
+  g_test_summary ("A worker may be limited by its prefix: the task that wants more memory fails, "
+                  "and that is all.");
 
   dray_launcher_set_prefix (launcher, prefix);
   rig_start_with (rig, launcher, 1);

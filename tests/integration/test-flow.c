@@ -191,7 +191,8 @@ test_drop_one (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) kept = NULL;
   DrayFuture *dropped;
 
-  g_test_summary ("While one stream is held up by the limit, another one that nobody wants is not.");
+  g_test_summary ("While one stream is held up by the limit, another one that nobody wants is "
+                  "not.");
 
   start_limited (rig, 2);
   kept = listen (rig_call (rig, "stream", "(uu)", 400, 100000), &heard);
@@ -222,8 +223,8 @@ test_cancel_confirmed (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) future = NULL;
   int pid;
 
-  g_test_summary ("A cancelled task is read whatever the limit says, so that it can stop by itself, "
-                  "and its worker lives on.");
+  g_test_summary ("A cancelled task is read whatever the limit says, so that it can stop by "
+                  "itself, and its worker lives on.");
 
   start_limited (rig, 1);
   g_object_set (rig->executor, "grace-period", 60000, NULL);

@@ -137,8 +137,8 @@ test_command (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) future = NULL;
   int grandchild = 0;
 
-  g_test_summary ("What a command leaves behind in its group goes with it, and what it wrote before "
-                  "arrives.");
+  g_test_summary ("What a command leaves behind in its group goes with it, and what it wrote "
+                  "before arrives.");
 
   rig_start_without_workers (rig);
   future = run_shell (rig, "sleep 300 & echo $!; echo last", DRAY_SPLIT_LINES);

@@ -103,6 +103,9 @@ start_workers (Scene *scene)
   scene->deaf = dray_executor_call (scene->executor, "ignore-cancel", NULL);
   scene->stopped = dray_executor_call (scene->executor, "stop", NULL);
   g_object_unref (dray_executor_call (scene->executor, "spin", NULL));
+  workshop_block_until_status (scene->blocked, "blocked");
+  workshop_block_until_status (scene->deaf, "deaf");
+
   scene->stream = dray_executor_call (scene->executor, "stream",
                                       g_variant_new ("(uu)", G_MAXUINT32, 100000));
   workshop_block_until_undelivered (scene->executor, LIMIT);
@@ -112,8 +115,6 @@ start_workers (Scene *scene)
   scene->lists[1] = dray_executor_get_workers (scene->starting);
   g_object_unref (dray_executor_call (scene->starting, "null", NULL));
 
-  workshop_block_until_status (scene->blocked, "blocked");
-  workshop_block_until_status (scene->deaf, "deaf");
   g_assert_true (dray_future_wait (idle, -1, NULL, NULL));
 }
 
@@ -142,7 +143,7 @@ arrange (Scene *scene)
 static void
 run_return (void)
 {
-  Scene scene = { NULL };
+  Scene scene = { 0 };
 
   arrange (&scene);
 }
@@ -150,7 +151,7 @@ run_return (void)
 static void
 run_exit (void)
 {
-  Scene scene = { NULL };
+  Scene scene = { 0 };
 
   arrange (&scene);
   exit (EXIT_SUCCESS);
@@ -159,7 +160,7 @@ run_exit (void)
 static void
 run_exit_at_once (void)
 {
-  Scene scene = { NULL };
+  Scene scene = { 0 };
 
   arrange (&scene);
   _exit (EXIT_SUCCESS);
@@ -168,7 +169,7 @@ run_exit_at_once (void)
 static void
 run_abort (void)
 {
-  Scene scene = { NULL };
+  Scene scene = { 0 };
 
   arrange (&scene);
   abort ();
@@ -177,7 +178,7 @@ run_abort (void)
 static void
 run_wait (void)
 {
-  Scene scene = { NULL };
+  Scene scene = { 0 };
 
   arrange (&scene);
   for (;;)
@@ -188,7 +189,7 @@ run_wait (void)
 static void
 run_shut_down (void)
 {
-  Scene scene = { NULL };
+  Scene scene = { 0 };
 
   arrange (&scene);
   g_object_set (scene.executor, "grace-period", 10, NULL);
@@ -201,7 +202,7 @@ run_shut_down (void)
 static void
 run_drop (void)
 {
-  Scene scene = { NULL };
+  Scene scene = { 0 };
 
   arrange (&scene);
   g_object_unref (scene.executor);

@@ -146,8 +146,8 @@ test_modes (Rig *rig, gconstpointer data)
 static void
 test_silent (Rig *rig, gconstpointer data)
 {
-  g_test_summary ("A worker that is not ready in time is killed and counts as one that could not be "
-                  "started.");
+  g_test_summary ("A worker that is not ready in time is killed and counts as one that could not "
+                  "be started.");
 
   rig_start_with (rig, rig_new_launcher (data), 2);
   g_object_set (rig->executor, "launch-timeout", 100, NULL);
@@ -160,8 +160,8 @@ test_cancel_while_launching (Rig *rig, gconstpointer data)
 {
   g_autoptr (DrayFuture) future = NULL;
 
-  g_test_summary ("A task whose worker is still starting can be cancelled, and the executor be shut "
-                  "down.");
+  g_test_summary ("A task whose worker is still starting can be cancelled, and the executor be "
+                  "shut down.");
 
   rig_start_with (rig, rig_new_launcher (data), 1);
   future = rig_call (rig, "null", NULL);
@@ -256,8 +256,8 @@ test_early_crashes (Rig *rig, gconstpointer data)
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (DrayFuture) good = NULL;
 
-  g_test_summary ("Workers that die of their very first task slow the executor down, and fail nobody "
-                  "but those tasks.");
+  g_test_summary ("Workers that die of their very first task slow the executor down, and fail "
+                  "nobody but those tasks.");
 
   rig_start (rig, 1);
   for (int i = 0; i < 6; i++)

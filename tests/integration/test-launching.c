@@ -47,8 +47,8 @@ test_module (Rig *rig, gconstpointer data)
   DrayLauncher *launcher = dray_launcher_new_module (filename);
   g_autoptr (DrayFuture) future = NULL;
 
-  g_test_summary ("A module is run by the library's own program, with an initializer like any other "
-                  "worker.");
+  g_test_summary ("A module is run by the library's own program, with an initializer like any "
+                  "other worker.");
 
   dray_launcher_set_initial_arguments (launcher, g_variant_new_string ("Guten Tag"));
   rig_start_with (rig, launcher, 1);
@@ -278,8 +278,8 @@ test_captured_errors (Rig *rig, gconstpointer data)
 {
   g_autofree char *errors = NULL;
 
-  g_test_summary ("Captured, what a worker writes to standard error is in the message of its death, "
-                  "and nowhere else.");
+  g_test_summary ("Captured, what a worker writes to standard error is in the message of its "
+                  "death, and nowhere else.");
 
   errors = catch_errors (rig, DRAY_STDERR_CAPTURE);
   g_assert_cmpstr (errors, ==, "");

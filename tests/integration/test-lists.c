@@ -99,8 +99,8 @@ test_futures (Rig *rig, gconstpointer data)
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (Mirror) mirror = NULL;
 
-  g_test_summary ("The list of futures has what is not done, oldest first, from before the list was "
-                  "asked for as well.");
+  g_test_summary ("The list of futures has what is not done, oldest first, from before the list "
+                  "was asked for as well.");
 
   rig_start (rig, 2);
   for (int i = 0; i < 5; i++)

@@ -105,8 +105,8 @@ test_recall_in_order (Rig *rig, gconstpointer data)
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GArray) ids = g_array_new (FALSE, FALSE, sizeof (guint64));
 
-  g_test_summary ("Tasks that come back from workers, in whichever order, run in the order in which "
-                  "they were submitted, before those that came after them.");
+  g_test_summary ("Tasks that come back from workers, in whichever order, run in the order in "
+                  "which they were submitted, before those that came after them.");
 
   rig_start (rig, 4);
   for (int i = 0; i < 4; i++)

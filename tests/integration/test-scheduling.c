@@ -165,8 +165,8 @@ test_change_max_workers (Rig *rig, gconstpointer data)
   g_autoptr (GPtrArray) futures = new_futures ();
   g_autoptr (GPtrArray) later = new_futures ();
 
-  g_test_summary ("With more slots more tasks run at once; with fewer, those that run go on, and no "
-                  "others start before there is a slot, however many idle workers are left.");
+  g_test_summary ("With more slots more tasks run at once; with fewer, those that run go on, and "
+                  "no others start before there is a slot, however many idle workers are left.");
 
   rig_start (rig, 1);
   g_assert_cmpuint (dray_executor_get_max_workers (rig->executor), ==, 1);
@@ -273,82 +273,6 @@ test_wait_while_paused (Rig *rig, gconstpointer data)
   g_assert_cmpint (dray_future_get_state (later), ==, DRAY_FUTURE_SUCCEEDED);
 }
 
-/* The life of workers */
-
-static void
-test_idle_timeout_changed (Rig *rig, gconstpointer data)
-{
-  g_test_summary ("A new idle timeout counts for workers that are idle already.");
-
-  rig_start (rig, 1);
-  g_object_set (rig->executor, "idle-timeout", 3600000, NULL);
-  rig_ask_pid (rig);
-  g_object_set (rig->executor, "idle-timeout", 50, NULL);
-  rig_run_until_count (rig, workers_retired, 1);
-
-  g_object_set (rig->executor, "idle-timeout", 0, NULL);
-  rig_ask_pid (rig);
-  g_object_set (rig->executor, "idle-timeout", 50, NULL);
-  rig_run_until_count (rig, workers_retired, 2);
-}
-
-static void
-test_idle_timeout (Rig *rig, gconstpointer data)
-{
-  g_autofree char *finalized = rig_dup_path (rig, "finalized");
-  DrayLauncher *launcher = rig_new_launcher (NULL);
-  int pid;
-
-  g_test_summary ("A worker that has had nothing to do for a while is asked to go, and goes in good "
-                  "order; the next task gets a fresh one.");
-
-  dray_launcher_setenv (launcher, "MISBEHAVING_WORKER_FINALIZED", finalized);
-  rig_start_with (rig, launcher, 1);
-  g_object_set (rig->executor, "idle-timeout", 50, "grace-period", 60000, NULL);
-  pid = rig_ask_pid (rig);
-  rig_run_until_count (rig, workers_retired, 1);
-  g_assert_true (fixture_process_is_gone (pid));
-  g_assert_true (g_file_test (finalized, G_FILE_TEST_EXISTS));
-  g_assert_cmpint (rig_ask_pid (rig), !=, pid);
-  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
-}
-
-static void
-test_max_tasks (Rig *rig, gconstpointer data)
-{
-  const guint max_tasks = GPOINTER_TO_UINT (data);
-  const guint n_tasks = 240;
-  g_autoptr (GPtrArray) futures = new_futures ();
-  g_autoptr (GHashTable) tasks_of = g_hash_table_new (NULL, NULL);
-  GHashTableIter iter;
-  gpointer n;
-
-  g_test_summary ("A worker is replaced after so many tasks, and that is no crash.");
-
-  rig_start (rig, 2);
-  g_object_set (rig->executor, "max-tasks-per-worker", max_tasks, "grace-period", 60000, NULL);
-  add_calls (rig, futures, "pid", n_tasks);
-  rig_run_until_all_done (futures);
-
-  for (guint i = 0; i < n_tasks; i++)
-    {
-      gpointer pid = GUINT_TO_POINTER (get_uint32 (futures->pdata[i]));
-
-      n = g_hash_table_lookup (tasks_of, pid);
-      g_hash_table_insert (tasks_of, pid, GUINT_TO_POINTER (GPOINTER_TO_UINT (n) + 1));
-    }
-  g_hash_table_iter_init (&iter, tasks_of);
-  while (g_hash_table_iter_next (&iter, NULL, &n))
-    g_assert_cmpuint (GPOINTER_TO_UINT (n), <=, max_tasks);
-
-  g_assert_true (dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
-  g_assert_cmpuint (rig_get_count (rig, succeeded), ==, n_tasks);
-  g_assert_cmpuint (rig_get_count (rig, workers_started), >=, n_tasks / max_tasks);
-  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
-  g_assert_cmpuint (rig_get_count (rig, workers_retired), ==,
-                    rig_get_count (rig, workers_started));
-}
-
 int
 main (int argc, char **argv)
 {
@@ -361,10 +285,6 @@ main (int argc, char **argv)
   rig_add ("/scheduling/max-workers/commands", NULL, test_shared_slots);
   rig_add ("/scheduling/pause", NULL, test_pause);
   rig_add ("/scheduling/pause/wait", NULL, test_wait_while_paused);
-  rig_add ("/scheduling/idle-timeout", NULL, test_idle_timeout);
-  rig_add ("/scheduling/idle-timeout/changed", NULL, test_idle_timeout_changed);
-  rig_add ("/scheduling/max-tasks/1", GUINT_TO_POINTER (1), test_max_tasks);
-  rig_add ("/scheduling/max-tasks/2", GUINT_TO_POINTER (2), test_max_tasks);
 
   return g_test_run ();
 }

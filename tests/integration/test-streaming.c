@@ -88,10 +88,10 @@ has_items (gpointer user_data)
 static void
 test_order (Rig *rig, gconstpointer data)
 {
-  Stream stream = { NULL };
+  Stream stream = { 0 };
 
-  g_test_summary ("Items come in order, reports of progress between them where they belong, and all "
-                  "of them before the end.");
+  g_test_summary ("Items come in order, reports of progress between them where they belong, and "
+                  "all of them before the end.");
 
   rig_start (rig, 1);
   listen (&stream, rig_call (rig, "numbers", "(ub)", 1000, FALSE));
@@ -107,7 +107,7 @@ test_order (Rig *rig, gconstpointer data)
 static void
 test_before_end (Rig *rig, gconstpointer data)
 {
-  Stream stream = { NULL };
+  Stream stream = { 0 };
 
   g_test_summary ("Items come while the task runs.");
 
@@ -126,9 +126,10 @@ test_before_end (Rig *rig, gconstpointer data)
 static void
 test_nested_loops (Rig *rig, gconstpointer data)
 {
-  Stream stream = { NULL };
+  Stream stream = { 0 };
 
-  g_test_summary ("A handler may run a main loop of its own: what comes next comes there, in order.");
+  g_test_summary ("A handler may run a main loop of its own: what comes next comes there, in "
+                  "order.");
 
   rig_start (rig, 1);
   listen (&stream, rig_call (rig, "numbers", "(ub)", 500, FALSE));
@@ -146,7 +147,7 @@ static void
 test_million (Rig *rig, gconstpointer data)
 {
   const guint32 n_items = 1000 * 1000;
-  Stream stream = { NULL };
+  Stream stream = { 0 };
 
   g_test_summary ("A million small items arrive, every one of them and in order.");
 
@@ -255,7 +256,7 @@ test_summed_up (Rig *rig, gconstpointer data)
 static void
 test_drop_in_handler (Rig *rig, gconstpointer data)
 {
-  Stream stream = { NULL };
+  Stream stream = { 0 };
   int pid;
 
   g_test_summary ("Who drops the last reference on a future in the middle of its stream hears no "

@@ -208,8 +208,8 @@ test_wait_cancelled (Rig *rig, gconstpointer data)
   Accepted given_up = { g_ptr_array_new_with_free_func (g_object_unref), NULL, 0 };
   g_autoptr (DrayFuture) blocked = NULL;
 
-  g_test_summary ("One who waits for room and is cancelled is told so at once, was never submitted, "
-                  "and those behind are accepted all the same.");
+  g_test_summary ("One who waits for room and is cancelled is told so at once, was never "
+                  "submitted, and those behind are accepted all the same.");
 
   blocked = start_and_block (rig, 1);
   submit_async (rig, 0, NULL, &kept);

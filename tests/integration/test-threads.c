@@ -264,7 +264,6 @@ test_cancel_race (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < 100; i++)
     {
       g_autoptr (DrayTask) task = dray_task_new_call ("null", NULL);
-      g_autoptr (GError) error = NULL;
       GThread *threads[3];
       WorkshopRecord *record;
 

@@ -47,8 +47,8 @@ test_counted_from_start (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) before = NULL;
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
 
-  g_test_summary ("The time limit counts from the start of a task, not while it waits: in the queue, "
-                  "or in the worker behind another one.");
+  g_test_summary ("The time limit counts from the start of a task, not while it waits: in the "
+                  "queue, or in the worker behind another one.");
 
   rig_start (rig, 1);
   rig_ask_pid (rig);
@@ -106,8 +106,8 @@ test_not_hit (Rig *rig, gconstpointer data)
   const guint n_tasks = 200;
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
 
-  g_test_summary ("The limit of a task that is done hits nobody: many of them, together longer than "
-                  "the limit of each, all succeed.");
+  g_test_summary ("The limit of a task that is done hits nobody: many of them, together longer "
+                  "than the limit of each, all succeed.");
 
   rig_start (rig, 1);
   for (guint i = 0; i < n_tasks; i++)
@@ -147,8 +147,8 @@ test_cancelled_meanwhile (Rig *rig, gconstpointer data)
   DrayTask *task = new_task ("ignore-cancel", NULL, 300);
   g_autoptr (DrayFuture) future = NULL;
 
-  g_test_summary ("A task whose time runs out while its cancellation is waited for has one outcome, "
-                  "and its worker is ended.");
+  g_test_summary ("A task whose time runs out while its cancellation is waited for has one "
+                  "outcome, and its worker is ended.");
 
   rig_start (rig, 1);
   g_object_set (rig->executor, "grace-period", 1000, NULL);

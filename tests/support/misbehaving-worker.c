@@ -35,9 +35,9 @@
  *   sleep (u)             sleeps so many milliseconds, unless it is cancelled
  *   block                 sets the status "blocked"; waits until it is cancelled, and fails
  *   stream (uu)           emits N items of SIZE bytes; u: how many of them were sent
- *   numbers (ub)          emits 0, 1 … N - 1, each a u, and after every tenth sets the progress, with
- *                         a text that says how many there were; then waits until it is cancelled,
- *                         or returns u: how many were sent
+ *   numbers (ub)          emits 0, 1 … N - 1, each a u, and after every tenth sets the progress,
+ *                         with a text that says how many there were; then waits until it is
+ *                         cancelled, or returns u: how many were sent
  *   progress (u)          sets the progress to 0/N … N/N, with texts; u: how often it was sent
  *   bytes (u)             ay: so many bytes: 0, 1 … 255, 0 …; over 1 GiB, all of them 0
  *   hog (u)               allocates so many MiB and touches all; u: the same number
@@ -48,8 +48,8 @@
  *   hang-in-handler       sets the status "deaf"; waits for ever, and so does the handler that is
  *                         called when it is cancelled
  *   spin                  sets the status "spinning"; never returns, and keeps a processor busy
- *   stop                  sets the status "stopping", and stops itself with SIGSTOP; returns when it
- *                         is continued
+ *   stop                  sets the status "stopping", and stops itself with SIGSTOP; returns when
+ *                         it is continued
  *   exit (i)              exits with that status
  *   raise (i)             raises that signal, which is reset to its default
  *   print                 prints to standard output with printf() and with write()

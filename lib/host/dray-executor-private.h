@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "dray-executor.h"
+#include "dray-pool.h"
+
+G_BEGIN_DECLS
+
+/* The executor's files: dray-executor.c (its life, its properties, looking and steering),
+ * dray-executor-submit.c and dray-executor-shutdown.c. */
+struct _DrayExecutor
+{
+  GObject parent_instance;
+
+  /* set at construction */
+  DrayLauncher *launcher; /* (owned) (nullable) */
+  DrayPool *pool;         /* (owned) */
+};
+
+G_END_DECLS

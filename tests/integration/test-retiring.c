@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "rig.h"
+
+/* Workers that are asked to go: because they have nothing to do, or have done enough. */
+
+static GPtrArray *
+new_futures (void)
+{
+  return g_ptr_array_new_with_free_func (g_object_unref);
+}
+
+static void
+add_calls (Rig *rig, GPtrArray *futures, const char *function, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add (futures, rig_call (rig, function, NULL));
+}
+
+static guint32
+get_uint32 (DrayFuture *future)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
+
+  g_assert_no_error (error);
+
+  return g_variant_get_uint32 (result);
+}
+
+static void
+test_idle_timeout_changed (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("A new idle timeout counts for workers that are idle already.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "idle-timeout", 3600000, NULL);
+  rig_ask_pid (rig);
+  g_object_set (rig->executor, "idle-timeout", 50, NULL);
+  rig_run_until_count (rig, workers_retired, 1);
+
+  g_object_set (rig->executor, "idle-timeout", 0, NULL);
+  rig_ask_pid (rig);
+  g_object_set (rig->executor, "idle-timeout", 50, NULL);
+  rig_run_until_count (rig, workers_retired, 2);
+}
+
+static void
+test_idle_timeout (Rig *rig, gconstpointer data)
+{
+  g_autofree char *finalized = rig_dup_path (rig, "finalized");
+  DrayLauncher *launcher = rig_new_launcher (NULL);
+  int pid;
+
+  g_test_summary ("A worker that has had nothing to do for a while is asked to go, and goes in "
+                  "good order; the next task gets a fresh one.");
+
+  dray_launcher_setenv (launcher, "MISBEHAVING_WORKER_FINALIZED", finalized);
+  rig_start_with (rig, launcher, 1);
+  g_object_set (rig->executor, "idle-timeout", 50, "grace-period", 60000, NULL);
+  pid = rig_ask_pid (rig);
+  rig_run_until_count (rig, workers_retired, 1);
+  g_assert_true (fixture_process_is_gone (pid));
+  g_assert_true (g_file_test (finalized, G_FILE_TEST_EXISTS));
+  g_assert_cmpint (rig_ask_pid (rig), !=, pid);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
+}
+
+static void
+test_max_tasks (Rig *rig, gconstpointer data)
+{
+  const guint max_tasks = GPOINTER_TO_UINT (data);
+  const guint n_tasks = 240;
+  g_autoptr (GPtrArray) futures = new_futures ();
+  g_autoptr (GHashTable) tasks_of = g_hash_table_new (NULL, NULL);
+  GHashTableIter iter;
+  gpointer n;
+
+  g_test_summary ("A worker is replaced after so many tasks, and that is no crash.");
+
+  rig_start (rig, 2);
+  g_object_set (rig->executor, "max-tasks-per-worker", max_tasks, "grace-period", 60000, NULL);
+  add_calls (rig, futures, "pid", n_tasks);
+  rig_run_until_all_done (futures);
+
+  for (guint i = 0; i < n_tasks; i++)
+    {
+      gpointer pid = GUINT_TO_POINTER (get_uint32 (futures->pdata[i]));
+
+      n = g_hash_table_lookup (tasks_of, pid);
+      g_hash_table_insert (tasks_of, pid, GUINT_TO_POINTER (GPOINTER_TO_UINT (n) + 1));
+    }
+  g_hash_table_iter_init (&iter, tasks_of);
+  while (g_hash_table_iter_next (&iter, NULL, &n))
+    g_assert_cmpuint (GPOINTER_TO_UINT (n), <=, max_tasks);
+
+  g_assert_true (dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+  g_assert_cmpuint (rig_get_count (rig, succeeded), ==, n_tasks);
+  g_assert_cmpuint (rig_get_count (rig, workers_started), >=, n_tasks / max_tasks);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
+  g_assert_cmpuint (rig_get_count (rig, workers_retired), ==,
+                    rig_get_count (rig, workers_started));
+}
+
+typedef struct
+{
+  Rig *rig; /* (unowned) */
+  DrayFuture *future; /* (unowned) */
+  guint64 most_alive;
+} AliveWait;
+
+static gboolean
+is_done_and_few_alive (gpointer user_data)
+{
+  AliveWait *wait = user_data;
+  g_autoptr (DrayCounters) counters = dray_executor_dup_counters (wait->rig->executor);
+  guint64 n_alive
+    = counters->workers_started - counters->workers_died - counters->workers_retired;
+
+  wait->most_alive = MAX (wait->most_alive, n_alive);
+
+  return dray_future_is_done (wait->future);
+}
+
+static void
+test_slow_to_leave (Rig *rig, gconstpointer data)
+{
+  const char *prefix[] = { "sh", "-c", "\"$@\"; sleep 0.2", "sh", NULL };
+  DrayLauncher *launcher = rig_new_launcher (NULL);
+  g_autoptr (GPtrArray) futures = new_futures ();
+  AliveWait wait = { rig, NULL, 0 };
+
+  g_test_summary ("Workers that are used up after one task, and slow to leave, don't pile up.");
+
+  dray_launcher_set_prefix (launcher, prefix);
+  rig_start_with (rig, launcher, 2);
+  g_object_set (rig->executor, "max-tasks-per-worker", 1, "grace-period", 60000, NULL);
+  add_calls (rig, futures, "null", 30);
+  for (guint i = 0; i < 30; i++)
+    {
+      wait.future = futures->pdata[i];
+      fixture_iterate_until (is_done_and_few_alive, &wait, "the next task is done");
+    }
+  g_assert_cmpuint (wait.most_alive, >, 2);
+  g_assert_cmpuint (wait.most_alive, <=, 4);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  rig_add ("/retiring/idle-timeout", NULL, test_idle_timeout);
+  rig_add ("/retiring/idle-timeout/changed", NULL, test_idle_timeout_changed);
+  rig_add ("/retiring/max-tasks/1", GUINT_TO_POINTER (1), test_max_tasks);
+  rig_add ("/retiring/max-tasks/2", GUINT_TO_POINTER (2), test_max_tasks);
+  rig_add ("/retiring/max-tasks/slow-to-leave", NULL, test_slow_to_leave);
+
+  return g_test_run ();
+}
