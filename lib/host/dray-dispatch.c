@@ -393,7 +393,8 @@ is_finished (DrayPool *self)
     return FALSE;
 
   g_mutex_lock (&self->lock);
-  finished = self->shutting_down && dray_pending_queue_get_length (self->calls) == 0
+  finished = self->shutting_down && self->n_refusing == 0
+             && dray_pending_queue_get_length (self->calls) == 0
              && dray_pending_queue_get_length (self->commands) == 0;
   g_mutex_unlock (&self->lock);
 
@@ -442,7 +443,7 @@ dray_pool_dispatch (DrayPool *self)
       recall_waiting_tasks (self);
 
       g_mutex_lock (&self->lock);
-      shutting_down = self->shutting_down;
+      shutting_down = self->shutting_down && self->n_refusing == 0;
       g_mutex_unlock (&self->lock);
       if (shutting_down)
         apply_shutdown (self);
@@ -523,7 +524,7 @@ void
 dray_pool_wake_cb (DrayIoClient *client)
 {
   DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) client - G_STRUCT_OFFSET (DrayPool, client));
-  g_autoptr (DrayPool) kept = dray_pool_ref (self);
+  G_GNUC_UNUSED g_autoptr (DrayPool) kept = dray_pool_ref (self);
   g_autoptr (GArray) kills = NULL;
   gboolean reading_changed, idle_timeout_changed, show_all;
 

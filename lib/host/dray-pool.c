@@ -535,6 +535,7 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
   g_mutex_lock (&self->lock);
   stronger = !self->shutting_down || mode > self->mode;
   self->shutting_down = TRUE;
+  self->n_refusing++;
   if (stronger)
     self->mode = mode;
   dismiss_room_waiters_locked (self);
@@ -547,7 +548,10 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
   if (stronger && mode >= DRAY_SHUTDOWN_TERMINATE)
     refuse_running (self);
 
+  /* Only now: a task that is given up shall not seem to have failed of what is done to its
+   * process, and the last one shall be told before the deliveries are closed. */
   g_mutex_lock (&self->lock);
+  self->n_refusing--;
   dray_pool_wake_locked (self);
   g_mutex_unlock (&self->lock);
 

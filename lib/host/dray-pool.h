@@ -79,6 +79,7 @@ struct _DrayPool
   gboolean reading_changed; /* the I/O thread should look again who may be read */
   gboolean paused;
   gboolean shutting_down;
+  guint n_refusing; /* shutdowns that still see to the tickets: until then no process hears of it */
   DrayShutdownMode mode;
   gboolean closed;
   GCond closed_cond;

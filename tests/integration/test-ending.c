@@ -308,6 +308,54 @@ test_drop (Fixture *fixture, gconstpointer data)
   end_somewhere (data, END_DROP, DRAY_SHUTDOWN_TERMINATE);
 }
 
+/* With much to give up */
+
+static void
+test_many_pending (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that what runs is given up as shut down, and does not seem to have died of it, although
+   * there is so much to give up that a worker which is at it would be killed before. */
+  const DrayShutdownMode mode = GPOINTER_TO_UINT (data);
+  g_autoptr (DrayExecutor) executor = workshop_new (2);
+  g_autoptr (GPtrArray) records = workshop_new_records ();
+
+  g_object_set (executor, "grace-period", 0, NULL);
+  add (records, executor, "block", NULL);
+  workshop_block_until_running (future_at (records, 0));
+
+  /* Nobody hears of these. The first one keeps the I/O thread awake. */
+  g_object_unref (dray_executor_call (executor, "stream",
+                                      g_variant_new ("(uu)", G_MAXUINT32, 1000)));
+  for (guint i = 0; i < 50000; i++)
+    g_object_unref (dray_executor_call (executor, "null", NULL));
+
+  g_assert_true (dray_executor_shutdown_sync (executor, mode, NULL, NULL));
+  workshop_iterate_until_all_told (records);
+  workshop_assert_failed (records->pdata[0], DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+}
+
+static void
+test_told_elsewhere (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that where one thread shuts down while another one iterates the main context, the end of
+   * the last pending task is told, too. */
+  for (guint i = 0; i < 300; i++)
+    {
+      g_autoptr (GPtrArray) records = workshop_new_records ();
+      Scene scene = { .executor = workshop_new (1), .mode = DRAY_SHUTDOWN_TERMINATE };
+      GThread *thread;
+
+      dray_executor_set_paused (scene.executor, TRUE);
+      add (records, scene.executor, "null", NULL);
+      add (records, scene.executor, "null", NULL);
+      thread = g_thread_new ("ends", end_thread, &scene);
+      workshop_iterate_until_all_told (records);
+      g_thread_join (thread);
+      workshop_assert_failed (records->pdata[0], DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+      workshop_assert_failed (records->pdata[1], DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+    }
+}
+
 /* In the middle of replacing workers */
 
 static void
@@ -360,6 +408,11 @@ main (int argc, char **argv)
       workshop_add (inside, &places[i], test_end_inside);
       workshop_add (drop, &places[i], test_drop);
     }
+  workshop_add ("/ending/many-pending/terminate", GUINT_TO_POINTER (DRAY_SHUTDOWN_TERMINATE),
+                test_many_pending);
+  workshop_add ("/ending/many-pending/kill", GUINT_TO_POINTER (DRAY_SHUTDOWN_KILL),
+                test_many_pending);
+  workshop_add ("/ending/told-elsewhere", NULL, test_told_elsewhere);
   workshop_add ("/ending/replacement", NULL, test_replacement);
 
   return g_test_run ();
