@@ -13,9 +13,9 @@
 
 typedef struct
 {
-  DemoFileStore *store;     /* (owned) */
-  DemoArranger *arranger;   /* (owned) */
-  DemoArrangement *answer;  /* (owned) (nullable): the last one */
+  DemoFileStore *store;    /* (owned) */
+  DemoArranger *arranger;  /* (owned) */
+  DemoArrangement *answer; /* (owned) (nullable): the last one */
   guint n_answers;
 } Fixture;
 
@@ -71,12 +71,9 @@ tear_down (Fixture *fixture, gconstpointer data)
 static DemoArrangement *
 arrange (Fixture *fixture, DemoSort sort, gboolean descending, const char *needle)
 {
-  guint64 serial = demo_arranger_request (fixture->arranger,
-                                          fixture->store,
-                                          demo_file_store_get_n_files (fixture->store),
-                                          sort,
-                                          descending,
-                                          needle);
+  guint64 serial = demo_arranger_request (fixture->arranger, fixture->store,
+                                          demo_file_store_get_n_files (fixture->store), sort,
+                                          descending, needle);
 
   while (fixture->answer == NULL || fixture->answer->serial != serial)
     g_main_context_iteration (NULL, TRUE);
@@ -103,7 +100,8 @@ is_in_order (DemoSort sort, const DemoFile *a, const DemoFile *b)
       return a->size <= b->size;
     case DEMO_SORT_TYPE:
       return b->type == NULL
-             || (a->type != NULL && g_utf8_collate (a->type->description, b->type->description) <= 0);
+             || (a->type != NULL
+                 && g_utf8_collate (a->type->description, b->type->description) <= 0);
     case DEMO_SORT_CONTENTS:
       return b->type == NULL || (a->type != NULL && a->lines <= b->lines);
     case DEMO_SORT_ARRIVAL:
@@ -155,9 +153,7 @@ test_merge (Fixture *fixture, gconstpointer data)
   demo_arrangement_free (arrange (fixture, DEMO_SORT_SIZE, FALSE, NULL));
   at_once = arrange (fixture, DEMO_SORT_NAME, TRUE, "FOLDER 3");
 
-  g_assert_cmpmem (merged->shown,
-                   merged->n_shown * sizeof *merged->shown,
-                   at_once->shown,
+  g_assert_cmpmem (merged->shown, merged->n_shown * sizeof *merged->shown, at_once->shown,
                    at_once->n_shown * sizeof *at_once->shown);
 }
 
@@ -186,11 +182,7 @@ test_outdated (Fixture *fixture, gconstpointer data)
     {
       g_autoptr (DemoArrangement) all = NULL;
 
-      demo_arranger_request (fixture->arranger,
-                             fixture->store,
-                             N_FILES,
-                             DEMO_SORT_FOLDER,
-                             FALSE,
+      demo_arranger_request (fixture->arranger, fixture->store, N_FILES, DEMO_SORT_FOLDER, FALSE,
                              "folder");
       all = arrange (fixture, DEMO_SORT_NAME, FALSE, NULL);
       g_assert_cmpuint (all->n_shown, ==, N_FILES);
@@ -213,7 +205,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-#define ADD(name, function)                                                                       \
+#define ADD(name, function) \
   g_test_add ("/demo-arranger/" name, Fixture, NULL, set_up, function, tear_down)
   ADD ("sort", test_sort);
   ADD ("merge", test_merge);

@@ -385,7 +385,9 @@ class Suite:
 
     def test_unattended_too_few(self):
         """A load that ends before all are killed is a failure, and says so."""
-        status, _summary, errors, _picture = self.run_unattended("--kill-workers", "1000", self.mixed)
+        status, _summary, errors, _picture = self.run_unattended(
+            "--kill-workers", "1000", self.mixed
+        )
         check(status != 0, "the exit status is 0")
         check("before all workers were killed" in errors, f"it says {errors!r}")
 

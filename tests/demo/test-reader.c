@@ -171,8 +171,7 @@ test_text_long (void)
   demo_text_scanner_finish (scanner, &facts);
 
   g_assert_cmpuint (facts.lines, ==, 10000);
-  g_assert_cmpuint (g_variant_get_size (facts.preview),
-                    <=,
+  g_assert_cmpuint (g_variant_get_size (facts.preview), <=,
                     DEMO_PREVIEW_LINES * (DEMO_PREVIEW_COLUMNS + 4) + 1);
 }
 
@@ -395,7 +394,7 @@ main (int argc, char **argv)
   g_test_add_func ("/demo-reader/text/blocks", test_text_blocks);
   g_test_add_func ("/demo-reader/text/long", test_text_long);
   g_test_add_func ("/demo-reader/facts/hostile", test_hostile_facts);
-#define ADD(name, function)                                                                       \
+#define ADD(name, function) \
   g_test_add ("/demo-reader/" name, Fixture, NULL, set_up, function, tear_down)
   ADD ("file", test_file);
   ADD ("picture", test_picture);
