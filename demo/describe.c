@@ -41,14 +41,6 @@ demo_describe_lines (guint64 lines)
 }
 
 char *
-demo_describe_words (guint64 words)
-{
-  g_autofree char *number = demo_format_number (words);
-
-  return g_strdup_printf (ngettext ("%s word", "%s words", demo_plural (words)), number);
-}
-
-char *
 demo_describe_entries (guint64 entries)
 {
   g_autofree char *number = demo_format_number (entries);

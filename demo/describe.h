@@ -19,7 +19,6 @@ char *demo_describe_folder (const DemoFile *file);
 /* What is inside, in a line; or why it could not be read. */
 char *demo_describe_contents (const DemoFile *file);
 char *demo_describe_lines (guint64 lines);
-char *demo_describe_words (guint64 words);
 char *demo_describe_entries (guint64 entries);
 char *demo_describe_dimensions (guint width, guint height);
 /* "1.2 MB (1,234,567 bytes)" */

@@ -245,8 +245,9 @@ dray_task_get_split (DrayTask *self)
  * @encoding: what the output is made of
  *
  * Sets the type of the command's items and result: `ay` for %DRAY_ENCODING_BYTES, which is the
- * default, `s` for %DRAY_ENCODING_UTF8. Output that is not the text which was asked for fails
- * the task with %DRAY_ERROR_INVALID_TEXT; it is never passed off as text.
+ * default, `s` for %DRAY_ENCODING_UTF8. Bytes are just those that were written: no zero follows
+ * them, so they are no C string. Output that is not the text which was asked for fails the task
+ * with %DRAY_ERROR_INVALID_TEXT; it is never passed off as text.
  *
  * Since: 0.1
  */
