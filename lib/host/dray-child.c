@@ -210,9 +210,8 @@ set_spawn_error (GError **error, const DraySpawn *spawn, int saved_errno)
     reason = check_directory (spawn->directory);
 
   /* Where something is wrong with the file, it is the one that was to be executed. */
-  program = g_filename_display_name (spawn->name == NULL || (about_a_path && reason == 0)
-                                       ? spawn->argv[0]
-                                       : spawn->name);
+  program = g_filename_display_name (
+    spawn->name == NULL || (about_a_path && reason == 0) ? spawn->argv[0] : spawn->name);
   if (reason != 0)
     {
       g_autofree char *directory = g_filename_display_name (spawn->directory);

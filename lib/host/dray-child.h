@@ -27,10 +27,10 @@ typedef struct
   const char *name;               /* (nullable): what error messages call it, else argv[0] */
   const char *const *environment; /* (nullable): NULL is the host's own */
   const char *directory;          /* (nullable) */
-  int stdin_fd;                   /* each becomes the child's 0, 1, 2; all others are closed there. */
-  int stdout_fd;                  /* -1 is /dev/null. The caller keeps (and closes) its own. */
+  int stdin_fd;  /* each becomes the child's 0, 1, 2; all others are closed there. */
+  int stdout_fd; /* -1 is /dev/null. The caller keeps (and closes) its own. */
   int stderr_fd;
-  int status_fd;                  /* becomes the child's 3, unless it is -1 */
+  int status_fd; /* becomes the child's 3, unless it is -1 */
 } DraySpawn;
 
 /* What is known of the end of a child. */

@@ -16,8 +16,8 @@
 
 #define MAX_READS 8
 
-#define COMMAND_OF(pointer, member)                                                               \
-  ((DrayCommand *) (gpointer) ((guint8 *) (pointer) - G_STRUCT_OFFSET (DrayCommand, member)))
+#define COMMAND_OF(pointer, member) \
+  ((DrayCommand *) (gpointer) ((guint8 *) (pointer) -G_STRUCT_OFFSET (DrayCommand, member)))
 
 /* --- Input --- */
 
@@ -61,8 +61,8 @@ static GError *
 name_command (DrayCommand *self, const GError *error)
 {
   /* Translators: the command, then what is wrong with its output, in the middle of a sentence. */
-  return g_error_new (error->domain, error->code, _ ("“%s”: %s"),
-                      dray_task_get_label (self->ticket->task), error->message);
+  return g_error_new (error->domain, error->code,
+                      _ ("“%s”: %s"), dray_task_get_label (self->ticket->task), error->message);
 }
 
 /* FALSE: the output can't be split. */
@@ -185,8 +185,8 @@ find_error (DrayCommand *self)
       const char *program = dray_task_get_argv (self->ticket->task)[0];
       g_autofree char *name = g_filename_display_name (program);
 
-      return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"), name,
-                          g_strerror (status));
+      return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH,
+                          _ ("Could not start “%s”: %s"), name, g_strerror (status));
     }
 
   if (self->failure != NULL)
@@ -256,8 +256,8 @@ out_of_time_cb (DrayIoTimer *timer)
   dray_ticket_complete (self->ticket, NULL,
                         g_error_new (DRAY_ERROR, DRAY_ERROR_TIMED_OUT,
                                      _ ("“%s” took longer than its limit of %.3g s"),
-                                     dray_task_get_label (task),
-                                     dray_task_get_time_limit (task) / 1000.0));
+                                        dray_task_get_label (task),
+                                        dray_task_get_time_limit (task) / 1000.0));
   dray_command_cancel (self);
 }
 
@@ -306,16 +306,16 @@ start_process (DrayCommand *self, GError **error)
     {
       g_autofree char *name = g_filename_display_name (dray_task_get_argv (task)[0]);
 
-      g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"), name,
-                   reason->message);
+      g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
+                   _ ("Could not start “%s”: %s"), name, reason->message);
       return FALSE;
     }
 
   self->status_fd = status_pipe[0];
   spawn.status_fd = status_pipe[1];
   started = g_unix_set_fd_nonblocking (self->status_fd, TRUE, error)
-            && dray_process_start (&self->process, self->pool, &funcs, &spawn,
-                                   self->input != NULL, TRUE, error);
+            && dray_process_start (&self->process, self->pool, &funcs, &spawn, self->input != NULL,
+                                   TRUE, error);
   close (status_pipe[1]);
   return started;
 }

@@ -19,10 +19,10 @@ G_BEGIN_DECLS
 /* I/O thread only. */
 struct _DrayCommand
 {
-  DrayProcess process; /* first */
-  DrayPool *pool;      /* (unowned) */
-  GList link;          /* in the pool's running commands */
-  DrayTicket *ticket;  /* (owned) */
+  DrayProcess process;    /* first */
+  DrayPool *pool;         /* (unowned) */
+  GList link;             /* in the pool's running commands */
+  DrayTicket *ticket;     /* (owned) */
   DraySplitter *splitter; /* (owned) */
   GError *failure;        /* (owned) (nullable): of the splitter */
   int status_fd;          /* (owned): where the helper says that it could not execute it */

@@ -16,15 +16,21 @@
  *
  * Who is next. Calls and commands wait in a queue each; of the first of both, the one with the
  * higher priority goes first, then the older one. A call goes to an idle worker; else a worker is
- * started for it, if there is a free slot; else it is put behind the task that some worker runs,
- * one for each worker, so that it need not wait for the next message. When a worker has nothing to do
- * while another one still has a task waiting behind a long one, that task is recalled.
+ * started for it, if there is a free slot; else it is put behind the task that some worker runs, as
+ * many as that one will run in a millisecond, so that it need not wait for the next message. Calls
+ * are given out as many at a time as a worker takes of its share of what is pending. When a worker
+ * has nothing to do while another one still has tasks waiting behind a long one, those are recalled.
  *
  * Launch failures. After each in a row the pool waits twice as long before the next try; after
  * MAX_LAUNCH_FAILURES, with no worker alive, the calls that wait fail with the reason of the last
  * one. Workers that die before they have finished any task slow the pool down in the same way,
  * but fail nobody but the task they ran.
  */
+
+#define MAX_AT_ONCE 256 /* calls given out at a time */
+
+/* Bytes of arguments that a submitting thread may write itself. */
+#define MAX_DIRECT_SIZE ((gsize) 16 * 1024)
 
 #define MAX_LAUNCH_FAILURES 3
 #define FIRST_DELAY (20 * G_TIME_SPAN_MILLISECOND)
@@ -43,7 +49,8 @@ delay_launch (DrayPool *self, guint n_failures)
 void
 dray_pool_relaunch_cb (DrayIoTimer *timer)
 {
-  DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DrayPool, relaunch));
+  DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) timer
+                                            - G_STRUCT_OFFSET (DrayPool, relaunch));
 
   dray_pool_dispatch (self);
 }
@@ -155,7 +162,7 @@ find_idle_worker (DrayPool *self)
       DrayPoolWorker *worker = link->data;
 
       next = link->next;
-      if (dray_pool_worker_can_take (worker))
+      if (dray_pool_worker_get_room (worker) > 0)
         return worker;
       dray_pool_worker_retire (worker); /* it has run as many tasks as it may */
     }
@@ -174,7 +181,7 @@ find_worker_with_room_behind (DrayPool *self)
     {
       DrayPoolWorker *worker = link->data;
 
-      if (worker->is_busy && dray_pool_worker_can_take (worker))
+      if (worker->is_busy && dray_pool_worker_get_room (worker) > 0)
         return worker;
     }
 
@@ -202,6 +209,37 @@ typedef struct
   gsize n_commands;
   gboolean command_first;
 } Pending;
+
+/* How many calls go to @worker in one go: its share of what is pending, if it has the room. With
+ * commands about, each step is decided anew. */
+static guint
+count_calls_for (DrayPool *self, DrayPoolWorker *worker, const Pending *pending)
+{
+  gsize share = (pending->n_calls + self->now.max_workers - 1) / self->now.max_workers;
+  guint room = dray_pool_worker_get_room (worker);
+
+  if (pending->n_commands > 0)
+    return 1;
+
+  return (guint) CLAMP (share, 1, MIN (room, MAX_AT_ONCE));
+}
+
+/* Whether there was any left to give. */
+static gboolean
+give_calls_to (DrayPool *self, DrayPoolWorker *worker, guint n_calls)
+{
+  DrayTicket *tickets[MAX_AT_ONCE];
+  guint n_taken = 0;
+
+  g_mutex_lock (&self->lock);
+  while (n_taken < n_calls && (tickets[n_taken] = dray_pending_queue_peek (self->calls)) != NULL)
+    dray_pool_dequeue_locked (self, tickets[n_taken++]);
+  g_mutex_unlock (&self->lock);
+
+  for (guint i = 0; i < n_taken; i++)
+    dray_pool_worker_take (worker, tickets[i]);
+  return n_taken > 0;
+}
 
 static gboolean
 is_paused_locked (DrayPool *self)
@@ -247,14 +285,13 @@ waits_for_leaving_workers (DrayPool *self)
 }
 
 static gboolean
-give_out_call (DrayPool *self, gsize n_calls)
+give_out_call (DrayPool *self, const Pending *pending)
 {
   gboolean has_slot = has_free_slot (self);
   DrayPoolWorker *worker = has_slot ? find_idle_worker (self) : NULL;
-  DrayTicket *ticket;
 
   /* Workers that are starting have a call each coming to them. */
-  if (worker == NULL && n_calls <= self->n_starting)
+  if (worker == NULL && pending->n_calls <= self->n_starting)
     return FALSE;
 
   if (worker == NULL && has_slot)
@@ -267,13 +304,7 @@ give_out_call (DrayPool *self, gsize n_calls)
 
   if (worker == NULL)
     worker = find_worker_with_room_behind (self);
-  if (worker == NULL)
-    return FALSE;
-
-  ticket = take_first (self, self->calls);
-  if (ticket != NULL)
-    dray_pool_worker_take (worker, ticket);
-  return ticket != NULL;
+  return worker != NULL && give_calls_to (self, worker, count_calls_for (self, worker, pending));
 }
 
 static gboolean
@@ -299,7 +330,7 @@ give_out_one (DrayPool *self)
   if (pending.n_commands > 0 && (pending.command_first || pending.n_calls == 0))
     return give_out_command (self);
 
-  if (pending.n_calls > 0 && give_out_call (self, pending.n_calls))
+  if (pending.n_calls > 0 && give_out_call (self, &pending))
     return TRUE;
 
   /* The call is taken care of, or can't be helped now: that need not hold up a command. */
@@ -307,31 +338,68 @@ give_out_one (DrayPool *self)
 }
 
 /* What waits behind a long task is better off elsewhere: with a worker that has nothing to do, or
- * with one that is started for it; or it must not start at all now. */
+ * with one that is started for it; or (@at_once) it must not start at all now. */
 static gboolean
-has_to_recall (DrayPool *self)
+has_to_recall (DrayPool *self, gboolean *at_once)
 {
   gboolean paused;
-
-  if (has_free_slot (self)
-      && (!g_queue_is_empty (&self->idle_workers) || self->relaunch.io == NULL))
-    return TRUE;
 
   g_mutex_lock (&self->lock);
   paused = is_paused_locked (self);
   g_mutex_unlock (&self->lock);
 
-  return paused || uses_too_many_slots (self);
+  *at_once = paused || uses_too_many_slots (self);
+  return *at_once
+         || (has_free_slot (self)
+             && (!g_queue_is_empty (&self->idle_workers) || self->relaunch.io == NULL));
 }
 
 static void
 recall_waiting_tasks (DrayPool *self)
 {
-  if (!has_to_recall (self))
+  gboolean at_once = FALSE;
+  gint64 now, next = G_MAXINT64;
+
+  if (!has_to_recall (self, &at_once))
     return;
 
+  now = g_get_monotonic_time ();
   for (GList *link = self->workers.head; link != NULL; link = link->next)
-    dray_pool_worker_recall (link->data);
+    {
+      DrayPoolWorker *worker = link->data;
+
+      if (!dray_pool_worker_can_recall (worker))
+        continue;
+      if (at_once || dray_pool_worker_get_recall_time (worker) <= now)
+        dray_pool_worker_recall (worker);
+      else
+        next = MIN (next, dray_pool_worker_get_recall_time (worker));
+    }
+
+  if (next != G_MAXINT64 && self->recall.io == NULL)
+    dray_io_timer_set (&self->recall, self->io, next);
+}
+
+void
+dray_pool_recall_cb (DrayIoTimer *timer)
+{
+  DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DrayPool, recall));
+
+  dray_pool_dispatch (self);
+}
+
+static void
+flush_workers (DrayPool *self)
+{
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (&self->unflushed_workers)) != NULL)
+    {
+      DrayPoolWorker *worker = link->data;
+
+      worker->is_unflushed = FALSE;
+      dray_pool_worker_flush (worker);
+    }
 }
 
 /* --- The end --- */
@@ -408,6 +476,7 @@ leave_io_thread (DrayPool *self)
   GList *cancels;
 
   dray_io_timer_clear (&self->relaunch);
+  dray_io_timer_clear (&self->recall);
 
   g_mutex_lock (&self->lock);
   io = g_steal_pointer (&self->io);
@@ -419,6 +488,26 @@ leave_io_thread (DrayPool *self)
   dray_io_thread_forget (io, &self->client);
   dray_pool_close (self);
   dray_io_thread_release (io);
+}
+
+/* The workers have something to do for a while: until half of that is over, there is no need to
+ * look at what they say. */
+static void
+rest (DrayPool *self)
+{
+  gint64 time = G_MAXINT64;
+
+  if (self->n_busy == 0 || self->io == NULL)
+    return;
+
+  for (GList *link = self->workers.head; link != NULL && time > 0; link = link->next)
+    {
+      DrayPoolWorker *worker = link->data;
+
+      if (worker->is_busy)
+        time = MIN (time, dray_pool_worker_get_time_ahead (worker) / 2);
+    }
+  dray_io_thread_rest (self->io, time);
 }
 
 void
@@ -440,6 +529,7 @@ dray_pool_dispatch (DrayPool *self)
       while (give_out_one (self))
         ;
       give_up_if_hopeless (self);
+      flush_workers (self);
       recall_waiting_tasks (self);
 
       g_mutex_lock (&self->lock);
@@ -450,6 +540,7 @@ dray_pool_dispatch (DrayPool *self)
     }
   while (self->dispatch_again);
   self->dispatching = FALSE;
+  rest (self);
 
   if (shutting_down && is_finished (self) && self->io != NULL)
     {
@@ -458,14 +549,67 @@ dray_pool_dispatch (DrayPool *self)
     }
 }
 
+/* --- By other threads --- */
+
+/*
+ * The way over the I/O thread costs a call that nobody was before a wake-up, which is longer than
+ * many a call takes. So if that thread is asleep, and a worker has nothing to do, whoever submits
+ * writes the message himself.
+ *
+ * Only this one ticket is touched, of which the caller holds a reference: so nothing of the
+ * application's can be freed, and no code of its can run, while the I/O thread is held up. And only
+ * as many bytes are written as take a moment.
+ */
+static DrayPoolWorker *
+find_direct_worker_locked (DrayPool *self, DrayTicket *ticket)
+{
+  GList *link = self->idle_workers.head;
+
+  if (link == NULL || !has_free_slot (self) || is_paused_locked (self)
+      || dray_pending_queue_get_length (self->calls) > 1
+      || dray_pending_queue_get_length (self->commands) > 0
+      || dray_pending_queue_peek (self->calls) != ticket
+      || dray_pool_task_size (ticket->task) > MAX_DIRECT_SIZE
+      || dray_pool_worker_get_room (link->data) == 0)
+    return NULL;
+
+  return link->data;
+}
+
+gboolean
+dray_pool_give_directly_locked (DrayPool *self, DrayTicket *ticket)
+{
+  DrayIoThread *io = self->io;
+  DrayPoolWorker *worker;
+
+  /* Where it was woken already, it is about to come. */
+  if (g_atomic_int_get (&self->client.woken) || !dray_io_thread_try_enter (io))
+    return FALSE;
+
+  worker = find_direct_worker_locked (self, ticket);
+  if (worker != NULL)
+    {
+      dray_pool_dequeue_locked (self, ticket);
+      g_mutex_unlock (&self->lock);
+      dray_pool_worker_take (worker, ticket);
+      flush_workers (self);
+      g_mutex_lock (&self->lock);
+    }
+  dray_io_thread_leave (io);
+
+  return worker != NULL;
+}
+
 /* --- Woken by other threads --- */
 
 static void
 cancel_running (DrayPool *self, DrayTicket *ticket)
 {
-  for (GList *link = self->workers.head; link != NULL; link = link->next)
-    if (dray_pool_worker_cancel (link->data, ticket))
+  if (ticket->worker != NULL)
+    {
+      dray_pool_worker_cancel (ticket->worker, ticket);
       return;
+    }
 
   for (GList *link = self->running_commands.head; link != NULL; link = link->next)
     {

@@ -214,8 +214,8 @@ return_result_cb (DrayFuture *future, gpointer user_data)
 static void
 run_task (DrayExecutor *self, DrayTask *what, GTask *task)
 {
-  g_autoptr (DrayFuture) future
-    = dray_pool_submit (self->pool, what, g_task_get_cancellable (task));
+  g_autoptr (DrayFuture) future = dray_pool_submit (self->pool, what,
+                                                    g_task_get_cancellable (task));
 
   /* The future says itself whether it was cancelled, or done before that. */
   g_task_set_check_cancellable (task, FALSE);

@@ -294,9 +294,9 @@ install_worker_properties (void)
    *
    * Since: 0.1
    */
-  properties[PROP_LAUNCHER]
-    = g_param_spec_object ("launcher", NULL, NULL, DRAY_TYPE_LAUNCHER,
-                           G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+  properties[PROP_LAUNCHER] = g_param_spec_object ("launcher", NULL, NULL, DRAY_TYPE_LAUNCHER,
+                                                   G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY
+                                                     | G_PARAM_STATIC_STRINGS);
 
   /**
    * DrayExecutor:max-workers: (getter get_max_workers) (setter set_max_workers)
@@ -306,8 +306,8 @@ install_worker_properties (void)
    *
    * Since: 0.1
    */
-  properties[PROP_MAX_WORKERS]
-    = g_param_spec_uint ("max-workers", NULL, NULL, 0, G_MAXUINT / 4, 0, flags);
+  properties[PROP_MAX_WORKERS] = g_param_spec_uint ("max-workers", NULL, NULL, 0, G_MAXUINT / 4, 0,
+                                                    flags);
 
   /**
    * DrayExecutor:max-tasks-per-worker:
@@ -316,8 +316,8 @@ install_worker_properties (void)
    *
    * Since: 0.1
    */
-  properties[PROP_MAX_TASKS_PER_WORKER]
-    = g_param_spec_uint ("max-tasks-per-worker", NULL, NULL, 0, G_MAXUINT, 0, flags);
+  properties[PROP_MAX_TASKS_PER_WORKER] = g_param_spec_uint ("max-tasks-per-worker", NULL, NULL, 0,
+                                                             G_MAXUINT, 0, flags);
 
   /**
    * DrayExecutor:idle-timeout:
@@ -376,9 +376,8 @@ install_flow_properties (void)
    *
    * Since: 0.1
    */
-  properties[PROP_MAX_PENDING_TASKS]
-    = g_param_spec_uint ("max-pending-tasks", NULL, NULL, 0, G_MAXUINT, DEFAULT_MAX_PENDING_TASKS,
-                         flags);
+  properties[PROP_MAX_PENDING_TASKS] = g_param_spec_uint (
+    "max-pending-tasks", NULL, NULL, 0, G_MAXUINT, DEFAULT_MAX_PENDING_TASKS, flags);
 
   /**
    * DrayExecutor:max-pending-bytes:
@@ -388,9 +387,8 @@ install_flow_properties (void)
    *
    * Since: 0.1
    */
-  properties[PROP_MAX_PENDING_BYTES]
-    = g_param_spec_uint64 ("max-pending-bytes", NULL, NULL, 0, G_MAXUINT64,
-                           DEFAULT_MAX_PENDING_BYTES, flags);
+  properties[PROP_MAX_PENDING_BYTES] = g_param_spec_uint64 (
+    "max-pending-bytes", NULL, NULL, 0, G_MAXUINT64, DEFAULT_MAX_PENDING_BYTES, flags);
 
   /**
    * DrayExecutor:max-undelivered-items:
@@ -400,9 +398,8 @@ install_flow_properties (void)
    *
    * Since: 0.1
    */
-  properties[PROP_MAX_UNDELIVERED_ITEMS]
-    = g_param_spec_uint ("max-undelivered-items", NULL, NULL, 0, G_MAXUINT,
-                         DEFAULT_MAX_UNDELIVERED_ITEMS, flags);
+  properties[PROP_MAX_UNDELIVERED_ITEMS] = g_param_spec_uint (
+    "max-undelivered-items", NULL, NULL, 0, G_MAXUINT, DEFAULT_MAX_UNDELIVERED_ITEMS, flags);
 
   /**
    * DrayExecutor:max-undelivered-bytes:
@@ -412,9 +409,8 @@ install_flow_properties (void)
    *
    * Since: 0.1
    */
-  properties[PROP_MAX_UNDELIVERED_BYTES]
-    = g_param_spec_uint64 ("max-undelivered-bytes", NULL, NULL, 0, G_MAXUINT64,
-                           DEFAULT_MAX_UNDELIVERED_BYTES, flags);
+  properties[PROP_MAX_UNDELIVERED_BYTES] = g_param_spec_uint64 (
+    "max-undelivered-bytes", NULL, NULL, 0, G_MAXUINT64, DEFAULT_MAX_UNDELIVERED_BYTES, flags);
 
   /**
    * DrayExecutor:max-message-size:
@@ -424,9 +420,8 @@ install_flow_properties (void)
    *
    * Since: 0.1
    */
-  properties[PROP_MAX_MESSAGE_SIZE]
-    = g_param_spec_uint64 ("max-message-size", NULL, NULL, 1024, G_MAXUINT32 - 64 * 1024,
-                           DEFAULT_MAX_MESSAGE_SIZE, flags);
+  properties[PROP_MAX_MESSAGE_SIZE] = g_param_spec_uint64 (
+    "max-message-size", NULL, NULL, 1024, G_MAXUINT32 - 64 * 1024, DEFAULT_MAX_MESSAGE_SIZE, flags);
 
   /**
    * DrayExecutor:slice:
@@ -436,8 +431,8 @@ install_flow_properties (void)
    *
    * Since: 0.1
    */
-  properties[PROP_SLICE]
-    = g_param_spec_uint ("slice", NULL, NULL, 0, G_MAXUINT, DEFAULT_SLICE, flags);
+  properties[PROP_SLICE] = g_param_spec_uint ("slice", NULL, NULL, 0, G_MAXUINT, DEFAULT_SLICE,
+                                              flags);
 
   /**
    * DrayExecutor:delivery-priority:
@@ -447,9 +442,8 @@ install_flow_properties (void)
    *
    * Since: 0.1
    */
-  properties[PROP_DELIVERY_PRIORITY]
-    = g_param_spec_int ("delivery-priority", NULL, NULL, G_MININT, G_MAXINT,
-                        G_PRIORITY_DEFAULT_IDLE, flags);
+  properties[PROP_DELIVERY_PRIORITY] = g_param_spec_int ("delivery-priority", NULL, NULL, G_MININT,
+                                                         G_MAXINT, G_PRIORITY_DEFAULT_IDLE, flags);
 }
 
 static void

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#if !defined(DRAY_INSIDE) && !defined(DRAY_COMPILATION)
 #error "Only <dray.h> can be included directly."
 #endif
 
@@ -12,7 +12,8 @@
 G_BEGIN_DECLS
 
 #define DRAY_TYPE_EXECUTOR (dray_executor_get_type ())
-DRAY_API G_DECLARE_FINAL_TYPE (DrayExecutor, dray_executor, DRAY, EXECUTOR, GObject)
+DRAY_API
+G_DECLARE_FINAL_TYPE (DrayExecutor, dray_executor, DRAY, EXECUTOR, GObject)
 
 DRAY_API DrayExecutor *dray_executor_new (DrayLauncher *launcher);
 DRAY_API DrayLauncher *dray_executor_get_launcher (DrayExecutor *self);
@@ -64,8 +65,9 @@ DRAY_API void dray_executor_shutdown_async (DrayExecutor *self,
                                             GCancellable *cancellable,
                                             GAsyncReadyCallback callback,
                                             gpointer user_data);
-DRAY_API gboolean
-dray_executor_shutdown_finish (DrayExecutor *self, GAsyncResult *result, GError **error);
+DRAY_API gboolean dray_executor_shutdown_finish (DrayExecutor *self,
+                                                 GAsyncResult *result,
+                                                 GError **error);
 DRAY_API gboolean dray_executor_shutdown_sync (DrayExecutor *self,
                                                DrayShutdownMode mode,
                                                GCancellable *cancellable,

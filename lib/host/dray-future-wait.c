@@ -97,8 +97,7 @@ return_result_cb (DrayFuture *future, gpointer user_data)
 
   result = dray_future_dup_result (future, &error);
   if (result != NULL)
-    g_task_return_pointer (wait->task, g_steal_pointer (&result),
-                           (GDestroyNotify) g_variant_unref);
+    g_task_return_pointer (wait->task, g_steal_pointer (&result), (GDestroyNotify) g_variant_unref);
   else
     g_task_return_error (wait->task, g_steal_pointer (&error));
 }

@@ -242,9 +242,9 @@ dray_future_class_init (DrayFutureClass *klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_PROGRESS]
-    = g_signal_new ("progress", DRAY_TYPE_FUTURE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
-                    G_TYPE_NONE, 2, G_TYPE_DOUBLE, G_TYPE_STRING);
+  signals[SIGNAL_PROGRESS] = g_signal_new ("progress", DRAY_TYPE_FUTURE, G_SIGNAL_RUN_LAST, 0, NULL,
+                                           NULL, NULL, G_TYPE_NONE, 2, G_TYPE_DOUBLE,
+                                           G_TYPE_STRING);
 }
 
 static void
@@ -472,7 +472,7 @@ dray_future_dup_result (DrayFuture *self, GError **error)
 
 typedef struct
 {
-  DrayFuture *future; /* (owned) */
+  DrayFuture *future;         /* (owned) */
   DrayDoneCallback *callback; /* (owned) */
 } LateCallback;
 

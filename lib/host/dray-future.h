@@ -2,7 +2,7 @@
 
 #pragma once
 
-#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#if !defined(DRAY_INSIDE) && !defined(DRAY_COMPILATION)
 #error "Only <dray.h> can be included directly."
 #endif
 
@@ -14,7 +14,7 @@ G_BEGIN_DECLS
 #define DRAY_TYPE_FUTURE (dray_future_get_type ())
 DRAY_API G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
 
-/**
+  /**
  * DrayFutureCallback:
  * @future: a future that is done
  * @user_data: the data given with the callback
@@ -24,7 +24,7 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
  *
  * Since: 0.1
  */
-typedef void (*DrayFutureCallback) (DrayFuture *future, gpointer user_data);
+  typedef void (*DrayFutureCallback) (DrayFuture *future, gpointer user_data);
 
 DRAY_API guint64 dray_future_get_id (DrayFuture *self);
 DRAY_API DrayTask *dray_future_get_task (DrayFuture *self);
@@ -52,8 +52,7 @@ DRAY_API void dray_future_result_async (DrayFuture *self,
                                         GCancellable *cancellable,
                                         GAsyncReadyCallback callback,
                                         gpointer user_data);
-DRAY_API GVariant *dray_future_result_finish (DrayFuture *self,
-                                              GAsyncResult *result,
-                                              GError **error);
+DRAY_API GVariant *
+dray_future_result_finish (DrayFuture *self, GAsyncResult *result, GError **error);
 
 G_END_DECLS

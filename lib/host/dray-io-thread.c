@@ -11,6 +11,8 @@
 #include <glib/gi18n-lib.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -21,6 +23,17 @@
  * client does it under the same lock, and writes to the eventfd only if it finds `asleep` set. So
  * no wake-up is lost, and while the thread is busy a wake-up costs no system call.
  *
+ * Standing in. What is said to be for the I/O thread only is protected by a lock, `turn`, which that
+ * thread holds whenever it does not sleep. So somebody else may take it for a moment while it does,
+ * and spare the task in hand the way from thread to thread. What is changed then may be a timer: if
+ * it expires before the thread would wake up by itself, it is woken.
+ *
+ * Resting. Where workers have plenty to do and answer every microsecond, a turn for each answer
+ * would cost more than the work. So whoever was dealt with may say for how long it can do without
+ * us; if all have said so, the thread sleeps for that time, and finds many answers at once. While
+ * it rests, a wake-up costs no system call either. Nobody else is kept waiting for longer than
+ * MAX_REST, which is no more than a turn under such a load may take.
+ *
  * Stale events. A callback may stop any watch, also one whose event was already fetched; the
  * fetched events are looked through and that one is blanked.
  *
@@ -30,6 +43,10 @@
  */
 
 #define MAX_EVENTS 64
+
+/* How long the thread rests at most, and what it is not worth less than. In µs. */
+#define MAX_REST 60
+#define MIN_REST 15
 
 struct _DrayIoThread
 {
@@ -46,12 +63,18 @@ struct _DrayIoThread
   gboolean asleep;
   gboolean quit;
 
-  /* I/O thread only */
+  GMutex turn; /* other threads only ever try to take it */
+
+  /* protected by turn */
   GThread *thread;     /* (unowned) */
   GSequence *timers;   /* (owned) (element-type DrayIoTimer): by deadline */
   GPtrArray *answered; /* (owned) (element-type DrayIoClient): being called, or NULL */
   struct epoll_event events[MAX_EVENTS];
   int n_events;
+  guint n_dealt_with;  /* in this turn: watches and clients */
+  guint n_resting;     /* those of them that can wait */
+  gint64 rest;         /* for so long, all of those, in µs */
+  gint64 sleeps_until; /* monotonic, µs */
 };
 
 static GMutex instance_lock;
@@ -120,6 +143,7 @@ time_to_first_timer (DrayIoThread *self)
   DrayIoTimer *timer = first_timer (self);
   gint64 rest;
 
+  self->sleeps_until = timer != NULL ? timer->deadline : G_MAXINT64;
   if (timer == NULL)
     return -1;
 
@@ -130,11 +154,7 @@ time_to_first_timer (DrayIoThread *self)
 /* --- Watches --- */
 
 gboolean
-dray_io_watch_start (DrayIoWatch *watch,
-                     DrayIoThread *io,
-                     int fd,
-                     guint32 events,
-                     GError **error)
+dray_io_watch_start (DrayIoWatch *watch, DrayIoThread *io, int fd, guint32 events, GError **error)
 {
   struct epoll_event event = { .events = events, .data.ptr = watch };
 
@@ -205,8 +225,11 @@ dispatch_events (DrayIoThread *self)
     {
       DrayIoWatch *watch = self->events[i].data.ptr;
 
-      if (watch != NULL)
-        watch->ready (watch, self->events[i].events);
+      if (watch == NULL)
+        continue;
+
+      self->n_dealt_with++;
+      watch->ready (watch, self->events[i].events);
     }
   self->n_events = 0;
 }
@@ -264,9 +287,61 @@ call_woken_clients (DrayIoThread *self)
 
       /* Before the call: a wake-up during it asks for another one. */
       g_atomic_int_set (&client->woken, FALSE);
+      self->n_dealt_with++;
       client->wake (client);
     }
   g_ptr_array_set_size (clients, 0);
+}
+
+/* --- Standing in --- */
+
+gboolean
+dray_io_thread_try_enter (DrayIoThread *self)
+{
+  return g_mutex_trylock (&self->turn);
+}
+
+void
+dray_io_thread_leave (DrayIoThread *self)
+{
+  DrayIoTimer *timer = first_timer (self);
+  gboolean was_asleep = FALSE;
+
+  if (timer != NULL && timer->deadline < self->sleeps_until)
+    {
+      g_mutex_lock (&self->lock);
+      was_asleep = self->asleep;
+      self->asleep = FALSE;
+      g_mutex_unlock (&self->lock);
+    }
+
+  /* The thread can't end before it had a turn. */
+  if (was_asleep)
+    eventfd_write (self->wake_fd, 1);
+  g_mutex_unlock (&self->turn);
+}
+
+/* --- Resting --- */
+
+void
+dray_io_thread_rest (DrayIoThread *self, gint64 time)
+{
+  self->n_resting++;
+  self->rest = MIN (self->rest, time);
+}
+
+static void
+rest (DrayIoThread *self)
+{
+  if (self->n_dealt_with > 0 && self->n_resting >= self->n_dealt_with && self->rest >= MIN_REST)
+    {
+      const struct timespec time = { .tv_nsec = self->rest * 1000 };
+
+      nanosleep (&time, NULL);
+    }
+
+  self->n_dealt_with = self->n_resting = 0;
+  self->rest = MAX_REST;
 }
 
 /* --- The thread --- */
@@ -325,7 +400,24 @@ dray_io_thread_free (DrayIoThread *self)
   if (self->wake_fd >= 0)
     close (self->wake_fd);
   g_mutex_clear (&self->lock);
+  g_mutex_clear (&self->turn);
   g_free (self);
+}
+
+static void
+wait_for_events (DrayIoThread *self)
+{
+  int timeout = prepare_to_sleep (self);
+  int n_events, reason;
+
+  g_mutex_unlock (&self->turn);
+  n_events = epoll_wait (self->epoll_fd, self->events, MAX_EVENTS, timeout);
+  reason = errno;
+  g_mutex_lock (&self->turn);
+
+  if (n_events < 0 && reason != EINTR)
+    g_error ("dray: epoll_wait: %s", g_strerror (reason));
+  self->n_events = MAX (n_events, 0);
 }
 
 static gpointer
@@ -334,22 +426,24 @@ io_thread_main (gpointer data)
   DrayIoThread *self = data;
   gboolean goes_on = TRUE;
 
+  /* Without that, the kernel would make each rest some 50 µs longer. */
+  prctl (PR_SET_TIMERSLACK, 1000);
+
+  g_mutex_lock (&self->turn);
   self->thread = g_thread_self ();
+  self->rest = MAX_REST;
   while (goes_on)
     {
-      int n_events;
-
       run_expired_timers (self);
-      n_events = epoll_wait (self->epoll_fd, self->events, MAX_EVENTS, prepare_to_sleep (self));
-      if (n_events < 0 && errno != EINTR)
-        g_error ("dray: epoll_wait: %s", g_strerror (errno));
-      self->n_events = MAX (n_events, 0);
+      wait_for_events (self);
 
       goes_on = wake_up (self);
       drain_wake_fd (self);
       dispatch_events (self);
       call_woken_clients (self);
+      rest (self);
     }
+  g_mutex_unlock (&self->turn);
 
   dray_io_thread_free (self);
   return NULL;
@@ -392,13 +486,13 @@ dray_io_thread_new (GError **error)
   struct epoll_event event = { .events = EPOLLIN, .data.ptr = self };
 
   g_mutex_init (&self->lock);
+  g_mutex_init (&self->turn);
   self->wake_fd = -1;
   self->epoll_fd = dray_descriptor_raise (epoll_create1 (EPOLL_CLOEXEC));
   if (self->epoll_fd >= 0)
     self->wake_fd = dray_descriptor_raise (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
 
-  if (self->wake_fd < 0
-      || epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->wake_fd, &event) != 0)
+  if (self->wake_fd < 0 || epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->wake_fd, &event) != 0)
     {
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
                    _ ("Could not prepare to talk to workers: %s"), g_strerror (errno));

@@ -40,7 +40,7 @@ struct _DrayIoTimer
 /* Embed one; zeroed memory plus the function is a client that is asleep. */
 struct _DrayIoClient
 {
-  int woken; /* atomic */
+  int woken;                           /* atomic */
   void (*wake) (DrayIoClient *client); /* called on the I/O thread */
 };
 
@@ -55,14 +55,19 @@ void dray_io_thread_wake (DrayIoThread *self, DrayIoClient *client);
  * client may be freed, once nobody wakes it any more. */
 void dray_io_thread_forget (DrayIoThread *self, DrayIoClient *client);
 gboolean dray_io_thread_is_current (DrayIoThread *self);
+/* Any thread that knows the I/O thread to be held by somebody who can't let go meanwhile. Lets the
+ * caller do what only the I/O thread may, if that one is asleep, and keeps it from waking up until
+ * leave(). Never waits. No code of the application's may run in between. */
+gboolean dray_io_thread_try_enter (DrayIoThread *self);
+void dray_io_thread_leave (DrayIoThread *self);
+/* I/O thread only, while a watch or a client is called: what was just dealt with will not need us
+ * again for @time µs. If that is said of all that a turn dealt with, the next one is put off. */
+void dray_io_thread_rest (DrayIoThread *self, gint64 time);
 
 /* I/O thread only. Errors of G_IO_ERROR. HUP and ERR are reported with any events but 0. After
  * stop() the function is not called again, not even for what was already seen. */
-gboolean dray_io_watch_start (DrayIoWatch *watch,
-                              DrayIoThread *io,
-                              int fd,
-                              guint32 events,
-                              GError **error);
+gboolean
+dray_io_watch_start (DrayIoWatch *watch, DrayIoThread *io, int fd, guint32 events, GError **error);
 void dray_io_watch_set_events (DrayIoWatch *watch, guint32 events);
 void dray_io_watch_stop (DrayIoWatch *watch);
 

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#if !defined(DRAY_INSIDE) && !defined(DRAY_COMPILATION)
 #error "Only <dray.h> can be included directly."
 #endif
 
@@ -12,7 +12,8 @@
 G_BEGIN_DECLS
 
 #define DRAY_TYPE_LAUNCHER (dray_launcher_get_type ())
-DRAY_API G_DECLARE_FINAL_TYPE (DrayLauncher, dray_launcher, DRAY, LAUNCHER, GObject)
+DRAY_API
+G_DECLARE_FINAL_TYPE (DrayLauncher, dray_launcher, DRAY, LAUNCHER, GObject)
 
 DRAY_API DrayLauncher *dray_launcher_new_self (void);
 DRAY_API DrayLauncher *dray_launcher_new_argv (const char *const *argv);

@@ -37,7 +37,7 @@ struct _DrayLists
   GListStore *workers;     /* (owned) (nullable) */
   gboolean workers_wanted;
   gboolean workers_changed;
-  GHashTable *pictures;  /* (owned): worker id → Picture (owned) */
+  GHashTable *pictures; /* (owned): worker id → Picture (owned) */
   GHashTable *processes; /* (owned): worker id → DrayWorkerProcess (owned); what is in it belongs to
                           * the executor's main context */
 };
@@ -180,10 +180,7 @@ copy_pictures_locked (DrayLists *self, GHashTable *ids)
 }
 
 static void
-show_picture (DrayLists *self,
-              GListStore *workers,
-              GHashTable *processes,
-              const Picture *picture)
+show_picture (DrayLists *self, GListStore *workers, GHashTable *processes, const Picture *picture)
 {
   DrayWorkerProcess *process = g_hash_table_lookup (processes, &picture->id);
 

@@ -21,6 +21,7 @@ struct _DrayPendingQueue
 {
   GSequence *buckets; /* (owned) (element-type DrayPendingBucket): the lowest priority first */
   gsize length;       /* of all buckets together */
+  DrayPendingBucket *last_used; /* (unowned) (nullable): most tasks have the same priority */
 };
 
 static int
@@ -36,15 +37,23 @@ static DrayPendingBucket *
 ensure_bucket (DrayPendingQueue *self, int priority)
 {
   DrayPendingBucket key = { .priority = priority };
-  GSequenceIter *iter = g_sequence_lookup (self->buckets, &key, compare_buckets_cb, NULL);
+  GSequenceIter *iter;
 
-  if (iter != NULL)
-    return g_sequence_get (iter);
+  if (self->last_used != NULL && self->last_used->priority == priority)
+    return self->last_used;
 
-  DrayPendingBucket *bucket = g_new0 (DrayPendingBucket, 1);
-  bucket->priority = priority;
-  bucket->iter = g_sequence_insert_sorted (self->buckets, bucket, compare_buckets_cb, NULL);
-  return bucket;
+  iter = g_sequence_lookup (self->buckets, &key, compare_buckets_cb, NULL);
+  if (iter == NULL)
+    {
+      DrayPendingBucket *bucket = g_new0 (DrayPendingBucket, 1);
+
+      bucket->priority = priority;
+      bucket->iter = g_sequence_insert_sorted (self->buckets, bucket, compare_buckets_cb, NULL);
+      iter = bucket->iter;
+    }
+
+  self->last_used = g_sequence_get (iter);
+  return self->last_used;
 }
 
 static DrayPendingLink *
@@ -175,7 +184,11 @@ dray_pending_queue_remove (DrayPendingQueue *self, DrayPendingLink *link)
   self->length--;
 
   if (bucket->first == NULL && g_sequence_get_length (self->buckets) > KEPT_BUCKETS)
-    g_sequence_remove (bucket->iter);
+    {
+      if (self->last_used == bucket)
+        self->last_used = NULL;
+      g_sequence_remove (bucket->iter);
+    }
 }
 
 gboolean

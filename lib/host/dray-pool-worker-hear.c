@@ -19,7 +19,7 @@ fail (DrayPoolWorker *self, GError *failure)
   g_set_error (&self->failure, failure->domain, failure->code,
                /* Translators: the worker's program, then what is wrong. */
                _ ("The worker “%s” sent something unexpected: %s"), self->pool->plan->display_name,
-               failure->message);
+                  failure->message);
   g_error_free (failure);
   dray_pool_worker_set_state (self, DRAY_POOL_WORKER_FAILED);
   dray_process_end (&self->process, 0);
@@ -29,24 +29,24 @@ fail (DrayPoolWorker *self, GError *failure)
 static GError *
 unexpected (const DrayFrameHeader *header)
 {
-  return g_error_new (DRAY_ERROR, DRAY_ERROR_PROTOCOL, _ ("a message “%s” out of turn"),
-                      dray_frame_type_to_string (header->type));
+  return g_error_new (DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                      _ ("a message “%s” out of turn"), dray_frame_type_to_string (header->type));
 }
 
-/* The worker has done with the current task (transfer full), and goes on with the next one, if it
- * has any. */
-static DrayTicket *
-leave_current (DrayPoolWorker *self)
+/* The worker has done with the current task, and goes on with the first one ahead, if there is
+ * one. That has been started; @cancelled: and cancelled before. */
+static void
+leave_current (DrayPoolWorker *self, gboolean cancelled)
 {
-  DrayTicket *left = g_steal_pointer (&self->current);
   guint max_tasks = self->pool->now.max_tasks_per_worker;
 
   dray_io_timer_clear (&self->timer);
   dray_process_spare (&self->process);
 
-  self->current = g_steal_pointer (&self->next);
+  self->current->worker = NULL;
+  self->current = dray_pool_worker_pop_ahead (self);
   if (self->current != NULL)
-    dray_pool_worker_begin_current (self);
+    dray_pool_worker_note_begun (self, cancelled);
   dray_pool_worker_settle (self);
 
   if (self->state == DRAY_POOL_WORKER_STOPPING && self->current == NULL)
@@ -54,15 +54,20 @@ leave_current (DrayPoolWorker *self)
   else if (self->current == NULL
            && (self->process.terminated || (max_tasks > 0 && self->tasks_taken >= max_tasks)))
     dray_pool_worker_retire (self);
-  return left;
 }
 
+/* Exactly one of @result and @error is given, and taken. */
 static void
-current_ended (DrayPoolWorker *self)
+end_current (DrayPoolWorker *self, GVariant *result, GError *error)
 {
+  g_autoptr (DrayTicket) ended = self->current;
+  gboolean cancelled = dray_ticket_complete_and_start (ended, result, error,
+                                                       g_queue_peek_head (&self->ahead));
+
   self->tasks_done++;
+  self->n_outcomes++;
   self->pool->n_early_deaths = 0;
-  dray_ticket_unref (leave_current (self));
+  leave_current (self, cancelled);
 }
 
 static void
@@ -82,7 +87,7 @@ hear_launch_error (DrayPoolWorker *self, GBytes *payload)
 
   g_set_error (&self->failure, DRAY_ERROR, DRAY_ERROR_LAUNCH,
                _ ("The worker “%s” could not be prepared: %s"), self->pool->plan->display_name,
-               reason->message);
+                  reason->message);
   dray_pool_worker_set_state (self, DRAY_POOL_WORKER_FAILED);
   dray_process_close_input (&self->process);
   dray_process_end (&self->process, self->pool->now.grace_period);
@@ -124,8 +129,7 @@ hear_result (DrayPoolWorker *self, GBytes *payload, GError **error)
   if (result == NULL)
     return;
 
-  dray_ticket_complete (self->current, result, NULL);
-  current_ended (self);
+  end_current (self, result, NULL);
 }
 
 static void
@@ -140,19 +144,32 @@ hear_error (DrayPoolWorker *self, GBytes *payload, GError **error)
       return;
     }
 
-  dray_ticket_complete (self->current, NULL, reason);
-  current_ended (self);
+  end_current (self, NULL, reason);
 }
 
 /* Also of the current task: a cancel or a recall may reach the worker before it has begun what
  * the host thinks it runs. */
 static void
-hear_returned (DrayPoolWorker *self, gboolean current)
+hear_returned (DrayPoolWorker *self, DrayTicket *ticket)
 {
-  DrayTicket *ticket;
+  DrayTicket *next = g_queue_peek_head (&self->ahead);
+  gboolean cancelled = FALSE;
+
+  if (ticket != self->current)
+    {
+      dray_pool_worker_give_back_one (self, ticket);
+      return;
+    }
 
   self->tasks_taken--;
-  ticket = current ? leave_current (self) : g_steal_pointer (&self->next);
+  if (next != NULL)
+    {
+      g_mutex_lock (&self->pool->lock);
+      dray_ticket_start_locked (next);
+      cancelled = next->cancel_requested;
+      g_mutex_unlock (&self->pool->lock);
+    }
+  leave_current (self, cancelled);
   ticket->attempt--; /* it was none */
   dray_pool_requeue (self->pool, ticket);
 }
@@ -178,9 +195,11 @@ hear_ready_worker (DrayPoolWorker *self,
                    GError **error)
 {
   gboolean about_current = is_about (header, self->current);
+  DrayTicket *ticket = about_current ? self->current
+                                     : dray_pool_worker_find (self, header->task_id);
 
-  if (header->type == DRAY_FRAME_RETURNED && (about_current || is_about (header, self->next)))
-    hear_returned (self, about_current);
+  if (header->type == DRAY_FRAME_RETURNED && is_about (header, ticket))
+    hear_returned (self, ticket);
   else if (about_current && header->type == DRAY_FRAME_ITEM)
     hear_item (self, payload, error);
   else if (about_current && header->type == DRAY_FRAME_PROGRESS)
@@ -189,7 +208,7 @@ hear_ready_worker (DrayPoolWorker *self,
     hear_result (self, payload, error);
   else if (about_current && header->type == DRAY_FRAME_ERROR)
     hear_error (self, payload, error);
-  else if (!is_outdated (header, self->current) && !is_outdated (header, self->next))
+  else if (!is_outdated (header, ticket))
     g_propagate_error (error, unexpected (header));
 }
 
@@ -270,6 +289,7 @@ dray_pool_worker_read_output (DrayProcess *process)
       dray_process_note_read (process, (gsize) n_read);
       dray_decoder_take (self->decoder, (gsize) n_read);
       open = hear_all (self);
+      dray_pool_worker_measure (self);
       dray_pool_worker_update_reading (self);
       if ((gsize) n_read < size)
         break;

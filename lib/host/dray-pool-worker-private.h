@@ -6,15 +6,30 @@
 
 G_BEGIN_DECLS
 
-/* Shared by the two files of the pooled worker. */
+/* Shared by the three files of the pooled worker. */
 
 /* To be called after whatever changes its state or its tasks. */
 void dray_pool_worker_settle (DrayPoolWorker *self);
 /* The only place where a worker's state changes. */
 void dray_pool_worker_set_state (DrayPoolWorker *self, DrayPoolWorkerState state);
 gboolean dray_pool_worker_is_starting (DrayPoolWorkerState state);
-/* It takes up the task that it has; from here the time limit counts. */
-void dray_pool_worker_begin_current (DrayPoolWorker *self);
+/* Whether it can be given another task at all. One that was sent TERM for a task can't: the signal
+ * might hit the next one. */
+gboolean dray_pool_worker_is_open (DrayPoolWorker *self);
+void dray_pool_worker_send (DrayPoolWorker *self, DrayMessage *message);
+void dray_pool_worker_send_cancel (DrayPoolWorker *self, DrayTicket *ticket);
 gboolean dray_pool_worker_read_output (DrayProcess *process);
+
+/* The current task was begun, in its worker and in its future: from here the time limit counts. */
+void dray_pool_worker_note_begun (DrayPoolWorker *self, gboolean cancelled);
+/* The first of the tasks ahead, which is taken out (transfer full); NULL if there is none. */
+DrayTicket *dray_pool_worker_pop_ahead (DrayPoolWorker *self);
+/* The one of its tasks that has this number, or NULL. */
+DrayTicket *dray_pool_worker_find (DrayPoolWorker *self, guint64 task_id);
+/* One of the tasks ahead was not begun, and goes back to the queue; all of them. */
+void dray_pool_worker_give_back_one (DrayPoolWorker *self, DrayTicket *ticket);
+void dray_pool_worker_give_back (DrayPoolWorker *self);
+/* A batch of output was read: takes the time of the tasks that ended with it. */
+void dray_pool_worker_measure (DrayPoolWorker *self);
 
 G_END_DECLS

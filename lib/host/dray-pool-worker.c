@@ -10,8 +10,8 @@
 
 #include <glib/gi18n-lib.h>
 
-#define WORKER_OF(pointer, member)                                                                \
-  ((DrayPoolWorker *) (gpointer) ((guint8 *) (pointer) - G_STRUCT_OFFSET (DrayPoolWorker, member)))
+#define WORKER_OF(pointer, member) \
+  ((DrayPoolWorker *) (gpointer) ((guint8 *) (pointer) -G_STRUCT_OFFSET (DrayPoolWorker, member)))
 
 /* --- Where it stands in the pool --- */
 
@@ -50,8 +50,8 @@ set_idle (DrayPoolWorker *self, gboolean idle)
 
 /* Whether it can be given another task at all. One that was sent TERM for a task can't: the
  * signal might hit the next one. */
-static gboolean
-is_open (DrayPoolWorker *self)
+gboolean
+dray_pool_worker_is_open (DrayPoolWorker *self)
 {
   return self->state == DRAY_POOL_WORKER_READY && self->process.input_fd >= 0
          && !dray_process_is_ending (&self->process);
@@ -68,7 +68,7 @@ dray_pool_worker_settle (DrayPoolWorker *self)
       self->is_busy = busy;
       self->pool->n_busy += busy ? 1 : -1u;
     }
-  set_idle (self, !busy && is_open (self));
+  set_idle (self, !busy && dray_pool_worker_is_open (self));
   dray_lists_worker_changed (self->pool, self);
 }
 
@@ -83,12 +83,12 @@ void
 dray_pool_worker_set_state (DrayPoolWorker *self, DrayPoolWorkerState state)
 {
   static const gboolean allowed[][DRAY_POOL_WORKER_FAILED + 1] = {
-    [DRAY_POOL_WORKER_STARTING] = { [DRAY_POOL_WORKER_INITIALIZING] = TRUE,
-                                    [DRAY_POOL_WORKER_FAILED] = TRUE },
-    [DRAY_POOL_WORKER_INITIALIZING] = { [DRAY_POOL_WORKER_READY] = TRUE,
-                                        [DRAY_POOL_WORKER_FAILED] = TRUE },
-    [DRAY_POOL_WORKER_READY] = { [DRAY_POOL_WORKER_STOPPING] = TRUE,
-                                 [DRAY_POOL_WORKER_FAILED] = TRUE },
+    [DRAY_POOL_WORKER_STARTING]
+    = { [DRAY_POOL_WORKER_INITIALIZING] = TRUE, [DRAY_POOL_WORKER_FAILED] = TRUE },
+    [DRAY_POOL_WORKER_INITIALIZING]
+    = { [DRAY_POOL_WORKER_READY] = TRUE, [DRAY_POOL_WORKER_FAILED] = TRUE },
+    [DRAY_POOL_WORKER_READY]
+    = { [DRAY_POOL_WORKER_STOPPING] = TRUE, [DRAY_POOL_WORKER_FAILED] = TRUE },
     [DRAY_POOL_WORKER_STOPPING] = { [DRAY_POOL_WORKER_FAILED] = TRUE },
     [DRAY_POOL_WORKER_FAILED] = { FALSE },
   };
@@ -123,8 +123,8 @@ dray_pool_worker_get_public_state (DrayPoolWorker *self)
 
 /* --- Writing --- */
 
-static void
-flush (DrayPoolWorker *self)
+void
+dray_pool_worker_flush (DrayPoolWorker *self)
 {
   g_autoptr (GError) error = NULL;
   gsize written = 0;
@@ -157,136 +157,17 @@ flush (DrayPoolWorker *self)
     dray_process_set_writing (&self->process, !dray_outbox_is_empty (self->outbox));
 }
 
-static void
-send (DrayPoolWorker *self, DrayMessage *message)
+void
+dray_pool_worker_send (DrayPoolWorker *self, DrayMessage *message)
 {
   dray_outbox_push (self->outbox, message);
-  flush (self);
+  dray_pool_worker_flush (self);
 }
 
 static void
 write_input (DrayProcess *process)
 {
-  flush ((DrayPoolWorker *) process);
-}
-
-static void
-send_cancel (DrayPoolWorker *self, DrayTicket *ticket, gboolean recall)
-{
-  DrayMessage message;
-
-  dray_message_init_cancel (&message, ticket->id, ticket->attempt, recall);
-  send (self, &message);
-}
-
-/* --- Tasks --- */
-
-/* It takes up the task that it has; from here the time limit counts. */
-void
-dray_pool_worker_begin_current (DrayPoolWorker *self)
-{
-  DrayTicket *ticket = self->current;
-  guint limit = dray_task_get_time_limit (ticket->task);
-  gboolean cancelled;
-
-  g_mutex_lock (&self->pool->lock);
-  dray_ticket_start_locked (ticket);
-  cancelled = ticket->cancel_requested;
-  g_mutex_unlock (&self->pool->lock);
-
-  if (limit > 0)
-    dray_io_timer_set (&self->timer, self->process.io,
-                       g_get_monotonic_time () + (gint64) limit * G_TIME_SPAN_MILLISECOND);
-
-  /* Cancelled while it waited in the worker, which had begun it before it heard of that. */
-  if (cancelled)
-    dray_process_end (&self->process, self->pool->now.grace_period);
-}
-
-static gboolean
-is_done (DrayTicket *ticket)
-{
-  gboolean done;
-
-  g_mutex_lock (&ticket->pool->lock);
-  done = dray_ticket_is_done_locked (ticket);
-  g_mutex_unlock (&ticket->pool->lock);
-
-  return done;
-}
-
-void
-dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
-{
-  g_autoptr (GError) error = NULL;
-  DrayMessage message;
-
-  ticket->attempt++;
-  if (is_done (ticket))
-    {
-      dray_ticket_unref (ticket); /* cancelled on its way here */
-      return;
-    }
-
-  if (!dray_message_init_submit (&message, ticket->id, ticket->attempt,
-                                 dray_task_get_function (ticket->task),
-                                 dray_task_get_arguments (ticket->task),
-                                 self->pool->now.max_message_size, &error))
-    {
-      dray_ticket_complete (ticket, NULL, g_steal_pointer (&error));
-      dray_ticket_unref (ticket);
-      return;
-    }
-
-  self->tasks_taken++;
-  if (self->current == NULL)
-    {
-      self->current = ticket;
-      dray_pool_worker_begin_current (self);
-    }
-  else
-    {
-      g_assert (self->next == NULL);
-      self->next = ticket;
-      self->next_recalled = FALSE;
-    }
-
-  dray_pool_worker_settle (self);
-  send (self, &message);
-}
-
-gboolean
-dray_pool_worker_can_take (DrayPoolWorker *self)
-{
-  guint max_tasks = self->pool->now.max_tasks_per_worker;
-
-  /* A worker that is being asked to stop a task returns what waits behind it. */
-  return is_open (self) && self->next == NULL
-         && (self->current == NULL || self->process.end_timer.io == NULL)
-         && (max_tasks == 0 || self->tasks_taken < max_tasks);
-}
-
-void
-dray_pool_worker_recall (DrayPoolWorker *self)
-{
-  if (self->next == NULL || self->next_recalled)
-    return;
-
-  self->next_recalled = TRUE;
-  send_cancel (self, self->next, TRUE);
-}
-
-gboolean
-dray_pool_worker_cancel (DrayPoolWorker *self, DrayTicket *ticket)
-{
-  if (ticket != self->current && ticket != self->next)
-    return FALSE;
-
-  send_cancel (self, ticket, FALSE);
-  if (ticket == self->current)
-    dray_process_end (&self->process, self->pool->now.grace_period);
-  dray_pool_worker_update_reading (self);
-  return TRUE;
+  dray_pool_worker_flush ((DrayPoolWorker *) process);
 }
 
 void
@@ -311,7 +192,7 @@ dray_pool_worker_retire (DrayPoolWorker *self)
   dray_pool_worker_set_state (self, DRAY_POOL_WORKER_STOPPING);
   dray_pool_worker_settle (self);
   dray_message_init_empty (&message, DRAY_FRAME_GOODBYE, 0, 0);
-  send (self, &message);
+  dray_pool_worker_send (self, &message);
 
   /* With a task at work its own limits count; the time to go begins when that is done. */
   if (self->current == NULL)
@@ -329,7 +210,7 @@ void
 dray_pool_worker_end (DrayPoolWorker *self, guint grace)
 {
   if (self->current != NULL && grace > 0 && !self->process.terminated)
-    send_cancel (self, self->current, FALSE);
+    dray_pool_worker_send_cancel (self, self->current);
   dray_pool_worker_retire (self);
   dray_process_end (&self->process, grace);
   dray_pool_worker_update_reading (self);
@@ -354,8 +235,8 @@ out_of_time_cb (DrayIoTimer *timer)
   dray_ticket_complete (ticket, NULL,
                         g_error_new (DRAY_ERROR, DRAY_ERROR_TIMED_OUT,
                                      _ ("“%s” took longer than its limit of %.3g s"),
-                                     dray_task_get_label (ticket->task),
-                                     dray_task_get_time_limit (ticket->task) / 1000.0));
+                                        dray_task_get_label (ticket->task),
+                                        dray_task_get_time_limit (ticket->task) / 1000.0));
   dray_pool_worker_cancel (self, ticket);
 }
 
@@ -408,8 +289,9 @@ describe_launch_failure (DrayPoolWorker *self)
     return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH, "%s%s", self->failure->message, last_words);
 
   /* Translators: the worker's program, how it ended ("exited with status 3"), what it said. */
-  return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("The worker “%s” %s before it was ready%s"),
-                      self->pool->plan->display_name, how, last_words);
+  return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH,
+                      _ ("The worker “%s” %s before it was ready%s"),
+                         self->pool->plan->display_name, how, last_words);
 }
 
 /* What became of the task that it ran. */
@@ -423,12 +305,13 @@ describe_death (DrayPoolWorker *self, DrayTicket *ticket)
     return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
 
   if (self->failure != NULL)
-    return g_error_new (self->failure->domain, self->failure->code, "%s%s",
-                        self->failure->message, last_words);
+    return g_error_new (self->failure->domain, self->failure->code, "%s%s", self->failure->message,
+                        last_words);
 
   /* Translators: the task, how its process ended ("exited with status 3"), what it said. */
-  return g_error_new (DRAY_ERROR, DRAY_ERROR_WORKER_DIED, _ ("The worker for “%s” %s%s"),
-                      dray_task_get_label (ticket->task), how, last_words);
+  return g_error_new (DRAY_ERROR, DRAY_ERROR_WORKER_DIED,
+                      _ ("The worker for “%s” %s%s"), dray_task_get_label (ticket->task), how,
+                         last_words);
 }
 
 static void
@@ -437,6 +320,7 @@ lose_current (DrayPoolWorker *self)
   g_autoptr (DrayTicket) ticket = g_steal_pointer (&self->current);
   gboolean retry;
 
+  ticket->worker = NULL;
   g_mutex_lock (&self->pool->lock);
   retry = !dray_ticket_is_done_locked (ticket) && !ticket->cancel_requested
           && ticket->attempt <= dray_task_get_max_retries (ticket->task);
@@ -491,11 +375,7 @@ gone (DrayProcess *process)
   else if (!retired && self->tasks_done == 0 && !was_ended_by_us (self))
     dray_pool_note_early_death (pool);
 
-  if (self->next != NULL)
-    {
-      self->next->attempt--; /* it was none */
-      dray_pool_requeue (pool, g_steal_pointer (&self->next));
-    }
+  dray_pool_worker_give_back (self);
   if (self->current != NULL)
     lose_current (self);
 
@@ -533,7 +413,7 @@ send_hello (DrayPoolWorker *self)
   DrayMessage message;
 
   dray_message_init_hello (&message, &hello);
-  send (self, &message);
+  dray_pool_worker_send (self, &message);
 }
 
 /* Whether a greeting can carry the initial arguments. */
@@ -552,7 +432,7 @@ check_arguments (DrayPool *pool, GError **error)
   g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
                /* Translators: the worker's program, then what is wrong with the arguments. */
                _ ("The worker “%s” can’t be given its initial arguments: %s"),
-               pool->plan->display_name, reason->message);
+                  pool->plan->display_name, reason->message);
   return FALSE;
 }
 
@@ -571,7 +451,7 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
   self->pool = pool;
   if (!check_arguments (pool, error)
       || !dray_process_start (&self->process, pool, &funcs, &spawn, TRUE,
-                           plan->stderr_mode == DRAY_STDERR_CAPTURE, error))
+                              plan->stderr_mode == DRAY_STDERR_CAPTURE, error))
     {
       g_free (self);
       return FALSE;
@@ -581,6 +461,8 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
   self->start_time = g_get_real_time ();
   self->link.data = self;
   self->idle_link.data = self;
+  self->unflushed_link.data = self;
+  g_queue_init (&self->ahead);
   self->timer.expired = out_of_time_cb;
   self->idle_timer.expired = idle_cb;
   self->decoder = dray_decoder_new (pool->now.max_message_size);
@@ -614,6 +496,8 @@ dray_pool_worker_free (DrayPoolWorker *self)
   self->is_busy = FALSE;
   set_idle (self, FALSE);
   g_queue_unlink (&pool->workers, &self->link);
+  if (self->is_unflushed)
+    g_queue_unlink (&pool->unflushed_workers, &self->unflushed_link);
   dray_lists_worker_gone (pool, self);
 
   dray_io_timer_clear (&self->timer);
@@ -622,6 +506,6 @@ dray_pool_worker_free (DrayPoolWorker *self)
   dray_decoder_free (self->decoder);
   dray_outbox_free (self->outbox);
   g_clear_error (&self->failure);
-  g_assert (self->current == NULL && self->next == NULL);
+  g_assert (self->current == NULL && g_queue_is_empty (&self->ahead));
   g_free (self);
 }

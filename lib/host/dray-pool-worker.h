@@ -11,11 +11,11 @@
  *                  error for task 0, its end       → launch failure
  *   INITIALIZING   ready → READY                   the timer goes on
  *                  error for task 0, its end       → launch failure
- *   READY          item, progress: deliver         takes tasks: `current` runs, `next` waits in
- *                  result, error of `current`:     the worker, so that it never idles between
- *                    complete; `next` becomes      two
- *                    current
- *                  returned, of `next`: requeue
+ *   READY          item, progress: deliver         takes tasks: `current` runs, those `ahead`
+ *                  result, error of `current`:     wait in the worker, so that it never idles
+ *                    complete; the first one       between two
+ *                    ahead becomes current
+ *                  returned, of one ahead: requeue
  *                  its end → the current task is
  *                    lost
  *   STOPPING       as READY, but nothing new is    goodbye was written, input closed
@@ -28,7 +28,7 @@
  *
  * The worker writes the result of a task before it begins the next one, and returns what it was
  * given in advance when it is told to cancel. So when a worker is killed for its current task,
- * the next one was not started.
+ * those ahead were not started.
  */
 
 #include "dray-process.h"
@@ -52,19 +52,24 @@ struct _DrayPoolWorker
   DrayProcess process; /* first */
   DrayPool *pool;      /* (unowned) */
   guint64 id;
-  gint64 start_time; /* real time, µs */
-  GList link;        /* in the pool's workers */
-  GList idle_link;   /* in the pool's idle workers */
-  gboolean is_idle;  /* it is in there */
-  gboolean is_busy;  /* counted in n_busy */
+  gint64 start_time;     /* real time, µs */
+  GList link;            /* in the pool's workers */
+  GList idle_link;       /* in the pool's idle workers */
+  gboolean is_idle;      /* it is in there */
+  gboolean is_busy;      /* counted in n_busy */
+  GList unflushed_link;  /* in the pool's unflushed workers */
+  gboolean is_unflushed; /* it is in there */
 
   DrayPoolWorkerState state;
   gboolean was_ready;
-  DrayDecoder *decoder;  /* (owned) */
-  DrayOutbox *outbox;    /* (owned) */
-  DrayTicket *current;   /* (owned) (nullable) */
-  DrayTicket *next;      /* (owned) (nullable) */
-  gboolean next_recalled;
+  DrayDecoder *decoder; /* (owned) */
+  DrayOutbox *outbox;   /* (owned) */
+  DrayTicket *current;  /* (owned) (nullable) */
+  GQueue ahead;         /* of DrayTicket (owned), by worker_link: sent, and not begun */
+  gboolean recalled;    /* all of them were asked back; it takes none until that is settled */
+  gint64 task_time;     /* of its last tasks, on average; 1/16 µs, 0: not known yet */
+  gint64 heard_at;      /* when it was last heard of an outcome, or began; monotonic, µs */
+  guint n_outcomes;     /* since then, in the batch that is being read */
   guint64 tasks_taken;
   guint64 tasks_done;
   DrayIoTimer timer; /* the time to start in; then the time limit of the current task */
@@ -81,11 +86,19 @@ void dray_pool_worker_free (DrayPoolWorker *self);
 /* Takes the ticket's reference. Encoding it can fail: then the ticket is completed, and the
  * worker as free as before. */
 void dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket);
-gboolean dray_pool_worker_can_take (DrayPoolWorker *self);
-/* Asks for the next task back, since another worker has nothing to do. */
+/* How many tasks it can take. */
+guint dray_pool_worker_get_room (DrayPoolWorker *self);
+/* Writes what it was given; as far as that goes now, the rest follows by itself. */
+void dray_pool_worker_flush (DrayPoolWorker *self);
+/* For how long those ahead will last, probably. In µs. */
+gint64 dray_pool_worker_get_time_ahead (DrayPoolWorker *self);
+/* Asks for the tasks ahead back, since another worker has nothing to do; whether there are any,
+ * and when (monotonic, µs) the current one will have kept them long enough. */
 void dray_pool_worker_recall (DrayPoolWorker *self);
-/* @ticket was cancelled; returns whether it was this worker's. */
-gboolean dray_pool_worker_cancel (DrayPoolWorker *self, DrayTicket *ticket);
+gboolean dray_pool_worker_can_recall (DrayPoolWorker *self);
+gint64 dray_pool_worker_get_recall_time (DrayPoolWorker *self);
+/* @ticket, which is this worker's, was cancelled. */
+void dray_pool_worker_cancel (DrayPoolWorker *self, DrayTicket *ticket);
 /* No more tasks: it ends when it has done what it has. */
 void dray_pool_worker_retire (DrayPoolWorker *self);
 /* The same, if it has nothing. */

@@ -27,6 +27,7 @@ dray_pool_new (DrayLaunchPlan *plan, const DrayPoolOptions *options)
   self->now = *options;
   self->client.wake = dray_pool_wake_cb;
   self->relaunch.expired = dray_pool_relaunch_cb;
+  self->recall.expired = dray_pool_recall_cb;
   g_mutex_init (&self->lock);
   g_cond_init (&self->closed_cond);
   self->calls = dray_pending_queue_new ();
@@ -107,7 +108,8 @@ dray_pool_count_undelivered_locked (DrayPool *self, int items, gssize bytes)
     }
   else if (self->throttled
            && (options->max_undelivered_items == 0 || n_items <= options->max_undelivered_items / 2)
-           && (options->max_undelivered_bytes == 0 || n_bytes <= options->max_undelivered_bytes / 2))
+           && (options->max_undelivered_bytes == 0
+               || n_bytes <= options->max_undelivered_bytes / 2))
     {
       self->throttled = FALSE;
       self->reading_changed = TRUE;
@@ -115,8 +117,8 @@ dray_pool_count_undelivered_locked (DrayPool *self, int items, gssize bytes)
     }
 }
 
-static gsize
-task_size (DrayTask *task)
+gsize
+dray_pool_task_size (DrayTask *task)
 {
   GVariant *arguments = dray_task_get_arguments (task);
   GBytes *input = dray_task_get_input_bytes (task);
@@ -150,7 +152,8 @@ has_room_locked (DrayPool *self, DrayTask *task)
 
   return (self->options.max_pending_tasks == 0 || n_pending < self->options.max_pending_tasks)
          && (self->options.max_pending_bytes == 0
-             || self->pending_bytes + task_size (task) <= self->options.max_pending_bytes);
+             || self->pending_bytes + dray_pool_task_size (task)
+                  <= self->options.max_pending_bytes);
 }
 
 /* --- The queue --- */
@@ -167,7 +170,7 @@ enqueue_locked (DrayPool *self, DrayTicket *ticket, gboolean again)
     dray_pending_queue_put_back (queue, &ticket->pending, priority);
   else
     dray_pending_queue_push_tail (queue, &ticket->pending, priority);
-  self->pending_bytes += task_size (ticket->task);
+  self->pending_bytes += dray_pool_task_size (ticket->task);
 }
 
 /* Its notice may be queued, again even while it is run. Returns whether it was waiting. */
@@ -235,7 +238,7 @@ void
 dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket)
 {
   dray_pending_queue_remove (queue_for (self, ticket->task), &ticket->pending);
-  self->pending_bytes -= task_size (ticket->task);
+  self->pending_bytes -= dray_pool_task_size (ticket->task);
   offer_room_locked (self);
 }
 
@@ -339,7 +342,8 @@ submit_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellable)
 
   dray_ticket_ref (ticket);
   enqueue_locked (self, ticket, FALSE);
-  dray_pool_wake_locked (self);
+  if (!dray_pool_give_directly_locked (self, ticket))
+    dray_pool_wake_locked (self);
 }
 
 /* NULL: @waiter (nullable) has to wait. */
@@ -472,9 +476,8 @@ refuse_pending (DrayPool *self, DrayShutdownMode mode)
         return;
 
       dray_ticket_complete (ticket, NULL,
-                            mode == DRAY_SHUTDOWN_CANCEL_PENDING
-                              ? g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                                     _ ("The task was cancelled"))
+                            mode == DRAY_SHUTDOWN_CANCEL_PENDING ? g_error_new_literal (
+                              G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"))
                               : dray_pool_shut_down_error ());
       dray_ticket_unref (ticket);
     }
@@ -563,8 +566,8 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
 static void
 close_deliveries (DrayPool *self)
 {
-  g_autoptr (GPtrArray) deliveries
-    = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_delivery_unref);
+  g_autoptr (GPtrArray) deliveries = g_ptr_array_new_with_free_func (
+    (GDestroyNotify) dray_delivery_unref);
   GHashTableIter iter;
   gpointer delivery;
 

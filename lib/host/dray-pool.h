@@ -31,7 +31,6 @@ G_BEGIN_DECLS
 
 typedef struct _DrayCommand DrayCommand;
 typedef struct _DrayLists DrayLists;
-typedef struct _DrayPoolWorker DrayPoolWorker;
 
 /* All may be changed while the pool works. Times in milliseconds, 0: no limit. */
 typedef struct
@@ -63,7 +62,7 @@ struct _DrayPool
 
   /* protected by the lock */
   DrayPoolOptions options;
-  DrayIoThread *io; /* (nullable): held from the first task until closed */
+  DrayIoThread *io;           /* (nullable): held from the first task until closed */
   DrayPendingQueue *calls;    /* (owned) (element-type DrayTicket) */
   DrayPendingQueue *commands; /* (owned) (element-type DrayTicket) */
   GQueue open;                /* of unfinished tickets, unowned, oldest first */
@@ -83,15 +82,16 @@ struct _DrayPool
   DrayShutdownMode mode;
   gboolean closed;
   GCond closed_cond;
-  GQueue room_waiters; /* of DrayRoomWaiter (unowned) */
+  GQueue room_waiters;  /* of DrayRoomWaiter (unowned) */
   DrayLists *lists;     /* (owned) (nullable): once somebody looked at one */
-  GQueue close_notices;        /* of DrayCloseNotice (unowned), by link */
+  GQueue close_notices; /* of DrayCloseNotice (unowned), by link */
 
-  /* I/O thread only */
-  DrayPoolOptions now;  /* a copy of the options, as of the last wake-up */
-  GQueue workers;       /* of DrayPoolWorker (owned) */
-  GQueue idle_workers;  /* of DrayPoolWorker (unowned), the last used first */
-  GQueue running_commands; /* of DrayCommand (owned) */
+  /* I/O thread only, or whoever stands in for it */
+  DrayPoolOptions now;      /* a copy of the options, as of the last wake-up */
+  GQueue workers;           /* of DrayPoolWorker (owned) */
+  GQueue idle_workers;      /* of DrayPoolWorker (unowned), the last used first */
+  GQueue unflushed_workers; /* of DrayPoolWorker (unowned): that were given something */
+  GQueue running_commands;  /* of DrayCommand (owned) */
   guint n_busy;
   guint n_starting;
   guint64 last_worker_id;
@@ -101,7 +101,8 @@ struct _DrayPool
   gboolean launch_hopeless; /* it was one too many; not yet acted upon */
   gboolean dispatching;
   gboolean dispatch_again;
-  DrayIoTimer relaunch;     /* set: no worker is started before it expires */
+  DrayIoTimer relaunch; /* set: no worker is started before it expires */
+  DrayIoTimer recall;   /* set: until it expires, no task that waits in a worker is recalled */
 };
 
 /* Queued in the main context of whoever shuts down, when the pool is closed and all else was
@@ -131,9 +132,8 @@ void dray_pool_unref (DrayPool *self);
 DrayFuture *dray_pool_submit (DrayPool *self, DrayTask *task, GCancellable *cancellable);
 /* NULL: there is no room, or others come first. Then @waiter is in the line, and its notice is run
  * when it is worth another try. */
-DrayFuture *dray_pool_submit_with_room (DrayPool *self,
-                                        DrayRoomWaiter *waiter,
-                                        GCancellable *cancellable);
+DrayFuture *
+dray_pool_submit_with_room (DrayPool *self, DrayRoomWaiter *waiter, GCancellable *cancellable);
 /* Whether it was still waiting; then the caller owns it again. */
 gboolean dray_pool_stop_waiting (DrayPool *self, DrayRoomWaiter *waiter);
 void dray_pool_set_paused (DrayPool *self, gboolean paused);
@@ -155,10 +155,17 @@ void dray_pool_ticket_done_locked (DrayPool *self, DrayTicket *ticket);
 /* The queue's reference becomes the caller's. */
 void dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket);
 GError *dray_pool_shut_down_error (void);
+/* What a pending task counts for, in bytes. */
+gsize dray_pool_task_size (DrayTask *task);
+
+/* Any thread, with the lock held: gives @ticket, which is pending, to a worker that has nothing to
+ * do, if that is possible without waiting for anything. The lock is given up then, and taken again. */
+gboolean dray_pool_give_directly_locked (DrayPool *self, DrayTicket *ticket);
 
 /* I/O thread only. */
 void dray_pool_wake_cb (DrayIoClient *client);
 void dray_pool_relaunch_cb (DrayIoTimer *timer);
+void dray_pool_recall_cb (DrayIoTimer *timer);
 /* Gives out what is pending, as far as there are workers, and closes the pool when it is time. */
 void dray_pool_dispatch (DrayPool *self);
 /* A task comes back: (transfer full). */

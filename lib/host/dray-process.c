@@ -28,8 +28,8 @@ close_fd (int *fd)
 }
 
 /* The process that @member of it is embedded in. */
-#define PROCESS_OF(pointer, member)                                                               \
-  ((DrayProcess *) (gpointer) ((guint8 *) (pointer) - G_STRUCT_OFFSET (DrayProcess, member)))
+#define PROCESS_OF(pointer, member) \
+  ((DrayProcess *) (gpointer) ((guint8 *) (pointer) -G_STRUCT_OFFSET (DrayProcess, member)))
 
 /* --- The end --- */
 
@@ -49,7 +49,7 @@ count_unread_bytes (DrayProcess *self)
   int n_bytes = 0;
 
   return !self->output_ended && ioctl (self->output_fd, FIONREAD, &n_bytes) == 0 ? (gsize) n_bytes
-                                                                                  : 0;
+                                                                                 : 0;
 }
 
 static gboolean
@@ -296,7 +296,8 @@ watch_descriptors (DrayProcess *self, GError **error)
   self->errors.ready = errors_ready_cb;
   self->reading = TRUE;
 
-  return (self->input_fd < 0 || dray_io_watch_start (&self->input, self->io, self->input_fd, 0, error))
+  return (self->input_fd < 0
+          || dray_io_watch_start (&self->input, self->io, self->input_fd, 0, error))
          && dray_io_watch_start (&self->output, self->io, self->output_fd, EPOLLIN, error)
          && (self->errors_fd < 0
              || dray_io_watch_start (&self->errors, self->io, self->errors_fd, EPOLLIN, error));
@@ -330,8 +331,8 @@ set_launch_error (GError **error, const char *program, const GError *reason)
 {
   g_autofree char *name = g_filename_display_name (program);
 
-  g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH, _ ("Could not start “%s”: %s"), name,
-               reason->message);
+  g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
+               _ ("Could not start “%s”: %s"), name, reason->message);
 }
 
 gboolean

@@ -45,7 +45,7 @@ typedef struct
 struct _DrayProcess
 {
   const DrayProcessFuncs *funcs;
-  DrayPool *pool; /* (unowned): outlives its processes */
+  DrayPool *pool;   /* (unowned): outlives its processes */
   DrayIoThread *io; /* (unowned): held by the pool */
   DrayChild *child; /* (owned) (nullable) */
   int input_fd;     /* (owned): our end of its standard input; -1 when closed */

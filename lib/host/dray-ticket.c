@@ -23,6 +23,7 @@ dray_ticket_new (DrayPool *pool, DrayTask *task)
   self->pending.data = self;
   self->open_link.data = self;
   self->delivery_link.data = self;
+  self->worker_link.data = self;
   g_cond_init (&self->done);
 
   return self;
@@ -199,9 +200,8 @@ static void
 set_state_locked (DrayTicket *self, DrayFutureState state)
 {
   static const gboolean allowed[][DRAY_FUTURE_CANCELLED + 1] = {
-    [DRAY_FUTURE_PENDING] = { [DRAY_FUTURE_RUNNING] = TRUE,
-                              [DRAY_FUTURE_FAILED] = TRUE,
-                              [DRAY_FUTURE_CANCELLED] = TRUE },
+    [DRAY_FUTURE_PENDING]
+    = { [DRAY_FUTURE_RUNNING] = TRUE, [DRAY_FUTURE_FAILED] = TRUE, [DRAY_FUTURE_CANCELLED] = TRUE },
     [DRAY_FUTURE_RUNNING] = { [DRAY_FUTURE_PENDING] = TRUE,
                               [DRAY_FUTURE_SUCCEEDED] = TRUE,
                               [DRAY_FUTURE_FAILED] = TRUE,
@@ -302,11 +302,35 @@ dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
 void
 dray_ticket_complete (DrayTicket *self, GVariant *result, GError *error)
 {
+  gboolean watches;
+
   g_mutex_lock (&self->pool->lock);
   dray_ticket_complete_locked (self, result, error);
+  watches = self->cancellable != NULL;
   g_mutex_unlock (&self->pool->lock);
 
-  dray_ticket_release_cancellable (self);
+  if (watches)
+    dray_ticket_release_cancellable (self);
+}
+
+gboolean
+dray_ticket_complete_and_start (DrayTicket *self, GVariant *result, GError *error, DrayTicket *next)
+{
+  gboolean watches, cancelled = FALSE;
+
+  g_mutex_lock (&self->pool->lock);
+  dray_ticket_complete_locked (self, result, error);
+  watches = self->cancellable != NULL;
+  if (next != NULL)
+    {
+      dray_ticket_start_locked (next);
+      cancelled = next->cancel_requested;
+    }
+  g_mutex_unlock (&self->pool->lock);
+
+  if (watches)
+    dray_ticket_release_cancellable (self);
+  return cancelled;
 }
 
 /* --- Cancelling --- */

@@ -27,6 +27,7 @@ G_BEGIN_DECLS
 
 typedef struct _DrayDelivery DrayDelivery;
 typedef struct _DrayPool DrayPool;
+typedef struct _DrayPoolWorker DrayPoolWorker;
 typedef struct _DrayTicket DrayTicket;
 
 /* Something to hand to the application before the end: an item, or (without a value) progress. */
@@ -90,6 +91,10 @@ struct _DrayTicket
   GList open_link;         /* in the pool's list of unfinished tickets */
   GList delivery_link;     /* in its delivery's queue; holds a reference while it is there */
   gboolean in_delivery;
+
+  /* I/O thread only */
+  DrayPoolWorker *worker; /* (unowned) (nullable): that has it */
+  GList worker_link;      /* in what that one has ahead */
 };
 
 DrayTicket *dray_ticket_new (DrayPool *pool, DrayTask *task);
@@ -110,6 +115,12 @@ void dray_ticket_add_progress_locked (DrayTicket *self, double fraction, char *t
 void dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error);
 /* The same with the lock taken, and the cancellable let go of. */
 void dray_ticket_complete (DrayTicket *self, GVariant *result, GError *error);
+/* The same, and its worker goes on with @next (nullable). Returns whether that one was cancelled
+ * meanwhile. */
+gboolean dray_ticket_complete_and_start (DrayTicket *self,
+                                         GVariant *result,
+                                         GError *error,
+                                         DrayTicket *next);
 /* A worker took it up; its worker died, and it goes back to the queue. */
 void dray_ticket_start_locked (DrayTicket *self);
 void dray_ticket_restart_locked (DrayTicket *self);
@@ -118,10 +129,8 @@ void dray_ticket_restart_locked (DrayTicket *self);
 void dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable);
 void dray_ticket_release_cancellable (DrayTicket *self);
 void dray_ticket_cancel (DrayTicket *self);
-gboolean dray_ticket_wait (DrayTicket *self,
-                           gint64 timeout,
-                           GCancellable *cancellable,
-                           GError **error);
+gboolean
+dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, GError **error);
 
 /* The oldest event (transfer full), or NULL. */
 DrayEvent *dray_ticket_pop_event_locked (DrayTicket *self);

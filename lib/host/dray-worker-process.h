@@ -2,7 +2,7 @@
 
 #pragma once
 
-#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#if !defined(DRAY_INSIDE) && !defined(DRAY_COMPILATION)
 #error "Only <dray.h> can be included directly."
 #endif
 
@@ -12,11 +12,8 @@
 G_BEGIN_DECLS
 
 #define DRAY_TYPE_WORKER_PROCESS (dray_worker_process_get_type ())
-DRAY_API G_DECLARE_FINAL_TYPE (DrayWorkerProcess,
-                               dray_worker_process,
-                               DRAY,
-                               WORKER_PROCESS,
-                               GObject)
+DRAY_API
+G_DECLARE_FINAL_TYPE (DrayWorkerProcess, dray_worker_process, DRAY, WORKER_PROCESS, GObject)
 
 DRAY_API int dray_worker_process_get_pid (DrayWorkerProcess *self);
 DRAY_API DrayWorkerState dray_worker_process_get_state (DrayWorkerProcess *self);

@@ -39,6 +39,7 @@ static const struct
   [DRAY_FRAME_CANCEL] = { "cancel", PAYLOAD_NONE },
   [DRAY_FRAME_RETURNED] = { "returned", PAYLOAD_NONE },
   [DRAY_FRAME_GOODBYE] = { "goodbye", PAYLOAD_NONE },
+  [DRAY_FRAME_RECALL] = { "recall", PAYLOAD_NONE },
 };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (frame_types) == DRAY_FRAME_LAST + 1);

@@ -62,12 +62,10 @@ typedef enum
   DRAY_FRAME_CANCEL,
   DRAY_FRAME_RETURNED,
   DRAY_FRAME_GOODBYE,
+  DRAY_FRAME_RECALL,
 } DrayFrameType;
 
-#define DRAY_FRAME_LAST DRAY_FRAME_GOODBYE
-
-/* Flags of cancel. RECALL: only return the task if it has not started; let it be if it runs. */
-#define DRAY_FRAME_FLAG_RECALL 1
+#define DRAY_FRAME_LAST DRAY_FRAME_RECALL
 
 typedef struct
 {

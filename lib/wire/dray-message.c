@@ -355,19 +355,6 @@ dray_message_init_error (DrayMessage *message, guint64 task_id, guint attempt, c
 }
 
 void
-dray_message_init_cancel (DrayMessage *message, guint64 task_id, guint attempt, gboolean recall)
-{
-  const DrayFrameHeader header = {
-    .type = DRAY_FRAME_CANCEL,
-    .flags = recall ? DRAY_FRAME_FLAG_RECALL : 0,
-    .task_id = task_id,
-    .attempt = attempt,
-  };
-
-  start_small (message, &header);
-}
-
-void
 dray_message_init_empty (DrayMessage *message, DrayFrameType type, guint64 task_id, guint attempt)
 {
   const DrayFrameHeader header = { .type = type, .task_id = task_id, .attempt = attempt };

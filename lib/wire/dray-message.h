@@ -104,12 +104,7 @@ void dray_message_init_error (DrayMessage *message,
                               guint64 task_id,
                               guint attempt,
                               const GError *error);
-/* @recall: only if the task has not started */
-void dray_message_init_cancel (DrayMessage *message,
-                               guint64 task_id,
-                               guint attempt,
-                               gboolean recall);
-/* ready, returned, goodbye */
+/* ready, cancel, returned, recall, goodbye */
 void dray_message_init_empty (DrayMessage *message,
                               DrayFrameType type,
                               guint64 task_id,

@@ -143,8 +143,8 @@ dray_job_finish (DrayJob *self, GVariant *result, GError *error)
   g_clear_error (&error);
 
   if (failure == NULL)
-    dray_message_init_value (&message, &header, value,
-                             dray_link_get_max_payload (self->link), &failure);
+    dray_message_init_value (&message, &header, value, dray_link_get_max_payload (self->link),
+                             &failure);
   if (failure != NULL)
     dray_message_init_error (&message, header.task_id, header.attempt, failure);
 
@@ -308,8 +308,8 @@ dray_job_emit (DrayJob *self, GVariant *value)
   header.task_id = self->call->task_id;
   header.attempt = self->call->attempt;
 
-  if (!dray_message_init_value (&message, &header, owned,
-                                dray_link_get_max_payload (self->link), &error))
+  if (!dray_message_init_value (&message, &header, owned, dray_link_get_max_payload (self->link),
+                                &error))
     {
       fail (self, error);
       return FALSE;

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#if !defined(DRAY_INSIDE) && !defined(DRAY_COMPILATION)
 #error "Only <dray.h> can be included directly."
 #endif
 
@@ -11,7 +11,8 @@
 G_BEGIN_DECLS
 
 #define DRAY_TYPE_JOB (dray_job_get_type ())
-DRAY_API G_DECLARE_FINAL_TYPE (DrayJob, dray_job, DRAY, JOB, GObject)
+DRAY_API
+G_DECLARE_FINAL_TYPE (DrayJob, dray_job, DRAY, JOB, GObject)
 
 DRAY_API DrayWorker *dray_job_get_worker (DrayJob *self);
 DRAY_API guint64 dray_job_get_id (DrayJob *self);

@@ -83,19 +83,15 @@ is_call (const DrayCall *call, const DrayFrameHeader *header)
 }
 
 /* If it is the running call, all that waits is returned with it, since the host may have to end
- * this process; if it waits, just that one. Anything else was over before. What is only recalled
- * may go on if it runs. */
+ * this process; if it waits, just that one. Anything else was over before. */
 static void
 handle_cancel (DrayLink *self, const DrayFrameHeader *header)
 {
   g_mutex_lock (&self->lock);
   if (self->running != NULL && is_call (self->running, header))
     {
-      if ((header->flags & DRAY_FRAME_FLAG_RECALL) == 0)
-        {
-          dray_link_cancel_running_locked (self);
-          dray_calls_move (&self->waiting, &self->returned);
-        }
+      dray_link_cancel_running_locked (self);
+      dray_calls_move (&self->waiting, &self->returned);
     }
   else
     {
@@ -107,6 +103,23 @@ handle_cancel (DrayLink *self, const DrayFrameHeader *header)
             break;
           }
     }
+  g_mutex_unlock (&self->lock);
+
+  dray_link_send_returned (self);
+}
+
+/* All that wait are returned. Where none runs, the first one does not wait: it is about to begin,
+ * and the host takes it for the running one. */
+static void
+handle_recall (DrayLink *self)
+{
+  DrayCall *begins;
+
+  g_mutex_lock (&self->lock);
+  begins = self->running == NULL ? g_queue_pop_head (&self->waiting) : NULL;
+  dray_calls_move (&self->waiting, &self->returned);
+  if (begins != NULL)
+    g_queue_push_tail (&self->waiting, begins);
   g_mutex_unlock (&self->lock);
 
   dray_link_send_returned (self);
@@ -134,6 +147,10 @@ handle_frame (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
       handle_cancel (self, header);
       return TRUE;
 
+    case DRAY_FRAME_RECALL:
+      handle_recall (self);
+      return TRUE;
+
     case DRAY_FRAME_GOODBYE:
       dray_link_advance (self, DRAY_LINK_GOODBYE);
       return TRUE;
@@ -141,7 +158,7 @@ handle_frame (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
     default:
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
                    _("The application sent a message of the type “%s”, which only a worker sends"),
-                   dray_frame_type_to_string (header->type));
+                      dray_frame_type_to_string (header->type));
       return FALSE;
     }
 }

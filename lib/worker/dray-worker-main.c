@@ -42,7 +42,7 @@ load_module (const char *filename)
     {
       complain (g_strdup_printf (_("“%s” is not a module for Dray workers: "
                                    "it does not export a function “%s”"),
-                                 display_name, INIT_FUNCTION));
+                                    display_name, INIT_FUNCTION));
       return NULL;
     }
 
@@ -60,9 +60,9 @@ parse_arguments (int argc, char **argv, int *status)
   g_auto (GStrv) filenames = NULL;
   const GOptionEntry entries[] = {
     { "version", 0, 0, G_OPTION_ARG_NONE, &show_version, N_("Show the version of Dray"), NULL },
-    { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &filenames, NULL, N_("MODULE") },
-    G_OPTION_ENTRY_NULL,
-  };
+      { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &filenames, NULL, N_("MODULE") },
+        G_OPTION_ENTRY_NULL,
+    };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   g_autoptr (GError) error = NULL;
 

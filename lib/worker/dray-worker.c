@@ -392,7 +392,7 @@ find_function (DrayWorker *self, DrayJob *job, GError **error)
 
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_BAD_ARGUMENTS,
                    _("The function “%s” takes arguments of the type “%s”, not “%s”"), name,
-                   expected, g_variant_get_type_string (arguments));
+                      expected, g_variant_get_type_string (arguments));
       return NULL;
     }
 

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#if !defined(DRAY_INSIDE) && !defined(DRAY_COMPILATION)
 #error "Only <dray.h> can be included directly."
 #endif
 
@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 #define DRAY_TYPE_WORKER (dray_worker_get_type ())
 DRAY_API G_DECLARE_FINAL_TYPE (DrayWorker, dray_worker, DRAY, WORKER, GObject)
 
-/**
+  /**
  * DrayFunction:
  * @job: the call
  * @arguments: its arguments, never floating; `()` where the caller gave none
@@ -28,10 +28,10 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayWorker, dray_worker, DRAY, WORKER, GObject)
  *
  * Since: 0.1
  */
-typedef GVariant *(*DrayFunction) (DrayJob *job,
-                                   GVariant *arguments,
-                                   gpointer user_data,
-                                   GError **error);
+  typedef GVariant *(*DrayFunction) (DrayJob *job,
+                                     GVariant *arguments,
+                                     gpointer user_data,
+                                     GError **error);
 
 /**
  * DrayInitializer:

@@ -153,11 +153,20 @@ worker_peer_submit (WorkerPeer *self, guint64 id, const char *function, const ch
 }
 
 void
-worker_peer_cancel (WorkerPeer *self, guint64 id, gboolean recall)
+worker_peer_cancel (WorkerPeer *self, guint64 id)
 {
   g_auto (DrayMessage) message = { 0 };
 
-  dray_message_init_cancel (&message, id, 1, recall);
+  dray_message_init_empty (&message, DRAY_FRAME_CANCEL, id, 1);
+  worker_peer_send (self, &message);
+}
+
+void
+worker_peer_recall (WorkerPeer *self)
+{
+  g_auto (DrayMessage) message = { 0 };
+
+  dray_message_init_empty (&message, DRAY_FRAME_RECALL, 0, 0);
   worker_peer_send (self, &message);
 }
 

@@ -206,7 +206,7 @@ test_cancel_running (WorkerPeer *peer, gconstpointer data)
 
       worker_peer_submit (peer, id, "block", NULL);
       worker_peer_expect_status (peer, id, "blocked");
-      worker_peer_cancel (peer, id, FALSE);
+      worker_peer_cancel (peer, id);
       expect_cancelled (peer, id);
     }
   end_in_good_order (peer);
@@ -226,7 +226,7 @@ test_cancel_while_unread (WorkerPeer *peer, gconstpointer data)
   worker_peer_start (peer);
   worker_peer_submit (peer, 1, "stream", "(@u 1000000, @u 5000)");
   g_bytes_unref (worker_peer_expect (peer, DRAY_FRAME_ITEM, 1));
-  worker_peer_cancel (peer, 1, FALSE);
+  worker_peer_cancel (peer, 1);
   do
     {
       g_autoptr (GBytes) payload = worker_peer_hear (peer, &header);
@@ -256,7 +256,7 @@ test_cancel_returns (WorkerPeer *peer, gconstpointer data)
   worker_peer_expect_status (peer, 1, "blocked");
   worker_peer_submit (peer, 2, "echo", NULL);
   worker_peer_submit (peer, 3, "echo", NULL);
-  worker_peer_cancel (peer, 1, FALSE);
+  worker_peer_cancel (peer, 1);
   worker_peer_expect_returned (peer, 2);
   worker_peer_expect_returned (peer, 3);
   expect_cancelled (peer, 1);
@@ -269,7 +269,8 @@ test_cancel_returns (WorkerPeer *peer, gconstpointer data)
 static void
 test_cancel_waiting (WorkerPeer *peer, gconstpointer data)
 {
-  g_test_summary ("A call that waits is given back alone when it is cancelled, or recalled");
+  g_test_summary ("A call that waits is given back alone when it is cancelled, with all others "
+                  "that wait when they are recalled, or when the one that runs is cancelled");
 
   worker_peer_start (peer);
   worker_peer_submit (peer, 1, "block", NULL);
@@ -277,12 +278,14 @@ test_cancel_waiting (WorkerPeer *peer, gconstpointer data)
   for (guint i = 2; i <= 4; i++)
     worker_peer_submit (peer, i, "echo", NULL);
 
-  worker_peer_cancel (peer, 3, FALSE);
+  worker_peer_cancel (peer, 3);
   worker_peer_expect_returned (peer, 3);
-  worker_peer_cancel (peer, 2, TRUE);
+  worker_peer_recall (peer);
   worker_peer_expect_returned (peer, 2);
-  worker_peer_cancel (peer, 1, FALSE);
   worker_peer_expect_returned (peer, 4);
+  worker_peer_submit (peer, 5, "echo", NULL);
+  worker_peer_cancel (peer, 1);
+  worker_peer_expect_returned (peer, 5);
   expect_cancelled (peer, 1);
   end_in_good_order (peer);
 }
@@ -294,10 +297,26 @@ test_cancel_at_once (WorkerPeer *peer, gconstpointer data)
 
   worker_peer_start (peer);
   worker_peer_push_submit (peer, 1, "echo", NULL);
-  worker_peer_cancel (peer, 1, FALSE);
+  worker_peer_cancel (peer, 1);
   worker_peer_expect_returned (peer, 1);
   worker_peer_submit (peer, 2, "counter", NULL);
   worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 2, "uint32 1");
+  end_in_good_order (peer);
+}
+
+static void
+test_recall_at_once (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A recall that comes together with the calls gives back all but the first, which "
+                  "is about to begin");
+
+  worker_peer_start (peer);
+  for (guint i = 1; i <= 3; i++)
+    worker_peer_push_submit (peer, i, "counter", NULL);
+  worker_peer_recall (peer);
+  worker_peer_expect_returned (peer, 2);
+  worker_peer_expect_returned (peer, 3);
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 1, "uint32 1");
   end_in_good_order (peer);
 }
 
@@ -315,18 +334,18 @@ test_cancel_ignored (WorkerPeer *peer, gconstpointer data)
   worker_peer_submit (peer, 2, "block", NULL);
   worker_peer_expect_status (peer, 2, "blocked");
 
-  worker_peer_cancel (peer, 1, FALSE);
-  worker_peer_cancel (peer, 99, FALSE);
-  worker_peer_cancel (peer, 2, TRUE);
-  dray_message_init_cancel (&message, 2, 7, FALSE);
+  worker_peer_cancel (peer, 1);
+  worker_peer_cancel (peer, 99);
+  worker_peer_recall (peer);
+  dray_message_init_empty (&message, DRAY_FRAME_CANCEL, 2, 7);
   worker_peer_send (peer, &message);
 
   /* It is read after all of these. */
   worker_peer_submit (peer, 3, "echo", NULL);
-  worker_peer_cancel (peer, 3, FALSE);
+  worker_peer_cancel (peer, 3);
   worker_peer_expect_returned (peer, 3);
 
-  worker_peer_cancel (peer, 2, FALSE);
+  worker_peer_cancel (peer, 2);
   expect_cancelled (peer, 2);
   end_in_good_order (peer);
 }
@@ -348,6 +367,7 @@ main (int argc, char **argv)
   worker_peer_add ("/job/cancel/returns-waiting", NULL, test_cancel_returns);
   worker_peer_add ("/job/cancel/waiting", NULL, test_cancel_waiting);
   worker_peer_add ("/job/cancel/at-once", NULL, test_cancel_at_once);
+  worker_peer_add ("/job/recall/at-once", NULL, test_recall_at_once);
   worker_peer_add ("/job/cancel/ignored", NULL, test_cancel_ignored);
 
   return g_test_run ();

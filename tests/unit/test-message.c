@@ -25,7 +25,10 @@ typedef struct
   const char *why;
 } Hostile;
 
-#define HOSTILE(bytes, why) { bytes, sizeof bytes - 1, why }
+#define HOSTILE(bytes, why)      \
+  {                              \
+    bytes, sizeof bytes - 1, why \
+  }
 
 /* (transfer full): the payload that arrives when @message is sent. Clears it. */
 static GBytes *
@@ -95,12 +98,41 @@ static void
 test_value_round_trip (void)
 {
   static const char *const texts[] = {
-    "true", "byte 255", "int16 -2", "uint16 2", "-3", "uint32 3", "int64 -4", "uint64 4", "1.25",
-    "handle 5", "''", "'größer'", "objectpath '/org/example'", "signature '(ii)'", "()", "@mi 6",
-    "@mi nothing", "@ms nothing", "@mms just nothing", "@m() ()", "@as []", "['a', '', 'b']",
-    "@ay []", "b'bytes'", "[b'one', b'two']", "(1, 'two', 3.5)", "('one', 'two', ['three'])",
-    "@a{sv} {}", "{'a': <1>, 'b': <'two'>, 'c': <[<3>, <@mi nothing>]>}", "{uint32 1: 'a'}",
-    "<<<<<()>>>>>", "((((((((((1,),),),),),),),),),)", "[[[[[[@ai []]]]]]]", "[()]", "[<()>]",
+    "true",
+    "byte 255",
+    "int16 -2",
+    "uint16 2",
+    "-3",
+    "uint32 3",
+    "int64 -4",
+    "uint64 4",
+    "1.25",
+    "handle 5",
+    "''",
+    "'größer'",
+    "objectpath '/org/example'",
+    "signature '(ii)'",
+    "()",
+    "@mi 6",
+    "@mi nothing",
+    "@ms nothing",
+    "@mms just nothing",
+    "@m() ()",
+    "@as []",
+    "['a', '', 'b']",
+    "@ay []",
+    "b'bytes'",
+    "[b'one', b'two']",
+    "(1, 'two', 3.5)",
+    "('one', 'two', ['three'])",
+    "@a{sv} {}",
+    "{'a': <1>, 'b': <'two'>, 'c': <[<3>, <@mi nothing>]>}",
+    "{uint32 1: 'a'}",
+    "<<<<<()>>>>>",
+    "((((((((((1,),),),),),),),),),)",
+    "[[[[[[@ai []]]]]]]",
+    "[()]",
+    "[<()>]",
     "(true, byte 1, int16 2, 3, int64 4, 'five', [6], <7>)",
   };
 
@@ -400,7 +432,13 @@ static void
 test_submit_round_trip (void)
 {
   static const char *const names[] = {
-    "", "a", "load", "seven77", "eight888", "org.example.load-file", "größer",
+    "",
+    "a",
+    "load",
+    "seven77",
+    "eight888",
+    "org.example.load-file",
+    "größer",
     ("a-name-that-is-longer-than-what-a-message-has-room-for-without-an-allocation-which-it-surely-"
      "is-by-now-since-this-goes-on-and-on-and-on"),
   };
@@ -515,7 +553,7 @@ static void
 test_empty (void)
 {
   static const DrayFrameType types[] = {
-    DRAY_FRAME_READY, DRAY_FRAME_CANCEL, DRAY_FRAME_RETURNED, DRAY_FRAME_GOODBYE,
+    DRAY_FRAME_READY, DRAY_FRAME_CANCEL, DRAY_FRAME_RETURNED, DRAY_FRAME_RECALL, DRAY_FRAME_GOODBYE,
   };
 
   g_test_summary ("A message without a payload is a header.");
@@ -533,26 +571,6 @@ test_empty (void)
       g_assert_cmpuint (header.task_id, ==, i);
       g_assert_cmpuint (header.attempt, ==, i + 1);
       g_assert_cmpuint (g_bytes_get_size (payload), ==, 0);
-    }
-}
-
-static void
-test_cancel (void)
-{
-  g_test_summary ("A cancel says whether a task that runs is meant too.");
-
-  for (gboolean recall = FALSE; recall <= TRUE; recall++)
-    {
-      g_autoptr (GBytes) payload = NULL;
-      DrayFrameHeader header;
-      DrayMessage message;
-
-      dray_message_init_cancel (&message, 6, 7, recall);
-      payload = transfer (&message, &header);
-      g_assert_cmpint (header.type, ==, DRAY_FRAME_CANCEL);
-      g_assert_cmpuint (header.task_id, ==, 6);
-      g_assert_cmpuint (header.attempt, ==, 7);
-      g_assert_cmpuint (header.flags, ==, recall ? DRAY_FRAME_FLAG_RECALL : 0);
     }
 }
 
@@ -577,7 +595,6 @@ main (int argc, char **argv)
   g_test_add_func ("/message/submit/limits", test_submit_limits);
   g_test_add_func ("/message/submit/hostile", test_submit_hostile);
   g_test_add_func ("/message/empty", test_empty);
-  g_test_add_func ("/message/cancel", test_cancel);
 
   return g_test_run ();
 }

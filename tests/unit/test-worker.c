@@ -477,7 +477,7 @@ test_host_gone_and_handler_hangs (WorkerPeer *peer, gconstpointer data)
   worker_peer_submit (peer, 1, "hang-in-handler", NULL);
   worker_peer_expect_status (peer, 1, "deaf");
   worker_peer_submit (peer, 2, "echo", NULL);
-  worker_peer_cancel (peer, 1, FALSE);
+  worker_peer_cancel (peer, 1);
   worker_peer_expect_returned (peer, 2);
   worker_peer_close_input (peer);
   errors = worker_peer_expect_signal (peer, SIGKILL);

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-pool-worker-private.h"
+
+#include "dray-task-private.h"
+
+/*
+ * What a worker has: the current task, and those ahead.
+ *
+ * How many are sent ahead. A worker that has to wait for the next message between two tasks idles
+ * for the time of a round trip, which is some ten microseconds: nothing next to a task of a
+ * millisecond, and many times a task of one. So enough is sent ahead for a millisecond, by the
+ * measured time of its last tasks, and at least one, at most MAX_AHEAD. A task that takes longer
+ * than expected does not hold up those behind it for long: they are recalled, where somebody else
+ * could run them, after it has lasted for a millisecond.
+ *
+ * The time of a task is a moving average over the batches in which outcomes are read: the time
+ * from one batch to the next, by the outcomes in it. It is reset when the worker begins again after
+ * a pause.
+ */
+
+/* For how long a worker should have work without hearing from us. In µs. */
+#define AHEAD_TIME 1000
+
+#define MAX_AHEAD 256
+
+/* Bytes that were not written yet, above which nothing more is sent ahead: else large arguments
+ * would pile up here. */
+#define MAX_UNWRITTEN ((gsize) 64 * 1024)
+
+/* Units of task_time in a microsecond. */
+#define TIME_UNITS 16
+
+static guint
+get_depth (DrayPoolWorker *self)
+{
+  if (self->task_time == 0)
+    return 1;
+
+  return (guint) CLAMP (AHEAD_TIME * TIME_UNITS / self->task_time, 1, MAX_AHEAD);
+}
+
+/* It was given something to do after it had nothing. */
+static void
+start_measuring (DrayPoolWorker *self)
+{
+  self->heard_at = g_get_monotonic_time ();
+  self->n_outcomes = 0;
+}
+
+void
+dray_pool_worker_measure (DrayPoolWorker *self)
+{
+  gint64 now, sample;
+
+  if (self->n_outcomes == 0)
+    return;
+
+  now = g_get_monotonic_time ();
+  sample = (now - self->heard_at) * TIME_UNITS / self->n_outcomes;
+  sample = CLAMP (sample, 1, G_MAXINT32);
+  if (self->task_time == 0)
+    self->task_time = sample;
+  else
+    self->task_time = MAX (1, self->task_time + (sample - self->task_time) / 4);
+
+  self->heard_at = now;
+  self->n_outcomes = 0;
+}
+
+gint64
+dray_pool_worker_get_time_ahead (DrayPoolWorker *self)
+{
+  return self->ahead.length * self->task_time / TIME_UNITS;
+}
+
+/* --- Taking --- */
+
+void
+dray_pool_worker_note_begun (DrayPoolWorker *self, gboolean cancelled)
+{
+  guint limit = dray_task_get_time_limit (self->current->task);
+
+  if (limit > 0)
+    dray_io_timer_set (&self->timer, self->process.io,
+                       g_get_monotonic_time () + (gint64) limit * G_TIME_SPAN_MILLISECOND);
+
+  /* Cancelled while it waited in the worker, which had begun it before it heard of that. */
+  if (cancelled)
+    dray_process_end (&self->process, self->pool->now.grace_period);
+}
+
+/* It takes up the task that it has; from here the time limit counts. */
+static void
+begin_current (DrayPoolWorker *self)
+{
+  DrayTicket *ticket = self->current;
+  gboolean cancelled;
+
+  g_mutex_lock (&self->pool->lock);
+  dray_ticket_start_locked (ticket);
+  cancelled = ticket->cancel_requested;
+  g_mutex_unlock (&self->pool->lock);
+
+  dray_pool_worker_note_begun (self, cancelled);
+}
+
+static gboolean
+is_done (DrayTicket *ticket)
+{
+  gboolean done;
+
+  g_mutex_lock (&ticket->pool->lock);
+  done = dray_ticket_is_done_locked (ticket);
+  g_mutex_unlock (&ticket->pool->lock);
+
+  return done;
+}
+
+/* Everything that is given out in one go is written in one. */
+static void
+flush_later (DrayPoolWorker *self)
+{
+  if (self->is_unflushed)
+    return;
+
+  self->is_unflushed = TRUE;
+  g_queue_push_tail_link (&self->pool->unflushed_workers, &self->unflushed_link);
+}
+
+void
+dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
+{
+  g_autoptr (GError) error = NULL;
+  DrayMessage message;
+
+  ticket->attempt++;
+  if (is_done (ticket))
+    {
+      dray_ticket_unref (ticket); /* cancelled on its way here */
+      return;
+    }
+
+  if (!dray_message_init_submit (
+        &message, ticket->id, ticket->attempt, dray_task_get_function (ticket->task),
+        dray_task_get_arguments (ticket->task), self->pool->now.max_message_size, &error))
+    {
+      dray_ticket_complete (ticket, NULL, g_steal_pointer (&error));
+      dray_ticket_unref (ticket);
+      return;
+    }
+
+  self->tasks_taken++;
+  ticket->worker = self;
+  dray_outbox_push (self->outbox, &message);
+  flush_later (self);
+
+  if (self->current != NULL)
+    {
+      g_queue_push_tail_link (&self->ahead, &ticket->worker_link);
+      return;
+    }
+
+  self->current = ticket;
+  start_measuring (self);
+  begin_current (self);
+  dray_pool_worker_settle (self);
+}
+
+guint
+dray_pool_worker_get_room (DrayPoolWorker *self)
+{
+  guint max_tasks = self->pool->now.max_tasks_per_worker;
+  guint room;
+
+  if (!dray_pool_worker_is_open (self) || (max_tasks > 0 && self->tasks_taken >= max_tasks))
+    return 0;
+
+  room = get_depth (self);
+  if (self->current == NULL)
+    room++;
+  /* A worker that is being asked to stop a task returns what waits behind it. */
+  else if (self->recalled || self->process.end_timer.io != NULL
+           || dray_outbox_get_size (self->outbox) > MAX_UNWRITTEN)
+    room = 0;
+
+  room -= MIN (self->ahead.length, room);
+  return max_tasks > 0 ? (guint) MIN (room, max_tasks - self->tasks_taken) : room;
+}
+
+/* --- Leaving --- */
+
+DrayTicket *
+dray_pool_worker_pop_ahead (DrayPoolWorker *self)
+{
+  GList *link = g_queue_pop_head_link (&self->ahead);
+
+  if (g_queue_is_empty (&self->ahead))
+    self->recalled = FALSE;
+  return link != NULL ? link->data : NULL;
+}
+
+DrayTicket *
+dray_pool_worker_find (DrayPoolWorker *self, guint64 task_id)
+{
+  if (self->current != NULL && self->current->id == task_id)
+    return self->current;
+
+  for (GList *link = self->ahead.head; link != NULL; link = link->next)
+    if (((DrayTicket *) link->data)->id == task_id)
+      return link->data;
+
+  return NULL;
+}
+
+void
+dray_pool_worker_give_back_one (DrayPoolWorker *self, DrayTicket *ticket)
+{
+  g_queue_unlink (&self->ahead, &ticket->worker_link);
+  if (g_queue_is_empty (&self->ahead))
+    self->recalled = FALSE;
+
+  self->tasks_taken--;
+  ticket->worker = NULL;
+  ticket->attempt--; /* it was none */
+  dray_pool_requeue (self->pool, ticket);
+}
+
+void
+dray_pool_worker_give_back (DrayPoolWorker *self)
+{
+  /* The last one first: each finds its place at the very front of the queue. */
+  while (!g_queue_is_empty (&self->ahead))
+    dray_pool_worker_give_back_one (self, g_queue_peek_tail (&self->ahead));
+}
+
+/* --- Asking it to leave --- */
+
+void
+dray_pool_worker_send_cancel (DrayPoolWorker *self, DrayTicket *ticket)
+{
+  DrayMessage message;
+
+  dray_message_init_empty (&message, DRAY_FRAME_CANCEL, ticket->id, ticket->attempt);
+  dray_pool_worker_send (self, &message);
+}
+
+gint64
+dray_pool_worker_get_recall_time (DrayPoolWorker *self)
+{
+  return self->heard_at + AHEAD_TIME;
+}
+
+gboolean
+dray_pool_worker_can_recall (DrayPoolWorker *self)
+{
+  return !g_queue_is_empty (&self->ahead) && !self->recalled;
+}
+
+void
+dray_pool_worker_recall (DrayPoolWorker *self)
+{
+  DrayMessage message;
+
+  if (!dray_pool_worker_can_recall (self))
+    return;
+
+  self->recalled = TRUE;
+  dray_message_init_empty (&message, DRAY_FRAME_RECALL, 0, 0);
+  dray_pool_worker_send (self, &message);
+}
+
+void
+dray_pool_worker_cancel (DrayPoolWorker *self, DrayTicket *ticket)
+{
+  g_assert (ticket->worker == self);
+
+  dray_pool_worker_send_cancel (self, ticket);
+  if (ticket == self->current)
+    dray_process_end (&self->process, self->pool->now.grace_period);
+  dray_pool_worker_update_reading (self);
+}
