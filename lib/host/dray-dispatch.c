@@ -7,6 +7,7 @@
 #include "dray-command.h"
 #include "dray-lists.h"
 #include "dray-pool-worker.h"
+#include "dray-sigpipe.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -589,10 +590,14 @@ dray_pool_give_directly_locked (DrayPool *self, DrayTicket *ticket)
   worker = find_direct_worker_locked (self, ticket);
   if (worker != NULL)
     {
+      DraySigpipe sigpipe;
+
       dray_pool_dequeue_locked (self, ticket);
       g_mutex_unlock (&self->lock);
+      dray_sigpipe_block (&sigpipe);
       dray_pool_worker_take (worker, ticket);
       flush_workers (self);
+      dray_sigpipe_restore (&sigpipe, worker->process.input_fd < 0);
       g_mutex_lock (&self->lock);
     }
   dray_io_thread_leave (io);

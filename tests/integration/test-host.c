@@ -148,10 +148,42 @@ assert_dead_workers (void)
   host_finish (executor);
 }
 
+/* Workers that can't be written to any more, which is found out by whoever submits. */
+static void
+assert_deaf_workers (void)
+{
+  DrayExecutor *executor = host_new_executor (1);
+  sigset_t pending;
+
+  g_object_set (executor, "grace-period", 0, NULL);
+  for (guint i = 0; i < 10; i++)
+    {
+      g_autoptr (DrayFuture) first = dray_executor_call (executor, "deaf-channel", NULL);
+      g_autoptr (DrayFuture) lost = NULL;
+      g_autoptr (DrayFuture) after = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_true (dray_future_wait (first, -1, NULL, NULL));
+      lost = dray_executor_call (executor, "null", NULL);
+      g_assert_true (dray_future_wait (lost, -1, NULL, NULL));
+      g_assert_null (dray_future_dup_result (lost, &error));
+      g_assert_error (error, DRAY_ERROR, DRAY_ERROR_WORKER_DIED);
+
+      after = dray_executor_call (executor, "null", NULL);
+      g_assert_true (dray_future_wait (after, -1, NULL, NULL));
+      g_assert_cmpint (dray_future_get_state (after), ==, DRAY_FUTURE_SUCCEEDED);
+    }
+  host_finish (executor);
+
+  sigpending (&pending);
+  g_assert_false (sigismember (&pending, SIGPIPE));
+}
+
 static void
 run_sigpipe_default (void)
 {
   signal (SIGPIPE, SIG_DFL);
+  assert_deaf_workers ();
   assert_dead_workers ();
   g_assert_true (get_handler (SIGPIPE) == SIG_DFL);
 }
@@ -160,6 +192,7 @@ static void
 run_sigpipe_ignored (void)
 {
   signal (SIGPIPE, SIG_IGN);
+  assert_deaf_workers ();
   assert_dead_workers ();
   g_assert_true (get_handler (SIGPIPE) == SIG_IGN);
 }

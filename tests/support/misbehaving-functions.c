@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 GVariant *misbehaving_initial_arguments;
@@ -83,6 +84,28 @@ ignore_cancel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
   signal (SIGTERM, SIG_IGN);
   dray_job_set_progress (job, -1, "deaf");
   misbehaving_pause_for_ever ();
+
+  return NULL;
+}
+
+/* The channel's input leads somewhere else from now on: nobody can write to the pipe any more, and
+ * this process does not notice. */
+static GVariant *
+deaf_channel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  int nowhere[2];
+
+  if (pipe (nowhere) != 0)
+    g_error ("pipe: %s", g_strerror (errno));
+
+  for (int fd = 3; fd < 256; fd++)
+    {
+      struct stat status;
+
+      if (fd != nowhere[0] && fstat (fd, &status) == 0 && S_ISFIFO (status.st_mode)
+          && (fcntl (fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+        dup2 (nowhere[0], fd);
+    }
 
   return NULL;
 }
@@ -482,6 +505,7 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "bytes", "(u)", bytes_cb, NULL },
   { "counter", "*", counter_cb, NULL },
   { "cwd", "*", cwd_cb, NULL },
+  { "deaf-channel", "*", deaf_channel_cb, NULL },
   { "echo", "*", echo_cb, NULL },
   { "exit", "(i)", exit_cb, NULL },
   { "fail", "(sis)", fail_cb, NULL },
