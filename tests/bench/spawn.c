@@ -1,52 +1,41 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/*
- * What it costs an application that fills much memory to start a process.
- *
- * A fork() copies the tables of all the memory, and marks all of it so that whoever writes to a
- * page next has to copy that; GSubprocess, as it is used by default, forks. Dray spawns without.
- * Both start this same program, which says one word at once:
- *
- *   spawn_ms_parent_3gib    from asking for a process to its first word; the median of many
- *   spawn_stall_ms_parent_3gib
- *                           the longest that a main loop with a timer every millisecond, which
- *                           keeps writing to its memory, did not get to it while ten processes
- *                           were started, each asked for in a turn of the loop of its own; the
- *                           median of several such times. ".nothing" is the same while nothing is
- *                           started: what the machine does to it anyway.
- *
- * The two take turns, so that whatever else the machine does hits both alike. The memory is in
- * small pages, which is what memory that grew bit by bit is in.
- */
+#include "config.h"
 
-#include <dray.h>
+#include "worker.h"
+
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MIB ((gsize) 1024 * 1024)
-#define N_PROCESSES 10
+/*
+ * What it costs an application that fills much memory to start a process. A fork() copies the
+ * tables of all the memory, and marks all of it, so that whoever writes to a page next has to copy
+ * that first.
+ *
+ *   spawn_ms_parent_3gib        from asking for a process to its first byte; the median of some
+ *   spawn_stall_ms_parent_3gib  the longest time that a main loop with a timer every millisecond,
+ *                               which keeps writing to its memory, did not get to it while ten
+ *                               processes are started, each asked for in a turn of the loop of its
+ *                               own
+ *
+ *   dray         a new executor and a call: the first byte is the result of the call
+ *   gsubprocess  GSubprocess with its default flags, and a pipe to read the byte from
+ *   nothing      no process is started: what the machine does to the loop anyway
+ *
+ * All start this same program. The memory is in small pages, which is what memory that grew bit by
+ * bit is in.
+ */
+
 #define N_WRITES 64      /* in each turn of the timer, a page each */
 #define NOTHING_TIME 200 /* ms */
 
-#define ANSWER_ARGUMENT "--answer"
-#define FUNCTION "answer"
-
-/* --- The process that is started --- */
-
-static GVariant *
-answer (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error)
+int
+bench_say_byte (void)
 {
-  return g_variant_new_byte ('x');
-}
-
-static int
-run_worker (void)
-{
-  g_autoptr (DrayWorker) worker = dray_worker_new ();
-
-  dray_worker_add_function (worker, FUNCTION, answer, NULL, NULL);
-  return dray_worker_run (worker);
+  return write (STDOUT_FILENO, "x", 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* --- The memory --- */
@@ -60,151 +49,145 @@ typedef struct
 } Memory;
 
 static void
-memory_write (Memory *memory)
+memory_write (Memory *self)
 {
-  memory->bytes[memory->cursor]++;
-  memory->cursor = (memory->cursor + memory->page_size) % memory->size;
+  self->bytes[self->cursor]++;
+  self->cursor = (self->cursor + self->page_size) % self->size;
 }
 
 static void
-memory_init (Memory *memory, gsize size)
+memory_init (Memory *self, gsize size)
 {
-  memory->size = size;
-  memory->page_size = (gsize) sysconf (_SC_PAGESIZE);
-  memory->cursor = 0;
-  memory->bytes = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory->bytes == MAP_FAILED)
-    g_error ("There is no memory for this measurement; try --quick");
+  self->size = size;
+  self->page_size = (gsize) sysconf (_SC_PAGESIZE);
+  self->cursor = 0;
+  self->bytes = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (self->bytes == MAP_FAILED)
+    bench_fail ("There is no memory for this measurement: %s", g_strerror (errno));
 
-  madvise (memory->bytes, size, MADV_NOHUGEPAGE);
-  for (gsize i = 0; i < size; i += memory->page_size)
-    memory_write (memory);
-}
-
-/* --- Measuring --- */
-
-typedef struct
-{
-  Memory memory;
-  const char *program; /* this one */
-  DrayLauncher *launcher; /* (owned) */
-
-  /* while the loop runs */
-  gint64 last_turn; /* monotonic, µs */
-  gint64 worst_gap; /* µs */
-  guint n_asked;
-  guint n_answered;
-  GPtrArray *processes; /* (owned): executors, or subprocesses */
-} Bench;
-
-static int
-compare_doubles (gconstpointer a, gconstpointer b)
-{
-  double left = *(const double *) a;
-  double right = *(const double *) b;
-
-  return left < right ? -1 : left > right;
-}
-
-static double
-median (GArray *values)
-{
-  guint half = values->len / 2;
-
-  g_array_sort (values, compare_doubles);
-  if (values->len % 2 == 1)
-    return g_array_index (values, double, half);
-  return (g_array_index (values, double, half - 1) + g_array_index (values, double, half)) / 2;
-}
-
-/* Prints one line of the outcome: name, value, unit. */
-static void
-report (Bench *self, const char *what, const char *how, GArray *values)
-{
-  gsize mib = self->memory.size / MIB;
-  g_autofree char *size = mib % 1024 == 0 ? g_strdup_printf ("%" G_GSIZE_FORMAT "gib", mib / 1024)
-                                          : g_strdup_printf ("%" G_GSIZE_FORMAT "mib", mib);
-
-  g_print ("%s_parent_%s.%s %.2f ms\n", what, size, how, median (values));
+  madvise (self->bytes, size, MADV_NOHUGEPAGE);
+  for (gsize i = 0; i < size; i += self->page_size)
+    memory_write (self);
 }
 
 static void
-shut_down (DrayExecutor *executor)
+memory_clear (Memory *self)
 {
-  dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL);
+  munmap (self->bytes, self->size);
 }
 
 /* --- One process, with nothing else to do --- */
 
 static double
-spawn_with_dray (Bench *self)
+spawn_with_dray (const BenchOptions *options, DrayLauncher *launcher)
 {
-  gint64 start = g_get_monotonic_time ();
-  g_autoptr (DrayExecutor) executor = dray_executor_new (self->launcher);
-  g_autoptr (DrayFuture) future = dray_executor_call (executor, FUNCTION, NULL);
+  const double start = bench_now ();
+  DrayExecutor *executor = dray_executor_new (launcher);
+  g_autoptr (DrayFuture) future = dray_executor_call (executor, BENCH_SUCCESSOR,
+                                                      g_variant_new_int64 (1));
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) word = dray_future_wait_result (future, -1, NULL, &error);
-  double time = (double) (g_get_monotonic_time () - start) / G_TIME_SPAN_MILLISECOND;
+  g_autoptr (GVariant) number = dray_future_wait_result (future, -1, NULL, &error);
+  const double time = bench_now () - start;
 
-  if (word == NULL)
-    g_error ("%s", error->message);
+  bench_check (error);
+  if (g_variant_get_int64 (number) != 2)
+    bench_fail ("The result of a call is wrong");
 
-  shut_down (executor);
+  bench_executor_free (executor);
   return time;
 }
 
 static GSubprocess *
-start_subprocess (Bench *self)
+start_subprocess (void)
 {
+  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
   g_autoptr (GError) error = NULL;
-  GSubprocess *process = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, self->program,
-                                           ANSWER_ARGUMENT, NULL);
+  GSubprocess *process = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, program,
+                                           BENCH_SAY_BYTE_ARGUMENT, NULL);
 
-  if (process == NULL)
-    g_error ("%s", error->message);
+  bench_check (error);
   return process;
 }
 
 static double
-spawn_with_gsubprocess (Bench *self)
+spawn_with_gsubprocess (const BenchOptions *options, DrayLauncher *launcher)
 {
-  gint64 start = g_get_monotonic_time ();
-  g_autoptr (GSubprocess) process = start_subprocess (self);
+  const double start = bench_now ();
+  g_autoptr (GSubprocess) process = start_subprocess ();
   g_autoptr (GError) error = NULL;
-  char word;
+  char byte = 0;
+  double time = 0;
 
-  if (g_input_stream_read (g_subprocess_get_stdout_pipe (process), &word, 1, NULL, &error) != 1)
-    g_error ("There was no answer");
+  g_input_stream_read (g_subprocess_get_stdout_pipe (process), &byte, 1, NULL, &error);
+  time = bench_now () - start;
 
-  double time = (double) (g_get_monotonic_time () - start) / G_TIME_SPAN_MILLISECOND;
+  bench_check (error);
+  if (byte != 'x')
+    bench_fail ("There was no answer from a process");
+  g_subprocess_wait_check (process, NULL, &error);
+  bench_check (error);
 
-  g_subprocess_wait (process, NULL, NULL);
   return time;
 }
 
-/* --- Ten processes, and a loop that should not notice --- */
-
-static gboolean
-turn_cb (gpointer user_data)
+/* Returns milliseconds. */
+static double
+measure_spawns (const BenchOptions *options, double (*spawn) (const BenchOptions *, DrayLauncher *))
 {
-  Bench *self = user_data;
-  gint64 now = g_get_monotonic_time ();
+  g_autoptr (DrayLauncher) launcher = bench_launcher_new (options);
+  g_autofree double *times = g_new0 (double, options->count);
+  Memory memory;
 
-  self->worst_gap = MAX (self->worst_gap, now - self->last_turn);
-  self->last_turn = now;
+  memory_init (&memory, options->bytes);
+  for (guint i = 0; i < options->count; i++)
+    times[i] = spawn (options, launcher);
+  memory_clear (&memory);
+
+  return bench_median (times, options->count) * 1e3;
+}
+
+double
+bench_spawn_dray (const BenchOptions *options)
+{
+  return measure_spawns (options, spawn_with_dray);
+}
+
+double
+bench_spawn_gsubprocess (const BenchOptions *options)
+{
+  return measure_spawns (options, spawn_with_gsubprocess);
+}
+
+/* --- Some processes, and a loop that should not notice --- */
+
+typedef struct
+{
+  const BenchOptions *options; /* (not owned) */
+  DrayLauncher *launcher;      /* (owned) */
+  GPtrArray *processes;        /* (owned): executors, or subprocesses */
+  guint n_answered;
+  Memory memory;
+} Starter;
+
+static void
+write_memory (gpointer data, gpointer user_data)
+{
+  Starter *self = data;
+
   for (guint i = 0; i < N_WRITES; i++)
     memory_write (&self->memory);
-
-  return G_SOURCE_CONTINUE;
 }
 
 static void
 dray_answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  Bench *self = user_data;
-  g_autoptr (GVariant) word = dray_executor_call_finish (DRAY_EXECUTOR (source), result, NULL);
+  Starter *self = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) number = dray_executor_call_finish (DRAY_EXECUTOR (source), result, &error);
 
-  g_assert (word != NULL);
+  bench_check (error);
+  if (g_variant_get_int64 (number) != 2)
+    bench_fail ("The result of a call is wrong");
   self->n_answered++;
 }
 
@@ -212,158 +195,103 @@ dray_answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 static gboolean
 ask_dray_cb (gpointer user_data)
 {
-  Bench *self = user_data;
+  Starter *self = user_data;
   DrayExecutor *executor = dray_executor_new (self->launcher);
 
-  dray_executor_call_async (executor, FUNCTION, NULL, NULL, dray_answered_cb, self);
+  dray_executor_call_async (executor, BENCH_SUCCESSOR, g_variant_new_int64 (1), NULL,
+                            dray_answered_cb, self);
   g_ptr_array_add (self->processes, executor);
 
-  return ++self->n_asked < N_PROCESSES;
+  return self->processes->len < self->options->count;
 }
 
 static void
 subprocess_answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  Bench *self = user_data;
-  g_autoptr (GBytes) word = g_input_stream_read_bytes_finish (G_INPUT_STREAM (source), result,
-                                                              NULL);
+  Starter *self = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) byte = g_input_stream_read_bytes_finish (G_INPUT_STREAM (source), result,
+                                                              &error);
 
-  g_assert (word != NULL && g_bytes_get_size (word) == 1);
+  bench_check (error);
+  if (g_bytes_get_size (byte) != 1)
+    bench_fail ("There was no answer from a process");
   self->n_answered++;
 }
 
 static gboolean
 ask_gsubprocess_cb (gpointer user_data)
 {
-  Bench *self = user_data;
-  GSubprocess *process = start_subprocess (self);
+  Starter *self = user_data;
+  GSubprocess *process = start_subprocess ();
 
   g_input_stream_read_bytes_async (g_subprocess_get_stdout_pipe (process), 1, G_PRIORITY_DEFAULT,
                                    NULL, subprocess_answered_cb, self);
   g_ptr_array_add (self->processes, process);
 
-  return ++self->n_asked < N_PROCESSES;
+  return self->processes->len < self->options->count;
 }
 
 static gboolean
 pass_time_cb (gpointer user_data)
 {
-  Bench *self = user_data;
+  Starter *self = user_data;
 
-  self->n_answered = N_PROCESSES;
+  self->n_answered = self->options->count;
   return G_SOURCE_REMOVE;
 }
 
-/* Returns the longest time between two turns of the timer while @ask is called until it has asked
- * for all, and they have answered; NULL: while nothing is asked for. */
+static void
+end_process (gpointer process)
+{
+  if (DRAY_IS_EXECUTOR (process))
+    {
+      bench_executor_free (process);
+      return;
+    }
+
+  g_subprocess_wait (process, NULL, NULL);
+  g_object_unref (process);
+}
+
+/* @ask is called in an idle source until it has asked for all; NULL: nothing is asked for. */
 static double
-measure_stall (Bench *self, GSourceFunc ask)
+measure_stall (const BenchOptions *options, GSourceFunc ask)
 {
-  guint timer = g_timeout_add_full (G_PRIORITY_HIGH, 1, turn_cb, self, NULL);
+  g_autoptr (DrayLauncher) launcher = bench_launcher_new (options);
+  g_autoptr (GPtrArray) processes = g_ptr_array_new_with_free_func (end_process);
+  Starter starter = { .options = options, .launcher = launcher, .processes = processes };
+  BenchTicker ticker;
+  double stall = 0;
 
-  self->n_asked = self->n_answered = 0;
-  self->worst_gap = 0;
-  self->last_turn = g_get_monotonic_time ();
+  memory_init (&starter.memory, options->bytes);
+  bench_ticker_start (&ticker, write_memory, &starter);
   if (ask != NULL)
-    g_idle_add (ask, self);
+    g_idle_add (ask, &starter);
   else
-    g_timeout_add (NOTHING_TIME, pass_time_cb, self);
-
-  while (self->n_answered < N_PROCESSES)
+    g_timeout_add (NOTHING_TIME, pass_time_cb, &starter);
+  while (starter.n_answered < options->count)
     g_main_context_iteration (NULL, TRUE);
-  /* What has stopped the loop last. */
-  turn_cb (self);
-  g_source_remove (timer);
+  stall = bench_ticker_stop (&ticker);
+  memory_clear (&starter.memory);
 
-  for (guint i = 0; i < self->processes->len; i++)
-    {
-      if (DRAY_IS_EXECUTOR (self->processes->pdata[i]))
-        shut_down (self->processes->pdata[i]);
-      else
-        g_subprocess_wait (self->processes->pdata[i], NULL, NULL);
-    }
-  g_ptr_array_set_size (self->processes, 0);
-
-  return (double) self->worst_gap / G_TIME_SPAN_MILLISECOND;
+  return stall;
 }
 
-/* --- All of it --- */
-
-static void
-add (GArray *values, double value)
+double
+bench_spawn_stall_dray (const BenchOptions *options)
 {
-  g_array_append_val (values, value);
+  return measure_stall (options, ask_dray_cb);
 }
 
-static void
-measure_spawns (Bench *self, guint n_rounds)
+double
+bench_spawn_stall_gsubprocess (const BenchOptions *options)
 {
-  g_autoptr (GArray) dray = g_array_new (FALSE, FALSE, sizeof (double));
-  g_autoptr (GArray) gsubprocess = g_array_new (FALSE, FALSE, sizeof (double));
-
-  for (guint i = 0; i < n_rounds; i++)
-    {
-      add (dray, spawn_with_dray (self));
-      add (gsubprocess, spawn_with_gsubprocess (self));
-    }
-
-  report (self, "spawn_ms", "dray", dray);
-  report (self, "spawn_ms", "gsubprocess", gsubprocess);
+  return measure_stall (options, ask_gsubprocess_cb);
 }
 
-static void
-measure_stalls (Bench *self, guint n_rounds)
+double
+bench_spawn_stall_nothing (const BenchOptions *options)
 {
-  g_autoptr (GArray) dray = g_array_new (FALSE, FALSE, sizeof (double));
-  g_autoptr (GArray) gsubprocess = g_array_new (FALSE, FALSE, sizeof (double));
-  g_autoptr (GArray) nothing = g_array_new (FALSE, FALSE, sizeof (double));
-
-  for (guint i = 0; i < n_rounds; i++)
-    {
-      add (dray, measure_stall (self, ask_dray_cb));
-      add (gsubprocess, measure_stall (self, ask_gsubprocess_cb));
-      add (nothing, measure_stall (self, NULL));
-    }
-
-  report (self, "spawn_stall_ms", "dray", dray);
-  report (self, "spawn_stall_ms", "gsubprocess", gsubprocess);
-  report (self, "spawn_stall_ms", "nothing", nothing);
-}
-
-int
-main (int argc, char **argv)
-{
-  gboolean quick = FALSE;
-  const GOptionEntry entries[] = {
-    { "quick", 0, 0, G_OPTION_ARG_NONE, &quick, "Use 512 MiB and few rounds", NULL },
-    G_OPTION_ENTRY_NULL,
-  };
-  g_autoptr (GOptionContext) context = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GPtrArray) processes = g_ptr_array_new_with_free_func (g_object_unref);
-  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
-  Bench bench = { .program = program, .processes = processes };
-
-  if (dray_worker_is_requested (argc, argv))
-    return run_worker ();
-  if (argc > 1 && g_str_equal (argv[1], ANSWER_ARGUMENT))
-    return write (STDOUT_FILENO, "x", 1) == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
-
-  context = g_option_context_new (NULL);
-  g_option_context_set_summary (context, "Measures what it costs a large process to start others");
-  g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error))
-    {
-      g_printerr ("%s\n", error->message);
-      return EXIT_FAILURE;
-    }
-
-  bench.launcher = dray_launcher_new_self ();
-  memory_init (&bench.memory, (quick ? 512 : 3072) * MIB);
-  measure_spawns (&bench, quick ? 5 : 25);
-  measure_stalls (&bench, quick ? 3 : 11);
-
-  munmap (bench.memory.bytes, bench.memory.size);
-  g_object_unref (bench.launcher);
-  return EXIT_SUCCESS;
+  return measure_stall (options, NULL);
 }

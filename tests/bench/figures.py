@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""All figures, with the sizes and rounds that they are measured with, and what they must reach.
+
+A figure is measured by a program that does it once and prints `name value unit`: dray-bench, or
+peers.py for what is Python's. What it does is told where it is done, and in
+lib/doc/benchmarks.md.
+"""
+
+import dataclasses
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+# How often each figure is measured; its value is the median. With --quick, and as a test that
+# only shows that everything works.
+ROUNDS = {'full': 7, 'quick': 3, 'tiny': 1}
+
+# The large parents take long to fill, and each of their measurements holds several anyway.
+ROUNDS_OF_LARGE_PARENTS = {'full': 5, 'quick': 1, 'tiny': 1}
+
+BENCH = 'dray-bench'
+PEERS = 'peers.py'
+MORE, LESS = 'more', 'less'
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    name: str
+    unit: str
+    better: str       # MORE or LESS
+    program: str
+    sizes: dict       # how: the options of the program, without their dashes
+    rounds: dict = dataclasses.field(default_factory=lambda: ROUNDS)
+
+    @property
+    def family(self):
+        return self.name.partition('.')[0]
+
+    @property
+    def variant(self):
+        return self.name.partition('.')[2]
+
+    def arguments(self, how):
+        """What the program is to be called with."""
+        options = [['--' + option, str(value)] for option, value in self.sizes[how].items()]
+        return ['--figure', self.name, *sum(options, [])]
+
+
+def sizes(option, full, quick, tiny, **others):
+    """The sizes of a figure that differ in one option."""
+    return {how: {option: value, **others}
+            for how, value in (('full', full), ('quick', quick), ('tiny', tiny))}
+
+
+def tasks(variant, full, quick, program=BENCH):
+    return Figure('tasks_per_second.' + variant, 'tasks/s', MORE, program,
+                  sizes('count', full, quick, 50, workers=2))
+
+
+def round_trip(variant, full, quick, program=BENCH):
+    return Figure('round_trip_us.' + variant, 'us', LESS, program,
+                  sizes('count', full, quick, 10))
+
+
+def result(variant, program=BENCH):
+    return Figure('result_64mib_gib_per_second.' + variant, 'GiB/s', MORE, program, {
+        'full': {'count': 16, 'bytes': 64 * MIB},
+        'quick': {'count': 6, 'bytes': 64 * MIB},
+        'tiny': {'count': 2, 'bytes': 2 * MIB + 5000},
+    })
+
+
+def stream(variant):
+    return Figure('stream_64kib_gib_per_second.' + variant, 'GiB/s', MORE, BENCH,
+                  sizes('bytes', 2 * GIB, GIB // 2, MIB))
+
+
+def stall(variant, option, full, quick, tiny):
+    return Figure('loop_stall_ms.' + variant, 'ms', LESS, BENCH,
+                  sizes(option, full, quick, tiny))
+
+
+def spawn(family, variant):
+    return Figure(f'{family}_ms_parent_3gib.{variant}', 'ms', LESS, BENCH, {
+        'full': {'count': 10, 'bytes': 3 * GIB},
+        'quick': {'count': 10, 'bytes': 3 * GIB},
+        'tiny': {'count': 2, 'bytes': MIB},
+    }, ROUNDS_OF_LARGE_PARENTS)
+
+
+def commands(variant):
+    return Figure('commands_per_second.' + variant, 'commands/s', MORE, BENCH,
+                  sizes('count', 1000, 200, 5, workers=2))
+
+
+FIGURES = [
+    tasks('dray', 300_000, 50_000),
+    tasks('gtask', 500_000, 100_000),
+    tasks('gthreadpool_idle', 1_000_000, 200_000),
+    tasks('ppe_submit', 20_000, 4_000, PEERS),
+    tasks('pool_imap', 50_000, 10_000, PEERS),
+    tasks('pool_imap_chunks_of_64', 500_000, 100_000, PEERS),
+
+    round_trip('dray_async', 20_000, 3_000),
+    round_trip('dray_wait', 20_000, 3_000),
+    round_trip('pipe_limit', 20_000, 3_000),
+    round_trip('ppe', 5_000, 1_000, PEERS),
+
+    result('dray'),
+    result('ppe', PEERS),
+    result('memfd_limit'),
+    result('memfd_write_limit'),
+    result('pipe_limit'),
+
+    Figure('stream_16b_items_per_second.dray', 'items/s', MORE, BENCH,
+           sizes('count', 1_000_000, 200_000, 100)),
+    stream('dray'),
+    stream('pipe_limit'),
+
+    stall('dray_results', 'count', 1_000_000, 100_000, 50),
+    stall('dray_stream', 'bytes', 4 * GIB, GIB, MIB),
+    stall('idle_add', 'count', 1_000_000, 100_000, 50),
+    stall('nothing', 'count', 1000, 300, 5),
+
+    spawn('spawn', 'dray'),
+    spawn('spawn', 'gsubprocess'),
+    spawn('spawn_stall', 'dray'),
+    spawn('spawn_stall', 'gsubprocess'),
+    spawn('spawn_stall', 'nothing'),
+
+    commands('dray'),
+    commands('gsubprocess_async'),
+    commands('xargs'),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """What a figure, or the ratio of two, must reach, and what it should."""
+
+    left: str
+    right: str        # or None, where the figure itself is meant
+    better: str       # MORE: at least so much; LESS: at most
+    must: float
+    aim: float
+
+    @property
+    def name(self):
+        return f'{self.left}/{self.right}' if self.right else self.left
+
+    def is_reached(self, value, wanted):
+        return value >= wanted if self.better == MORE else value <= wanted
+
+
+TASKS = 'tasks_per_second.'
+TRIP = 'round_trip_us.'
+RESULT = 'result_64mib_gib_per_second.'
+STREAM = 'stream_64kib_gib_per_second.'
+
+GOALS = [
+    Goal(TASKS + 'dray', TASKS + 'gtask', MORE, 0.5, 1.0),
+    Goal(TASKS + 'dray', TASKS + 'ppe_submit', MORE, 20, 40),
+    Goal(TRIP + 'dray_async', TRIP + 'pipe_limit', LESS, 1.5, 1.2),
+    Goal(TRIP + 'dray_wait', TRIP + 'pipe_limit', LESS, 1.5, 1.2),
+    Goal(RESULT + 'dray', RESULT + 'memfd_limit', MORE, 0.85, 0.95),
+    Goal(RESULT + 'dray', RESULT + 'ppe', MORE, 3, 4),
+    Goal(STREAM + 'dray', STREAM + 'pipe_limit', MORE, 0.7, 0.9),
+    Goal('stream_16b_items_per_second.dray', TASKS + 'gthreadpool_idle', MORE, 1, 3),
+    Goal('loop_stall_ms.dray_results', None, LESS, 12, 6),
+    Goal('loop_stall_ms.dray_stream', None, LESS, 12, 6),
+    Goal('spawn_ms_parent_3gib.dray', None, LESS, 5, 2),
+    Goal('spawn_stall_ms_parent_3gib.dray', None, LESS, 12, 6),
+    Goal('commands_per_second.dray', 'commands_per_second.xargs', MORE, 0.9, 1.2),
+]
