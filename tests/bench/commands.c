@@ -43,6 +43,8 @@ command_done_cb (DrayFuture *future, gpointer user_data)
   g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
 
   bench_check (error);
+  if (g_variant_get_size (result) != 0)
+    bench_fail (COMMAND " has said something");
   commands_add (user_data);
   g_object_unref (future);
 }

@@ -20,6 +20,7 @@ typedef struct
 {
   guint count;
   guint n_done;
+  gint64 sum;      /* of the results, where there are any */
   GMainLoop *loop; /* (owned) */
 } Arrivals;
 
@@ -35,11 +36,13 @@ arrivals_add (Arrivals *self)
 static void
 call_done_cb (DrayFuture *future, gpointer user_data)
 {
+  Arrivals *arrivals = user_data;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
 
   bench_check (error);
-  arrivals_add (user_data);
+  arrivals->sum += g_variant_get_int64 (result);
+  arrivals_add (arrivals);
   g_object_unref (future);
 }
 
@@ -66,6 +69,8 @@ bench_stall_dray_results (const BenchOptions *options)
   stall = bench_ticker_stop (&ticker);
 
   bench_executor_free (executor);
+  if (arrivals.sum != (gint64) options->count * ((gint64) options->count + 1) / 2)
+    bench_fail ("The results of the tasks are wrong");
   return stall;
 }
 
