@@ -16,8 +16,8 @@
  * is over.
  *
  * Who is next. Calls and commands wait in a queue each; of the first of both, the one with the
- * higher priority goes first, then the older one. A call goes to an idle worker; else a worker is
- * started for it, if there is a free slot; else it is put behind the task that some worker runs, as
+ * higher priority goes first, then the one that has had it for longer. A call goes to an idle worker;
+ * else a worker is started for it, if there is a free slot; else it is put behind the task that some worker runs, as
  * many as that one will run in a millisecond, so that it need not wait for the next message. Calls
  * are given out as many at a time as a worker takes of its share of what is pending. When a worker
  * has nothing to do while another one still has tasks waiting behind a long one, those are recalled.
@@ -262,13 +262,9 @@ look_at_pending (DrayPool *self)
       pending.n_calls = dray_pending_queue_get_length (self->calls);
       pending.n_commands = dray_pending_queue_get_length (self->commands);
       if (call != NULL && command != NULL)
-        {
-          int call_priority = dray_task_get_priority (call->task);
-          int command_priority = dray_task_get_priority (command->task);
-
-          pending.command_first = command_priority < call_priority
-                                  || (command_priority == call_priority && command->id < call->id);
-        }
+        pending.command_first = command->priority < call->priority
+                                || (command->priority == call->priority
+                                    && command->pending.rank < call->pending.rank);
     }
   g_mutex_unlock (&self->lock);
 
@@ -675,13 +671,15 @@ dray_pool_wake_cb (DrayIoClient *client)
   DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) client - G_STRUCT_OFFSET (DrayPool, client));
   G_GNUC_UNUSED g_autoptr (DrayPool) kept = dray_pool_ref (self);
   g_autoptr (GArray) kills = NULL;
-  gboolean reading_changed, idle_timeout_changed, show_all;
+  gboolean reading_changed, order_changed, idle_timeout_changed, show_all;
 
   g_mutex_lock (&self->lock);
   idle_timeout_changed = self->now.idle_timeout != self->options.idle_timeout;
   self->now = self->options;
   reading_changed = self->reading_changed;
   self->reading_changed = FALSE;
+  order_changed = self->order_changed;
+  self->order_changed = FALSE;
   show_all = self->lists != NULL && dray_lists_steal_wanted_locked (self->lists);
   if (self->kills->len > 0)
     {
@@ -695,6 +693,8 @@ dray_pool_wake_cb (DrayIoClient *client)
     take_kills (self, kills);
   if (reading_changed)
     update_reading (self);
+  if (order_changed)
+    dray_pool_recall_overtaken (self);
   if (idle_timeout_changed)
     for (GList *link = self->idle_workers.head; link != NULL; link = link->next)
       dray_pool_worker_update_idle_timer (link->data);

@@ -33,6 +33,9 @@ DRAY_API gboolean dray_future_is_done (DrayFuture *self);
 DRAY_API double dray_future_get_progress (DrayFuture *self);
 DRAY_API char *dray_future_dup_status (DrayFuture *self);
 
+DRAY_API gboolean dray_future_set_priority (DrayFuture *self, int priority);
+DRAY_API int dray_future_get_priority (DrayFuture *self);
+
 DRAY_API GVariant *dray_future_dup_result (DrayFuture *self, GError **error);
 DRAY_API void dray_future_add_done_callback (DrayFuture *self,
                                              DrayFutureCallback callback,

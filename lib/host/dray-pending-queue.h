@@ -33,7 +33,7 @@ typedef struct _DrayPendingLink DrayPendingLink;
 struct _DrayPendingLink
 {
   gpointer data; /* (unowned) (not nullable): what the link is embedded in, or belongs to */
-  guint64 rank;  /* its age, so to speak: for dray_pending_queue_put_back() */
+  guint64 rank;  /* its place in time: for dray_pending_queue_put_back() */
 
   /*< private >*/
   DrayPendingBucket *bucket; /* (unowned) (nullable): NULL while it is not queued */

@@ -127,8 +127,8 @@ dray_pool_task_size (DrayTask *task)
          + (input != NULL ? g_bytes_get_size (input) : 0);
 }
 
-static DrayPendingQueue *
-queue_for (DrayPool *self, DrayTask *task)
+DrayPendingQueue *
+dray_pool_get_queue (DrayPool *self, DrayTask *task)
 {
   return dray_task_get_kind (task) == DRAY_TASK_CALL ? self->calls : self->commands;
 }
@@ -162,14 +162,17 @@ has_room_locked (DrayPool *self, DrayTask *task)
 static void
 enqueue_locked (DrayPool *self, DrayTicket *ticket, gboolean again)
 {
-  DrayPendingQueue *queue = queue_for (self, ticket->task);
-  int priority = dray_task_get_priority (ticket->task);
+  DrayPendingQueue *queue = dray_pool_get_queue (self, ticket->task);
 
-  ticket->pending.rank = ticket->id;
   if (again)
-    dray_pending_queue_put_back (queue, &ticket->pending, priority);
+    {
+      dray_pending_queue_put_back (queue, &ticket->pending, ticket->priority);
+    }
   else
-    dray_pending_queue_push_tail (queue, &ticket->pending, priority);
+    {
+      ticket->pending.rank = ++self->last_rank;
+      dray_pending_queue_push_tail (queue, &ticket->pending, ticket->priority);
+    }
   self->pending_bytes += dray_pool_task_size (ticket->task);
 }
 
@@ -237,7 +240,7 @@ dray_pool_stop_waiting (DrayPool *self, DrayRoomWaiter *waiter)
 void
 dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket)
 {
-  dray_pending_queue_remove (queue_for (self, ticket->task), &ticket->pending);
+  dray_pending_queue_remove (dray_pool_get_queue (self, ticket->task), &ticket->pending);
   self->pending_bytes -= dray_pool_task_size (ticket->task);
   offer_room_locked (self);
 }

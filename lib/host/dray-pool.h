@@ -72,10 +72,12 @@ struct _DrayPool
                                * its source */
   DrayCounters counters;
   guint64 last_ticket_id;
+  guint64 last_rank; /* of a ticket that took its place at the end of a queue */
   guint64 pending_bytes;
   gboolean throttled;       /* too much is undelivered: what nobody waits for is not read */
   guint n_urgent;           /* waits that nothing may hold up: for pending tasks, for the end */
   gboolean reading_changed; /* the I/O thread should look again who may be read */
+  gboolean order_changed; /* … and whether what is pending comes before what waits in a worker */
   gboolean paused;
   gboolean shutting_down;
   guint n_refusing; /* shutdowns that still see to the tickets: until then no process hears of it */
@@ -152,6 +154,10 @@ void dray_pool_set_urgent_locked (DrayPool *self, gboolean urgent);
 /* Counts events in or out of what is undelivered, and starts or ends throttling. */
 void dray_pool_count_undelivered_locked (DrayPool *self, int items, gssize bytes);
 void dray_pool_ticket_done_locked (DrayPool *self, DrayTicket *ticket);
+/* FALSE: it is not pending any more. See dray-future-priority.c. */
+gboolean dray_pool_set_priority_locked (DrayPool *self, DrayTicket *ticket, int priority);
+/* The queue that a task like this one waits in. */
+DrayPendingQueue *dray_pool_get_queue (DrayPool *self, DrayTask *task);
 /* The queue's reference becomes the caller's. */
 void dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket);
 GError *dray_pool_shut_down_error (void);
@@ -168,6 +174,8 @@ void dray_pool_relaunch_cb (DrayIoTimer *timer);
 void dray_pool_recall_cb (DrayIoTimer *timer);
 /* Gives out what is pending, as far as there are workers, and closes the pool when it is time. */
 void dray_pool_dispatch (DrayPool *self);
+/* Asks back what waits in workers although something more urgent is pending. */
+void dray_pool_recall_overtaken (DrayPool *self);
 /* A task comes back: (transfer full). */
 void dray_pool_requeue (DrayPool *self, DrayTicket *ticket);
 void dray_pool_note_launch_failure (DrayPool *self, GError *reason); /* takes it */

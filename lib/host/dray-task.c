@@ -318,6 +318,7 @@ dray_task_get_label (DrayTask *self)
  * Sets how soon the task has its turn among those that are pending. As everywhere in GLib a
  * lower number comes first; the default is 0. Tasks of one priority run in the order in which
  * they were submitted. What runs already is never interrupted.
+ * Once the task was submitted, [method@Future.set_priority] changes it.
  *
  * Since: 0.1
  */

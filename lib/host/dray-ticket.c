@@ -18,6 +18,7 @@ dray_ticket_new (DrayPool *pool, DrayTask *task)
   g_atomic_ref_count_init (&self->ref_count);
   self->pool = dray_pool_ref (pool);
   self->task = dray_task_ref (task);
+  self->priority = dray_task_get_priority (task);
   self->progress = -1;
   self->last_callback = &self->callbacks;
   self->pending.data = self;

@@ -63,6 +63,7 @@ struct _DrayTicket
 
   /* protected by the pool's lock */
   DrayFutureState state;
+  int priority; /* its task's, until somebody sets another one */
   GVariant *result; /* (owned) (nullable) (not floating) */
   GError *error;    /* (owned) (nullable) */
   gsize result_size;
