@@ -6,6 +6,7 @@
 
 #include "dray-descriptor.h"
 #include "dray-error-private.h"
+#include "dray-flow.h"
 #include "dray-task-private.h"
 
 #include <errno.h>
@@ -124,13 +125,10 @@ void
 dray_command_update_reading (DrayCommand *self)
 {
   DrayPool *pool = self->pool;
-  DrayTicket *ticket = self->ticket;
   gboolean reading;
 
   g_mutex_lock (&pool->lock);
-  reading = !pool->throttled || pool->n_urgent > 0 || ticket->n_waiters > 0
-            || ticket->future == NULL || ticket->cancel_requested
-            || dray_ticket_is_done_locked (ticket);
+  reading = dray_flow_may_read_locked (self->ticket);
   g_mutex_unlock (&pool->lock);
 
   dray_process_set_reading (&self->process, reading);

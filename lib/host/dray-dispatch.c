@@ -234,7 +234,11 @@ give_calls_to (DrayPool *self, DrayPoolWorker *worker, guint n_calls)
 
   g_mutex_lock (&self->lock);
   while (n_taken < n_calls && (tickets[n_taken] = dray_pending_queue_peek (self->calls)) != NULL)
-    dray_pool_dequeue_locked (self, tickets[n_taken++]);
+    {
+      dray_pool_dequeue_locked (self, tickets[n_taken]);
+      if (tickets[n_taken++]->pull != NULL)
+        break; /* nothing is put behind it: see dray_pool_worker_get_room() */
+    }
   g_mutex_unlock (&self->lock);
 
   for (guint i = 0; i < n_taken; i++)

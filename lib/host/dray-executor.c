@@ -34,9 +34,11 @@
  * ## Flow
  *
  * What was received and not yet delivered is limited by
- * [property@Executor:max-undelivered-items] and [property@Executor:max-undelivered-bytes]. At the
- * limit the executor stops reading from its workers, which then wait in the middle of what they
- * are writing. Nothing is lost. [method@Future.wait] lifts the limit for what it waits for.
+ * [property@Executor:max-undelivered-items] and [property@Executor:max-undelivered-bytes], and for
+ * each future by [property@Executor:max-undelivered-items-per-future] and
+ * [property@Executor:max-undelivered-bytes-per-future]. At the limit the executor stops reading
+ * from its workers, or from that future's, which then wait in the middle of what they are writing.
+ * Nothing is lost. [method@Future.wait] lifts the limits for what it waits for.
  *
  * ## Example
  *
@@ -64,6 +66,8 @@ enum
   PROP_MAX_PENDING_BYTES,
   PROP_MAX_UNDELIVERED_ITEMS,
   PROP_MAX_UNDELIVERED_BYTES,
+  PROP_MAX_UNDELIVERED_ITEMS_PER_FUTURE,
+  PROP_MAX_UNDELIVERED_BYTES_PER_FUTURE,
   PROP_MAX_MESSAGE_SIZE,
   PROP_SLICE,
   PROP_DELIVERY_PRIORITY,
@@ -78,6 +82,8 @@ enum
 #define DEFAULT_MAX_PENDING_BYTES ((guint64) 1024 * 1024 * 1024)
 #define DEFAULT_MAX_UNDELIVERED_ITEMS 65536
 #define DEFAULT_MAX_UNDELIVERED_BYTES ((guint64) 64 * 1024 * 1024)
+#define DEFAULT_MAX_UNDELIVERED_ITEMS_PER_FUTURE (DEFAULT_MAX_UNDELIVERED_ITEMS / 2)
+#define DEFAULT_MAX_UNDELIVERED_BYTES_PER_FUTURE (DEFAULT_MAX_UNDELIVERED_BYTES / 2)
 #define DEFAULT_MAX_MESSAGE_SIZE ((guint64) 1024 * 1024 * 1024)
 #define DEFAULT_SLICE 4000
 
@@ -125,6 +131,12 @@ set_option_locked (DrayPoolOptions *options, guint id, const GValue *value)
     case PROP_MAX_UNDELIVERED_BYTES:
       options->max_undelivered_bytes = g_value_get_uint64 (value);
       break;
+    case PROP_MAX_UNDELIVERED_ITEMS_PER_FUTURE:
+      options->max_undelivered_items_per_future = g_value_get_uint (value);
+      break;
+    case PROP_MAX_UNDELIVERED_BYTES_PER_FUTURE:
+      options->max_undelivered_bytes_per_future = g_value_get_uint64 (value);
+      break;
     case PROP_MAX_MESSAGE_SIZE:
       options->max_message_size = g_value_get_uint64 (value);
       break;
@@ -170,6 +182,12 @@ get_option_locked (const DrayPoolOptions *options, guint id, GValue *value)
       break;
     case PROP_MAX_UNDELIVERED_BYTES:
       g_value_set_uint64 (value, options->max_undelivered_bytes);
+      break;
+    case PROP_MAX_UNDELIVERED_ITEMS_PER_FUTURE:
+      g_value_set_uint (value, options->max_undelivered_items_per_future);
+      break;
+    case PROP_MAX_UNDELIVERED_BYTES_PER_FUTURE:
+      g_value_set_uint64 (value, options->max_undelivered_bytes_per_future);
       break;
     case PROP_MAX_MESSAGE_SIZE:
       g_value_set_uint64 (value, options->max_message_size);
@@ -413,6 +431,34 @@ install_flow_properties (void)
     "max-undelivered-bytes", NULL, NULL, 0, G_MAXUINT64, DEFAULT_MAX_UNDELIVERED_BYTES, flags);
 
   /**
+   * DrayExecutor:max-undelivered-items-per-future:
+   *
+   * How many items of one future may lie undelivered before its worker is made to wait, while
+   * others go on; 0: any number. The default is 32,768. Of a future whose items are pulled no more
+   * than 1,024 are read ahead, whatever this says. What was read in one go may exceed it by a
+   * little.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_MAX_UNDELIVERED_ITEMS_PER_FUTURE] = g_param_spec_uint (
+    "max-undelivered-items-per-future", NULL, NULL, 0, G_MAXUINT,
+    DEFAULT_MAX_UNDELIVERED_ITEMS_PER_FUTURE, flags);
+
+  /**
+   * DrayExecutor:max-undelivered-bytes-per-future:
+   *
+   * How many bytes the undelivered items of one future may have before its worker is made to wait,
+   * while others go on; 0: any number. The default is 32 MiB. Of a future whose items are pulled
+   * no more than 1 MiB is read ahead, whatever this says. What was read in one go, such as one
+   * large item, may exceed it.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_MAX_UNDELIVERED_BYTES_PER_FUTURE] = g_param_spec_uint64 (
+    "max-undelivered-bytes-per-future", NULL, NULL, 0, G_MAXUINT64,
+    DEFAULT_MAX_UNDELIVERED_BYTES_PER_FUTURE, flags);
+
+  /**
    * DrayExecutor:max-message-size:
    *
    * How many bytes one value (arguments, an item, a result) may have. A worker that announces more
@@ -474,6 +520,8 @@ dray_executor_init (DrayExecutor *self)
     .max_pending_bytes = DEFAULT_MAX_PENDING_BYTES,
     .max_undelivered_items = DEFAULT_MAX_UNDELIVERED_ITEMS,
     .max_undelivered_bytes = DEFAULT_MAX_UNDELIVERED_BYTES,
+    .max_undelivered_items_per_future = DEFAULT_MAX_UNDELIVERED_ITEMS_PER_FUTURE,
+    .max_undelivered_bytes_per_future = DEFAULT_MAX_UNDELIVERED_BYTES_PER_FUTURE,
     .max_message_size = DEFAULT_MAX_MESSAGE_SIZE,
     .slice = DEFAULT_SLICE,
     .delivery_priority = G_PRIORITY_DEFAULT_IDLE,

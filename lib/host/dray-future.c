@@ -6,7 +6,9 @@
 
 #include "dray-delivery.h"
 #include "dray-enum-types.h"
+#include "dray-flow.h"
 #include "dray-pool.h"
+#include "dray-pull.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -17,7 +19,8 @@
  *
  * A future is pending, then running, then exactly one of succeeded, failed and cancelled. What
  * the task produces meanwhile arrives through [signal@Future::item] and
- * [signal@Future::progress], in order, and before the end is told.
+ * [signal@Future::progress], in order, and before the end is told; or it is pulled, by whoever
+ * wants the next item: see [method@Task.set_pull].
  *
  * ## Ownership
  *
@@ -98,6 +101,7 @@ dray_future_dispose (GObject *object)
   DrayFuture *self = DRAY_FUTURE (object);
   DrayTicket *ticket = self->ticket;
   DrayEvent *events = NULL;
+  g_autoptr (GPtrArray) items = NULL;
   gboolean was_in_delivery = FALSE;
 
   g_mutex_lock (&ticket->pool->lock);
@@ -105,14 +109,12 @@ dray_future_dispose (GObject *object)
     {
       ticket->future = NULL;
       events = dray_ticket_drop_events_locked (ticket);
+      if (ticket->pull != NULL)
+        items = dray_pull_take_locked (ticket, 0);
       was_in_delivery = dray_delivery_remove_ticket_locked (ticket->delivery, ticket);
 
       /* What it still sends is dropped, so that it may be read. */
-      if (ticket->pool->throttled)
-        {
-          ticket->pool->reading_changed = TRUE;
-          dray_pool_wake_locked (ticket->pool);
-        }
+      dray_flow_changed_locked (ticket);
     }
   g_mutex_unlock (&ticket->pool->lock);
 
@@ -224,7 +226,7 @@ dray_future_class_init (DrayFutureClass *klass)
    *
    * A partial result: what the function gave to [method@Job.emit], or a piece of a command's
    * output. Items come in the order in which they were sent, all of them before the future's
-   * done callbacks.
+   * done callbacks. If they are pulled ([method@Task.set_pull]), this is never emitted.
    *
    * Since: 0.1
    */

@@ -58,4 +58,25 @@ DRAY_API void dray_future_result_async (DrayFuture *self,
 DRAY_API GVariant *
 dray_future_result_finish (DrayFuture *self, GAsyncResult *result, GError **error);
 
+/* Of tasks whose items are pulled. */
+DRAY_API void dray_future_next_item_async (DrayFuture *self,
+                                           GCancellable *cancellable,
+                                           GAsyncReadyCallback callback,
+                                           gpointer user_data);
+DRAY_API GVariant *
+dray_future_next_item_finish (DrayFuture *self, GAsyncResult *result, GError **error);
+DRAY_API void dray_future_next_items_async (DrayFuture *self,
+                                            guint max_items,
+                                            GCancellable *cancellable,
+                                            GAsyncReadyCallback callback,
+                                            gpointer user_data);
+DRAY_API GPtrArray *
+dray_future_next_items_finish (DrayFuture *self, GAsyncResult *result, GError **error);
+DRAY_API GVariant *dray_future_wait_next_item (DrayFuture *self,
+                                               gint64 timeout,
+                                               GCancellable *cancellable,
+                                               GError **error);
+DRAY_API GPtrArray *dray_future_wait_next_items (
+  DrayFuture *self, guint max_items, gint64 timeout, GCancellable *cancellable, GError **error);
+
 G_END_DECLS

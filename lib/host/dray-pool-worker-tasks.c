@@ -169,6 +169,20 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
   dray_pool_worker_settle (self);
 }
 
+/* A worker that is being asked to stop a task returns what waits behind it. How long a task takes
+ * whose items are pulled is up to whoever pulls; while the worker waits for that, it could not even
+ * return what waits behind. */
+static gboolean
+can_wait_behind (DrayPoolWorker *self)
+{
+  DrayTicket *last = g_queue_peek_tail (&self->ahead);
+
+  if (last == NULL)
+    last = self->current;
+  return !self->recalled && self->process.end_timer.io == NULL && last->pull == NULL
+         && dray_outbox_get_size (self->outbox) <= MAX_UNWRITTEN;
+}
+
 guint
 dray_pool_worker_get_room (DrayPoolWorker *self)
 {
@@ -181,9 +195,7 @@ dray_pool_worker_get_room (DrayPoolWorker *self)
   room = get_depth (self);
   if (self->current == NULL)
     room++;
-  /* A worker that is being asked to stop a task returns what waits behind it. */
-  else if (self->recalled || self->process.end_timer.io != NULL
-           || dray_outbox_get_size (self->outbox) > MAX_UNWRITTEN)
+  else if (!can_wait_behind (self))
     room = 0;
 
   room -= MIN (self->ahead.length, room);

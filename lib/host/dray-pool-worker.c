@@ -5,6 +5,7 @@
 #include "dray-pool-worker-private.h"
 
 #include "dray-error-private.h"
+#include "dray-flow.h"
 #include "dray-lists.h"
 #include "dray-task-private.h"
 
@@ -268,9 +269,7 @@ dray_pool_worker_update_reading (DrayPoolWorker *self)
   gboolean reading;
 
   g_mutex_lock (&pool->lock);
-  reading = !pool->throttled || pool->n_urgent > 0 || current == NULL || current->n_waiters > 0
-            || current->future == NULL || current->cancel_requested
-            || dray_ticket_is_done_locked (current);
+  reading = current == NULL || dray_flow_may_read_locked (current);
   g_mutex_unlock (&pool->lock);
 
   dray_process_set_reading (&self->process, reading);

@@ -5,6 +5,7 @@
 #include "dray-pool.h"
 
 #include "dray-error-private.h"
+#include "dray-flow.h"
 #include "dray-future-private.h"
 #include "dray-lists.h"
 #include "dray-task-private.h"
@@ -78,40 +79,8 @@ void
 dray_pool_set_urgent_locked (DrayPool *self, gboolean urgent)
 {
   self->n_urgent += urgent ? 1 : -1u;
-  if (self->throttled || self->paused)
+  if (dray_flow_holds_back_locked (self) || self->paused)
     {
-      self->reading_changed = TRUE;
-      dray_pool_wake_locked (self);
-    }
-}
-
-/* Throttling begins at the limit and ends at half of it, so that it does not flutter. */
-void
-dray_pool_count_undelivered_locked (DrayPool *self, int items, gssize bytes)
-{
-  const DrayPoolOptions *options = &self->options;
-  DrayCounters *counters = &self->counters;
-  guint64 n_items, n_bytes;
-
-  counters->undelivered_items += (guint64) (gint64) items;
-  counters->undelivered_bytes += (guint64) bytes;
-  n_items = counters->undelivered_items;
-  n_bytes = counters->undelivered_bytes;
-
-  if (!self->throttled
-      && ((options->max_undelivered_items > 0 && n_items >= options->max_undelivered_items)
-          || (options->max_undelivered_bytes > 0 && n_bytes >= options->max_undelivered_bytes)))
-    {
-      self->throttled = TRUE;
-      self->reading_changed = TRUE;
-      dray_pool_wake_locked (self);
-    }
-  else if (self->throttled
-           && (options->max_undelivered_items == 0 || n_items <= options->max_undelivered_items / 2)
-           && (options->max_undelivered_bytes == 0
-               || n_bytes <= options->max_undelivered_bytes / 2))
-    {
-      self->throttled = FALSE;
       self->reading_changed = TRUE;
       dray_pool_wake_locked (self);
     }
@@ -417,6 +386,7 @@ dray_pool_options_changed (DrayPool *self)
   g_mutex_lock (&self->lock);
   offer_room_locked (self);
   dray_pool_count_undelivered_locked (self, 0, 0);
+  self->reading_changed = TRUE; /* the limits of single futures may have changed as well */
   dray_pool_wake_locked (self);
   g_mutex_unlock (&self->lock);
 }
@@ -541,6 +511,7 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
   g_mutex_lock (&self->lock);
   stronger = !self->shutting_down || mode > self->mode;
   self->shutting_down = TRUE;
+  self->reading_changed = TRUE; /* what nobody pulls any more must not hold it up */
   self->n_refusing++;
   if (stronger)
     self->mode = mode;

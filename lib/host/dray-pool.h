@@ -44,6 +44,8 @@ typedef struct
   guint64 max_pending_bytes;
   guint max_undelivered_items;
   guint64 max_undelivered_bytes;
+  guint max_undelivered_items_per_future;
+  guint64 max_undelivered_bytes_per_future;
   guint64 max_message_size;
   guint slice; /* µs */
   int delivery_priority;
@@ -74,7 +76,11 @@ struct _DrayPool
   guint64 last_ticket_id;
   guint64 last_rank; /* of a ticket that took its place at the end of a queue */
   guint64 pending_bytes;
-  gboolean throttled;       /* too much is undelivered: what nobody waits for is not read */
+  gboolean throttled;      /* too much is undelivered: what nobody waits for is not read */
+  gboolean pull_throttled; /* the same of what is to be pulled */
+  guint n_held_back;       /* tickets whose own limit is met */
+  guint64 pulled_items;    /* of what is undelivered, what is to be pulled */
+  guint64 pulled_bytes;
   guint n_urgent;           /* waits that nothing may hold up: for pending tasks, for the end */
   gboolean reading_changed; /* the I/O thread should look again who may be read */
   gboolean order_changed; /* … and whether what is pending comes before what waits in a worker */
@@ -151,7 +157,8 @@ gboolean dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GErro
 
 void dray_pool_wake_locked (DrayPool *self);
 void dray_pool_set_urgent_locked (DrayPool *self, gboolean urgent);
-/* Counts events in or out of what is undelivered, and starts or ends throttling. */
+/* Counts events in or out of what is undelivered, and starts or ends throttling; in
+ * dray-flow.c. */
 void dray_pool_count_undelivered_locked (DrayPool *self, int items, gssize bytes);
 void dray_pool_ticket_done_locked (DrayPool *self, DrayTicket *ticket);
 /* FALSE: it is not pending any more. See dray-future-priority.c. */

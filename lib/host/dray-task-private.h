@@ -20,6 +20,7 @@ struct _DrayTask
   guint time_limit; /* milliseconds, 0: none */
   guint max_retries;
   DrayCancelMode cancel_mode;
+  gboolean pull;
 
   /* Calls only. */
   char *function;      /* (owned) (nullable) */

@@ -463,3 +463,44 @@ dray_task_get_cancel_mode (DrayTask *self)
 
   return self->cancel_mode;
 }
+
+/**
+ * dray_task_set_pull:
+ * @self: a task
+ * @pull: whether its items are pulled
+ *
+ * Sets whether the items of the task's future are pulled by whoever wants them
+ * ([method@Future.next_item_async], [method@Future.wait_next_item]), instead of being pushed
+ * through [signal@Future::item]. What nobody pulls stays in the pipe, but for a few items that are
+ * read ahead, and the worker, or the command, waits until somebody does. So the task may not end,
+ * nor its done callbacks come, before enough was pulled; [method@Future.wait] reads all of it.
+ * Progress is told as ever. The default is %FALSE.
+ *
+ * Since: 0.1
+ */
+void
+dray_task_set_pull (DrayTask *self, gboolean pull)
+{
+  g_return_if_fail (self != NULL);
+  g_return_if_fail (!dray_task_is_sealed (self));
+
+  self->pull = !!pull;
+}
+
+/**
+ * dray_task_get_pull:
+ * @self: a task
+ *
+ * Tells whether the items of the task's future are pulled.
+ *
+ * Returns: whether they are
+ *
+ * Since: 0.1
+ */
+gboolean
+dray_task_get_pull (DrayTask *self)
+{
+  g_return_val_if_fail (self != NULL, FALSE);
+
+  return self->pull;
+}

@@ -6,7 +6,9 @@
 
 #include "dray-delivery.h"
 #include "dray-error-private.h"
+#include "dray-flow.h"
 #include "dray-pool.h"
+#include "dray-pull.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -20,6 +22,7 @@ dray_ticket_new (DrayPool *pool, DrayTask *task)
   self->task = dray_task_ref (task);
   self->priority = dray_task_get_priority (task);
   self->progress = -1;
+  self->pull = dray_task_get_pull (task) ? dray_pull_new () : NULL;
   self->last_callback = &self->callbacks;
   self->pending.data = self;
   self->open_link.data = self;
@@ -45,6 +48,7 @@ dray_ticket_unref (DrayTicket *self)
 
   g_assert (self->future == NULL);
   dray_event_free_all (self->events);
+  g_clear_pointer (&self->pull, dray_pull_free);
   dray_done_callback_free_all (self->callbacks);
   g_clear_pointer (&self->result, g_variant_unref);
   g_clear_error (&self->error);
@@ -74,7 +78,7 @@ append_event_locked (DrayTicket *self, DrayEvent *event)
     self->events = event;
   self->last_event = event;
 
-  dray_pool_count_undelivered_locked (self->pool, 1, (gssize) event_size (event));
+  dray_flow_count_locked (self, 1, (gssize) event_size (event));
   dray_delivery_add_ticket_locked (self->delivery, self);
 }
 
@@ -87,6 +91,12 @@ dray_ticket_add_item_locked (DrayTicket *self, GVariant *value)
   if (dray_ticket_is_done_locked (self) || self->future == NULL)
     {
       g_variant_unref (value);
+      return;
+    }
+
+  if (self->pull != NULL)
+    {
+      dray_pull_add_locked (self, value);
       return;
     }
 
@@ -137,7 +147,7 @@ dray_ticket_pop_event_locked (DrayTicket *self)
   self->events = g_steal_pointer (&event->next);
   if (self->events == NULL)
     self->last_event = NULL;
-  dray_pool_count_undelivered_locked (self->pool, -1, -(gssize) event_size (event));
+  dray_flow_count_locked (self, -1, -(gssize) event_size (event));
 
   return event;
 }
@@ -154,14 +164,11 @@ dray_ticket_drop_events_locked (DrayTicket *self)
       n_bytes += event_size (event);
     }
 
+  if (n_items > 0)
+    dray_flow_count_locked (self, -n_items, -(gssize) n_bytes);
   if (self->counted)
-    {
-      n_items++;
-      n_bytes += self->result_size;
-      self->counted = FALSE;
-    }
-
-  dray_pool_count_undelivered_locked (self->pool, -n_items, -(gssize) n_bytes);
+    dray_pool_count_undelivered_locked (self->pool, -1, -(gssize) self->result_size);
+  self->counted = FALSE;
   self->last_event = NULL;
   return g_steal_pointer (&self->events);
 }
@@ -231,6 +238,16 @@ set_urgent_locked (DrayTicket *self, gboolean urgent)
 }
 
 void
+dray_ticket_waiters_changed_locked (DrayTicket *self)
+{
+  gboolean has_waiters = self->n_waiters > 0
+                         || (self->pull != NULL && dray_pull_has_waiters_locked (self->pull));
+
+  set_urgent_locked (self, has_waiters && self->state == DRAY_FUTURE_PENDING);
+  dray_flow_changed_locked (self);
+}
+
+void
 dray_ticket_start_locked (DrayTicket *self)
 {
   /* A task that was cancelled while its worker already had it stays cancelled. */
@@ -244,7 +261,7 @@ dray_ticket_restart_locked (DrayTicket *self)
 {
   if (self->state == DRAY_FUTURE_RUNNING)
     set_state_locked (self, DRAY_FUTURE_PENDING);
-  set_urgent_locked (self, self->n_waiters > 0);
+  dray_ticket_waiters_changed_locked (self);
 }
 
 static void
@@ -298,6 +315,8 @@ dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
     }
   if (self->n_waiters > 0)
     g_cond_broadcast (&self->done);
+  if (self->pull != NULL)
+    dray_pull_task_done_locked (self);
 }
 
 void
@@ -443,16 +462,8 @@ wake_waiters_cb (GCancellable *cancellable, gpointer user_data)
 static void
 count_waiter_locked (DrayTicket *self, int change)
 {
-  DrayPool *pool = self->pool;
-
   self->n_waiters += (guint) change;
-  set_urgent_locked (self, self->n_waiters > 0 && self->state == DRAY_FUTURE_PENDING);
-
-  if (pool->throttled)
-    {
-      pool->reading_changed = TRUE;
-      dray_pool_wake_locked (pool);
-    }
+  dray_ticket_waiters_changed_locked (self);
 }
 
 /* Returns whether the ticket is done. @deadline: monotonic, µs, or -1. */

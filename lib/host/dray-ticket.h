@@ -28,6 +28,7 @@ G_BEGIN_DECLS
 typedef struct _DrayDelivery DrayDelivery;
 typedef struct _DrayPool DrayPool;
 typedef struct _DrayPoolWorker DrayPoolWorker;
+typedef struct _DrayPull DrayPull;
 typedef struct _DrayTicket DrayTicket;
 
 /* Something to hand to the application before the end: an item, or (without a value) progress. */
@@ -56,6 +57,7 @@ struct _DrayTicket
   /* set at construction */
   DrayPool *pool; /* (owned) */
   DrayTask *task; /* (owned) */
+  DrayPull *pull; /* (owned) (nullable): its items are pulled; see dray-pull.h */
 
   /* set when it is submitted */
   guint64 id;
@@ -76,6 +78,9 @@ struct _DrayTicket
   DrayDoneCallback **last_callback;
   DrayEvent *events; /* (owned) (nullable): not yet delivered, oldest first */
   DrayEvent *last_event;
+  guint64 n_undelivered; /* events and items that wait to be pulled … */
+  guint64 undelivered_bytes;
+  gboolean held_back; /* … are too many: what it sends is not read; see dray-flow.h */
 
   guint attempt; /* counted from 1; 0 before it was first given to a worker */
   gboolean cancel_requested;
@@ -84,7 +89,7 @@ struct _DrayTicket
   GCancellable *cancellable; /* (owned) (nullable) */
   gulong cancelled_handler;
 
-  guint n_waiters;
+  guint n_waiters;         /* for its end */
   gboolean waits_urgently; /* counted in the pool's n_urgent */
   GCond done;
 
@@ -125,6 +130,9 @@ gboolean dray_ticket_complete_and_start (DrayTicket *self,
 /* A worker took it up; its worker died, and it goes back to the queue. */
 void dray_ticket_start_locked (DrayTicket *self);
 void dray_ticket_restart_locked (DrayTicket *self);
+
+/* To be called when somebody begins or ends to wait for it, or for an item of it. */
+void dray_ticket_waiters_changed_locked (DrayTicket *self);
 
 /* Any thread. */
 void dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable);

@@ -256,6 +256,91 @@ test_lifted (Rig *rig, gconstpointer data)
   g_assert_cmpuint (heard.n_items, ==, 200);
 }
 
+/* Of one future */
+
+static gboolean
+has_other_done (gpointer user_data)
+{
+  return rig_get_count (user_data, succeeded) == 1;
+}
+
+static void
+test_one_future (Rig *rig, gconstpointer data)
+{
+  Heard heard[2] = { { 0 }, { 0 } };
+  g_autoptr (DrayFuture) first = NULL;
+  g_autoptr (DrayFuture) second = NULL;
+  g_autoptr (DrayFuture) other = NULL;
+  const char *property = data;
+  const gboolean counts_items = g_str_has_prefix (property, "max-undelivered-items");
+
+  g_test_summary ("A future has limits of its own, in bytes and in items: only its worker waits, "
+                  "and goes on when the limit is lifted.");
+
+  rig_start (rig, 3);
+  if (counts_items)
+    g_object_set (rig->executor, property, 100, NULL);
+  else
+    g_object_set (rig->executor, property, (guint64) LIMIT, NULL);
+  first = listen (rig_call (rig, "stream", "(uu)", 400, 60000), &heard[0]);
+  second = listen (rig_call (rig, "stream", "(uu)", 400, 60000), &heard[1]);
+  workshop_block_until_running (first);
+  workshop_block_until_running (second);
+  workshop_block_until_undelivered (rig->executor, 2 * LIMIT);
+  rig_let_time_pass ();
+  g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), <,
+                    2 * ((counts_items ? 100 * 60000 : LIMIT) + SLACK));
+  g_assert_cmpint (dray_future_get_state (first), ==, DRAY_FUTURE_RUNNING);
+  g_assert_cmpint (dray_future_get_state (second), ==, DRAY_FUTURE_RUNNING);
+  other = rig_call (rig, "null", NULL);
+  workshop_block_until (has_other_done, rig, "the other task is done");
+
+  if (counts_items)
+    g_object_set (rig->executor, property, 0, NULL);
+  else
+    g_object_set (rig->executor, property, G_GUINT64_CONSTANT (0), NULL);
+  while (rig_get_count (rig, succeeded) < 3)
+    rig_let_time_pass ();
+  g_assert_cmpuint (rig_expect_uint32 (first), ==, 400);
+  g_assert_cmpuint (rig_expect_uint32 (second), ==, 400);
+  g_assert_cmpuint (heard[0].n_items, ==, 400);
+  g_assert_cmpuint (heard[1].n_items, ==, 400);
+}
+
+static void
+test_one_future_goes_on (Rig *rig, gconstpointer data)
+{
+  Heard heard = { 0 };
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("With the smallest limit of its own a future is delivered to its end.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "max-undelivered-items-per-future", 1,
+                "max-undelivered-bytes-per-future", G_GUINT64_CONSTANT (1), NULL);
+  future = listen (rig_call (rig, "stream", "(uu)", 3000, 5000), &heard);
+  g_assert_cmpuint (rig_expect_uint32 (future), ==, 3000);
+  g_assert_cmpuint (heard.n_items, ==, 3000);
+}
+
+static void
+test_one_future_wait (Rig *rig, gconstpointer data)
+{
+  Heard heard = { 0 };
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A wait lifts the limit of the future that is waited for.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "max-undelivered-bytes-per-future", (guint64) LIMIT, NULL);
+  future = listen (rig_call (rig, "stream", "(uu)", 400, 60000), &heard);
+  workshop_block_until_undelivered (rig->executor, LIMIT);
+  g_assert_true (dray_future_wait (future, -1, NULL, NULL));
+  g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), >=, 400 * 60000);
+  g_assert_cmpuint (rig_expect_uint32 (future), ==, 400);
+  g_assert_cmpuint (heard.n_items, ==, 400);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -269,6 +354,10 @@ main (int argc, char **argv)
   rig_add ("/flow/drop-one", NULL, test_drop_one);
   rig_add ("/flow/cancel-confirmed", NULL, test_cancel_confirmed);
   rig_add ("/flow/lifted", NULL, test_lifted);
+  rig_add ("/flow/one-future/bytes", "max-undelivered-bytes-per-future", test_one_future);
+  rig_add ("/flow/one-future/items", "max-undelivered-items-per-future", test_one_future);
+  rig_add ("/flow/one-future/goes-on", NULL, test_one_future_goes_on);
+  rig_add ("/flow/one-future/wait", NULL, test_one_future_wait);
 
   return g_test_run ();
 }

@@ -327,6 +327,27 @@ stream_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   return g_variant_new_uint32 (n_sent);
 }
 
+/* Tells of its progress where no limit of the host's holds it up. */
+static GVariant *
+counted_stream_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 n_items, size, n_sent = 0;
+  const char *filename;
+  int fd;
+
+  g_variant_get (arguments, "(uu&s)", &n_items, &size, &filename);
+  fd = open (filename, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  while (n_sent < n_items && dray_job_emit (job, new_bytes (size)))
+    {
+      n_sent++;
+      if (pwrite (fd, &n_sent, sizeof n_sent, 0) != (gssize) sizeof n_sent)
+        break;
+    }
+  close (fd);
+
+  return g_variant_new_uint32 (n_sent);
+}
+
 /* A text after every tenth number, so that one can tell where between the items it belongs. */
 static GVariant *
 numbers_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
@@ -504,6 +525,7 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "both", "*", both_cb, NULL },
   { "bytes", "(u)", bytes_cb, NULL },
   { "counter", "*", counter_cb, NULL },
+  { "counted-stream", "(uus)", counted_stream_cb, NULL },
   { "cwd", "*", cwd_cb, NULL },
   { "deaf-channel", "*", deaf_channel_cb, NULL },
   { "echo", "*", echo_cb, NULL },

@@ -35,6 +35,8 @@
  *   sleep (u)             sleeps so many milliseconds, unless it is cancelled
  *   block                 sets the status "blocked"; waits until it is cancelled, and fails
  *   stream (uu)           emits N items of SIZE bytes; u: how many of them were sent
+ *   counted-stream (uus)  the same, and keeps in a file of that name how many of them were sent so
+ *                         far, a u
  *   numbers (ub)          emits 0, 1 … N - 1, each a u, and after every tenth sets the progress,
  *                         with a text that says how many there were; then waits until it is
  *                         cancelled, or returns u: how many were sent

@@ -34,6 +34,7 @@ test_call (void)
   g_assert_cmpuint (dray_task_get_time_limit (task), ==, 0);
   g_assert_cmpuint (dray_task_get_max_retries (task), ==, 0);
   g_assert_cmpint (dray_task_get_cancel_mode (task), ==, DRAY_CANCEL_IMMEDIATE);
+  g_assert_false (dray_task_get_pull (task));
 
   g_assert_null (dray_task_get_argv (task));
   g_assert_null (dray_task_get_directory (task));
@@ -99,6 +100,7 @@ test_setters (void)
   dray_task_set_time_limit (task, 1500);
   dray_task_set_max_retries (task, 2);
   dray_task_set_cancel_mode (task, DRAY_CANCEL_CONFIRMED);
+  dray_task_set_pull (task, TRUE);
   dray_task_set_directory (task, directory);
   dray_task_set_environment (task, environment);
   dray_task_set_split (task, DRAY_SPLIT_CHUNKS);
@@ -111,6 +113,7 @@ test_setters (void)
   g_assert_cmpuint (dray_task_get_time_limit (task), ==, 1500);
   g_assert_cmpuint (dray_task_get_max_retries (task), ==, 2);
   g_assert_cmpint (dray_task_get_cancel_mode (task), ==, DRAY_CANCEL_CONFIRMED);
+  g_assert_true (dray_task_get_pull (task));
   g_assert_cmpstr (dray_task_get_directory (task), ==, "/tmp");
   g_assert_cmpstr (dray_task_get_environment (task)[0], ==, "LC_ALL=C");
   g_assert_null (dray_task_get_environment (task)[1]);
@@ -249,6 +252,12 @@ try_cancel_mode (DrayTask *task)
 }
 
 static void
+try_pull (DrayTask *task)
+{
+  dray_task_set_pull (task, TRUE);
+}
+
+static void
 try_directory (DrayTask *task)
 {
   dray_task_set_directory (task, "/");
@@ -304,10 +313,10 @@ static const struct
   gboolean commands_only;
 } setters[] = {
   { try_label, FALSE },          { try_priority, FALSE },       { try_time_limit, FALSE },
-  { try_max_retries, FALSE },    { try_cancel_mode, FALSE },    { try_directory, TRUE },
-  { try_environment, TRUE },     { try_input_bytes, TRUE },     { try_input_fd, TRUE },
-  { try_split, TRUE },           { try_encoding, TRUE },        { try_max_record_size, TRUE },
-  { try_max_output_size, TRUE },
+  { try_max_retries, FALSE },    { try_cancel_mode, FALSE },    { try_pull, FALSE },
+  { try_directory, TRUE },       { try_environment, TRUE },     { try_input_bytes, TRUE },
+  { try_input_fd, TRUE },        { try_split, TRUE },           { try_encoding, TRUE },
+  { try_max_record_size, TRUE }, { try_max_output_size, TRUE },
 };
 
 static void
@@ -337,6 +346,7 @@ test_sealed (void)
   g_assert_cmpuint (dray_task_get_time_limit (task), ==, 0);
   g_assert_cmpuint (dray_task_get_max_retries (task), ==, 0);
   g_assert_cmpint (dray_task_get_cancel_mode (task), ==, DRAY_CANCEL_IMMEDIATE);
+  g_assert_false (dray_task_get_pull (task));
   g_assert_null (dray_task_get_directory (task));
   g_assert_null (dray_task_get_environment (task));
   g_assert_null (dray_task_get_input_bytes (task));

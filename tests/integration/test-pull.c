@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "puller.h"
+
+/* Items that are pulled, one at a time and many, blocking and not, and what comes after them. How
+ * else it may end is in test-pull-ending.c, and what it does to the worker in test-pull-flow.c. */
+
+/* Without blocking */
+
+static void
+pushed_cb (DrayFuture *future, GVariant *value, gpointer user_data)
+{
+  g_assert_not_reached ();
+}
+
+static void
+test_one_by_one (Rig *rig, gconstpointer data)
+{
+  g_auto (Puller) self = { 0 };
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("Items are pulled one by one, in order, and then comes the end, as often as one "
+                  "asks; none of them is pushed.");
+
+  rig_start (rig, 1);
+  future = puller_submit_numbers (rig, 2500);
+  g_assert_true (dray_task_get_pull (dray_future_get_task (future)));
+  g_signal_connect (future, "item", G_CALLBACK (pushed_cb), NULL);
+  puller_pull_all (future, &self);
+  g_assert_no_error (self.error);
+  g_assert_cmpuint (self.n_items, ==, 2500);
+  g_assert_cmpuint (rig_expect_uint32 (future), ==, 2500);
+
+  for (int i = 0; i < 3; i++)
+    {
+      puller_pull_all (future, &self);
+      g_assert_no_error (self.error);
+    }
+  g_assert_cmpuint (self.n_answers, ==, 2500 + 1 + 3);
+  g_assert_cmpuint (rig_get_count (rig, undelivered_items), ==, 0);
+  g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), ==, 0);
+}
+
+static void
+test_batches (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("Items are pulled in batches: what is there, up to a number, in order.");
+
+  rig_start (rig, 1);
+  for (guint max_items = 1; max_items <= 1000; max_items *= 10)
+    {
+      g_auto (Puller) self = { .max_items = max_items };
+      g_autoptr (DrayFuture) future = puller_submit_numbers (rig, 20000);
+
+      puller_pull_all (future, &self);
+      g_assert_no_error (self.error);
+      g_assert_cmpuint (self.n_items, ==, 20000);
+      g_assert_cmpuint (self.n_answers, >=, 20000 / max_items);
+      g_assert_cmpuint (rig_expect_uint32 (future), ==, 20000);
+    }
+  g_assert_cmpuint (rig_get_count (rig, undelivered_items), ==, 0);
+}
+
+static void
+test_no_items (Rig *rig, gconstpointer data)
+{
+  g_auto (Puller) self = { 0 };
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A task that sends no items has only an end.");
+
+  rig_start (rig, 1);
+  future = puller_submit_numbers (rig, 0);
+  puller_pull_all (future, &self);
+  g_assert_no_error (self.error);
+  g_assert_cmpuint (self.n_answers, ==, 1);
+}
+
+static void
+test_many_requests (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GArray) answers = g_array_new (FALSE, FALSE, sizeof (int));
+  DrayFuture *future;
+
+  g_test_summary (
+    "Many ask before anything is there: they are answered in order, never from within "
+    "the question, and keep the future alive until then.");
+
+  rig_start (rig, 1);
+  future = puller_submit_numbers (rig, 20);
+  for (int i = 0; i < 30; i++)
+    dray_future_next_item_async (future, NULL, puller_note_cb, answers);
+  g_assert_cmpuint (answers->len, ==, 0);
+  g_object_unref (future);
+
+  fixture_iterate_until (puller_has_thirty, answers, "all are answered");
+  for (int i = 0; i < 30; i++)
+    g_assert_cmpint (g_array_index (answers, int, i), ==, i < 20 ? i : -1);
+}
+
+static gpointer
+pull_thread (gpointer user_data)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_auto (Puller) self = { .max_items = 7 };
+
+  g_main_context_push_thread_default (context);
+  puller_pull_all (user_data, &self);
+  g_main_context_pop_thread_default (context);
+  g_assert_no_error (self.error);
+  g_assert_cmpuint (self.n_items, ==, 3000);
+
+  return NULL;
+}
+
+static void
+test_other_context (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("Items are pulled in the main context of whoever asks, while that of whoever "
+                  "submitted is not iterated.");
+
+  rig_start (rig, 1);
+  future = puller_submit_numbers (rig, 3000);
+  g_thread_join (g_thread_new ("pull", pull_thread, future));
+}
+
+/* Blocking */
+
+static void
+test_wait (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (GError) error = NULL;
+  GVariant *item;
+  guint32 n = 0;
+
+  g_test_summary ("Items are pulled with no main loop, one at a time; then comes the end, as often "
+                  "as one asks.");
+
+  rig_start (rig, 1);
+  future = puller_submit_numbers (rig, 5000);
+  while ((item = dray_future_wait_next_item (future, -1, NULL, &error)) != NULL)
+    puller_check_number (item, &n);
+  g_assert_no_error (error);
+  g_assert_cmpuint (n, ==, 5000);
+
+  g_assert_null (dray_future_wait_next_item (future, -1, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_null (dray_future_wait_next_item (future, 0, NULL, NULL));
+  g_assert_null (dray_future_wait_next_items (future, 3, 0, NULL, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_wait_batches (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (GError) error = NULL;
+  GPtrArray *items;
+  guint32 n = 0;
+
+  g_test_summary ("The same in batches, of a number and of any.");
+
+  rig_start (rig, 1);
+  future = puller_submit_numbers (rig, 50000);
+  while ((items = dray_future_wait_next_items (future, n % 2 * 100, -1, NULL, &error)) != NULL)
+    {
+      g_assert_true (n % 2 == 0 || items->len <= 100);
+      puller_check_numbers (items, &n);
+    }
+  g_assert_no_error (error);
+  g_assert_cmpuint (n, ==, 50000);
+}
+
+static gpointer
+cancel_thread (gpointer cancellable)
+{
+  rig_let_time_pass ();
+  g_cancellable_cancel (cancellable);
+
+  return NULL;
+}
+
+static void
+test_wait_in_vain (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (GError) error = NULL;
+  GThread *thread;
+
+  g_test_summary (
+    "A wait for an item ends when its time is over, and when it is cancelled; that is "
+    "nothing to the task.");
+
+  rig_start (rig, 1);
+  future = puller_submit (rig, "numbers", "(uint32 0, true)");
+  g_assert_null (dray_future_wait_next_item (future, 0, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+  g_assert_null (dray_future_wait_next_items (future, 0, 1000, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+
+  thread = g_thread_new ("cancel", cancel_thread, cancellable);
+  g_assert_null (dray_future_wait_next_item (future, -1, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_null (dray_future_wait_next_item (future, 0, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_thread_join (thread);
+  g_assert_false (dray_future_is_done (future));
+
+  dray_future_cancel (future);
+  rig_expect_cancelled (future);
+}
+
+/* Sums the numbers that it gets. */
+static gpointer
+sum_thread (gpointer user_data)
+{
+  guint64 *sum = g_new0 (guint64, 1);
+  GVariant *item;
+
+  while ((item = dray_future_wait_next_item (user_data, -1, NULL, NULL)) != NULL)
+    {
+      *sum += g_variant_get_uint32 (item);
+      g_variant_unref (item);
+    }
+
+  return sum;
+}
+
+static void
+test_many_wait (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+  GThread *threads[6];
+  guint64 sum = 0;
+
+  g_test_summary ("Many threads pull from one future: each item is given to one of them, and all "
+                  "see the end.");
+
+  rig_start (rig, 1);
+  future = puller_submit_numbers (rig, 30000);
+  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("sum", sum_thread, future);
+  for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
+    {
+      g_autofree guint64 *part = g_thread_join (threads[i]);
+
+      sum += *part;
+    }
+  g_assert_cmpuint (sum, ==, (guint64) 30000 * 29999 / 2);
+}
+
+static void
+test_pushed (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("To pull from a future whose items are pushed is a mistake.");
+
+  rig_start (rig, 1);
+  future = rig_call (rig, "null", NULL);
+  for (int i = 0; i < 4; i++)
+    {
+      g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*is_pulled*");
+      if (i == 0)
+        g_assert_null (dray_future_wait_next_item (future, 0, NULL, NULL));
+      else if (i == 1)
+        g_assert_null (dray_future_wait_next_items (future, 0, 0, NULL, NULL));
+      else if (i == 2)
+        dray_future_next_item_async (future, NULL, NULL, NULL);
+      else
+        dray_future_next_items_async (future, 0, NULL, NULL, NULL);
+      g_test_assert_expected_messages ();
+    }
+  rig_expect_text (future, "()");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  rig_add ("/pull/one-by-one", NULL, test_one_by_one);
+  rig_add ("/pull/batches", NULL, test_batches);
+  rig_add ("/pull/no-items", NULL, test_no_items);
+  rig_add ("/pull/many-requests", NULL, test_many_requests);
+  rig_add ("/pull/other-context", NULL, test_other_context);
+  rig_add ("/pull/wait", NULL, test_wait);
+  rig_add ("/pull/wait/batches", NULL, test_wait_batches);
+  rig_add ("/pull/wait/in-vain", NULL, test_wait_in_vain);
+  rig_add ("/pull/wait/many", NULL, test_many_wait);
+  rig_add ("/pull/pushed", NULL, test_pushed);
+
+  return g_test_run ();
+}
