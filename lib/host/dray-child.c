@@ -42,7 +42,7 @@
 
 /* Where descriptors are moved that lie in each other's way. */
 #define FIRST_SPARE_DESCRIPTOR 10
-#define N_DESCRIPTORS 4
+#define N_DESCRIPTORS 5
 
 #define LOOK_INTERVAL (10 * G_TIME_SPAN_MILLISECOND)
 
@@ -68,7 +68,7 @@ struct _DrayChild
 /* Copies of those descriptors which a dup2() of another one might overwrite. */
 typedef struct
 {
-  int source[N_DESCRIPTORS]; /* (unowned): what becomes 0, 1, 2, 3; -1: nothing */
+  int source[N_DESCRIPTORS]; /* (unowned): what becomes 0, 1, …; -1: nothing */
   int spare[N_DESCRIPTORS];  /* (owned): -1: none */
 } Descriptors;
 
@@ -87,7 +87,7 @@ static int
 descriptors_prepare (Descriptors *self, const DraySpawn *spawn)
 {
   const int wanted[N_DESCRIPTORS] = { spawn->stdin_fd, spawn->stdout_fd, spawn->stderr_fd,
-                                      spawn->status_fd };
+                                      spawn->status_fd, spawn->ring_fd };
 
   for (int i = 0; i < N_DESCRIPTORS; i++)
     {
@@ -111,6 +111,8 @@ add_descriptor (posix_spawn_file_actions_t *actions, int source, int target)
 
   if (source != -1)
     return posix_spawn_file_actions_adddup2 (actions, source, target);
+  if (target > STDERR_FILENO)
+    return posix_spawn_file_actions_addclose (actions, target);
 
   return posix_spawn_file_actions_addopen (actions, target, "/dev/null", flags, 0);
 }
@@ -121,9 +123,12 @@ fill_actions (posix_spawn_file_actions_t *actions,
               const Descriptors *descriptors,
               const char *directory)
 {
-  const int first_closed = descriptors->source[3] != -1 ? 4 : 3;
+  int n_open = N_DESCRIPTORS;
 
-  for (int i = 0; i < first_closed; i++)
+  while (n_open > 3 && descriptors->source[n_open - 1] == -1)
+    n_open--;
+
+  for (int i = 0; i < n_open; i++)
     {
       int result = add_descriptor (actions, descriptors->source[i], i);
 
@@ -138,7 +143,7 @@ fill_actions (posix_spawn_file_actions_t *actions,
       if (result != 0)
         return result;
     }
-  return posix_spawn_file_actions_addclosefrom_np (actions, first_closed);
+  return posix_spawn_file_actions_addclosefrom_np (actions, n_open);
 }
 
 /* These can't fail with the values that are given here. */
@@ -160,7 +165,7 @@ fill_attributes (posix_spawnattr_t *attributes)
 static int
 spawn_process (const DraySpawn *spawn, pid_t *pid)
 {
-  g_auto (Descriptors) descriptors = { .spare = { -1, -1, -1, -1 } };
+  g_auto (Descriptors) descriptors = { .spare = { -1, -1, -1, -1, -1 } };
   char *const *environment = spawn->environment != NULL ? (char *const *) spawn->environment
                                                         : environ;
   posix_spawn_file_actions_t actions;

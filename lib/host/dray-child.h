@@ -31,6 +31,7 @@ typedef struct
   int stdout_fd; /* -1 is /dev/null. The caller keeps (and closes) its own. */
   int stderr_fd;
   int status_fd; /* becomes the child's 3, unless it is -1 */
+  int ring_fd;   /* becomes the child's 4, unless it is -1 */
 } DraySpawn;
 
 /* What is known of the end of a child. */

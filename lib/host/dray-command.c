@@ -88,7 +88,7 @@ deliver_items (DrayCommand *self)
 }
 
 static gboolean
-read_output (DrayProcess *process)
+read_output (DrayProcess *process, gboolean again)
 {
   DrayCommand *self = (DrayCommand *) process;
   gboolean open = TRUE;
@@ -311,6 +311,7 @@ start_process (DrayCommand *self, GError **error)
 
   self->status_fd = status_pipe[0];
   spawn.status_fd = status_pipe[1];
+  spawn.ring_fd = -1;
   started = g_unix_set_fd_nonblocking (self->status_fd, TRUE, error)
             && dray_process_start (&self->process, self->pool, &funcs, &spawn, self->input != NULL,
                                    TRUE, error);

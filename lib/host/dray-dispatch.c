@@ -491,8 +491,7 @@ leave_io_thread (DrayPool *self)
   dray_io_thread_release (io);
 }
 
-/* The workers have something to do for a while: until half of that is over, there is no need to
- * look at what they say. */
+/* The workers have something to do for a while, and need not be looked at. */
 static void
 rest (DrayPool *self)
 {
@@ -506,7 +505,7 @@ rest (DrayPool *self)
       DrayPoolWorker *worker = link->data;
 
       if (worker->is_busy)
-        time = MIN (time, dray_pool_worker_get_time_ahead (worker) / 2);
+        time = MIN (time, dray_pool_worker_get_patience (worker));
     }
   dray_io_thread_rest (self->io, time);
 }

@@ -69,6 +69,8 @@ struct _DrayIoThread
   GThread *thread;     /* (unowned) */
   GSequence *timers;   /* (owned) (element-type DrayIoTimer): by deadline */
   GPtrArray *answered; /* (owned) (element-type DrayIoClient): being called, or NULL */
+  GQueue again;        /* of DrayIoWatch (unowned): to be called in the next turn */
+  GQueue being_called; /* the same, in this one */
   struct epoll_event events[MAX_EVENTS];
   int n_events;
   guint n_dealt_with;  /* in this turn: watches and clients */
@@ -215,7 +217,48 @@ dray_io_watch_stop (DrayIoWatch *watch)
     return;
 
   dray_io_watch_set_events (watch, 0);
+  dray_io_watch_set_again (watch, FALSE);
   watch->io = NULL;
+}
+
+void
+dray_io_watch_set_again (DrayIoWatch *watch, gboolean again)
+{
+  if (watch->io == NULL || again == (watch->again != NULL))
+    return;
+
+  if (again)
+    {
+      watch->again = &watch->io->again;
+      watch->again_link.data = watch;
+      g_queue_push_tail_link (watch->again, &watch->again_link);
+    }
+  else
+    {
+      g_queue_unlink (g_steal_pointer (&watch->again), &watch->again_link);
+    }
+}
+
+static void
+call_again (DrayIoThread *self)
+{
+  /* Those that ask for it once more have it in the next turn. */
+  while (!g_queue_is_empty (&self->again))
+    {
+      GList *link = g_queue_pop_head_link (&self->again);
+
+      ((DrayIoWatch *) link->data)->again = &self->being_called;
+      g_queue_push_tail_link (&self->being_called, link);
+    }
+
+  while (!g_queue_is_empty (&self->being_called))
+    {
+      DrayIoWatch *watch = g_queue_peek_head (&self->being_called);
+
+      dray_io_watch_set_again (watch, FALSE);
+      self->n_dealt_with++;
+      watch->ready (watch, 0);
+    }
 }
 
 static void
@@ -352,6 +395,9 @@ prepare_to_sleep (DrayIoThread *self)
 {
   int timeout = time_to_first_timer (self);
 
+  if (!g_queue_is_empty (&self->again))
+    timeout = 0;
+
   g_mutex_lock (&self->lock);
   if (self->woken->len > 0 || self->quit)
     timeout = 0;
@@ -440,6 +486,7 @@ io_thread_main (gpointer data)
       goes_on = wake_up (self);
       drain_wake_fd (self);
       dispatch_events (self);
+      call_again (self);
       call_woken_clients (self);
       rest (self);
     }

@@ -25,7 +25,9 @@ struct _DrayIoWatch
   DrayIoThread *io; /* (unowned) (nullable): NULL while stopped */
   int fd;           /* (unowned) */
   guint32 events;   /* EPOLLIN, EPOLLOUT; 0: registered with nothing to wait for */
-  void (*ready) (DrayIoWatch *watch, guint32 events);
+  void (*ready) (DrayIoWatch *watch, guint32 events); /* events: 0 where it was asked for again */
+  GList again_link;
+  GQueue *again; /* (unowned) (nullable): of which the link is a member */
 };
 
 /* Embed one; zeroed memory is a timer that is not set. I/O thread only. */
@@ -70,6 +72,8 @@ gboolean
 dray_io_watch_start (DrayIoWatch *watch, DrayIoThread *io, int fd, guint32 events, GError **error);
 void dray_io_watch_set_events (DrayIoWatch *watch, guint32 events);
 void dray_io_watch_stop (DrayIoWatch *watch);
+/* Whether the function is to be called in the next turn, once, even if nothing happens. */
+void dray_io_watch_set_again (DrayIoWatch *watch, gboolean again);
 
 /* I/O thread only; one shot. Setting it again moves it. */
 void dray_io_timer_set (DrayIoTimer *timer, DrayIoThread *io, gint64 deadline);

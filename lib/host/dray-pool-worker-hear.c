@@ -4,17 +4,12 @@
 
 #include "dray-pool-worker-private.h"
 
-#include <errno.h>
 #include <glib/gi18n-lib.h>
-#include <unistd.h>
 
 /* What the host hears from a worker: the table in dray-pool-worker.h, a function a message. */
 
-/* How many reads one turn of the loop does for one worker. */
-#define MAX_READS 8
-
-static void
-fail (DrayPoolWorker *self, GError *failure)
+void
+dray_pool_worker_fail (DrayPoolWorker *self, GError *failure)
 {
   g_set_error (&self->failure, failure->domain, failure->code,
                /* Translators: the worker's program, then what is wrong. */
@@ -213,6 +208,24 @@ hear_ready_worker (DrayPoolWorker *self,
 }
 
 static void
+hear_ready (DrayPoolWorker *self, const DrayFrameHeader *header, GError **error)
+{
+  gboolean uses_ring = (header->flags & DRAY_FRAME_FLAG_RING) != 0;
+
+  if (uses_ring && self->ring == NULL)
+    {
+      g_propagate_error (error, unexpected (header));
+      return;
+    }
+
+  dray_pool_worker_settle_ring (self, uses_ring);
+  self->pool->n_launch_failures = 0;
+  self->was_ready = TRUE;
+  dray_pool_worker_set_state (self, DRAY_POOL_WORKER_READY);
+  dray_pool_worker_settle (self);
+}
+
+static void
 hear_new_worker (DrayPoolWorker *self,
                  const DrayFrameHeader *header,
                  GBytes *payload,
@@ -228,10 +241,7 @@ hear_new_worker (DrayPoolWorker *self,
     }
   else if (self->state == DRAY_POOL_WORKER_INITIALIZING && header->type == DRAY_FRAME_READY)
     {
-      self->pool->n_launch_failures = 0;
-      self->was_ready = TRUE;
-      dray_pool_worker_set_state (self, DRAY_POOL_WORKER_READY);
-      dray_pool_worker_settle (self);
+      hear_ready (self, header, error);
     }
   else
     {
@@ -239,9 +249,8 @@ hear_new_worker (DrayPoolWorker *self,
     }
 }
 
-/* Takes what is complete out of the decoder; FALSE: there is nothing more to be had here. */
-static gboolean
-hear_all (DrayPoolWorker *self)
+gboolean
+dray_pool_worker_hear_all (DrayPoolWorker *self)
 {
   DrayFrameHeader header;
   GBytes *payload = NULL;
@@ -255,51 +264,13 @@ hear_all (DrayPoolWorker *self)
       else
         hear_ready_worker (self, &header, payload, &error);
       g_clear_pointer (&payload, g_bytes_unref);
+      self->n_messages++;
 
       if (error != NULL)
         break;
     }
 
   if (error != NULL)
-    fail (self, error);
+    dray_pool_worker_fail (self, error);
   return self->state != DRAY_POOL_WORKER_FAILED;
-}
-
-gboolean
-dray_pool_worker_read_output (DrayProcess *process)
-{
-  DrayPoolWorker *self = (DrayPoolWorker *) process;
-  guint64 n_bytes = 0;
-  gboolean open = TRUE;
-
-  for (guint i = 0; i < MAX_READS && open && process->reading; i++)
-    {
-      gsize size;
-      guint8 *space = dray_decoder_get_space (self->decoder, &size);
-      gssize n_read = read (process->output_fd, space, size);
-
-      if (n_read < 0 && (errno == EAGAIN || errno == EINTR))
-        break;
-
-      open = n_read > 0;
-      if (!open)
-        break;
-
-      n_bytes += (guint64) n_read;
-      dray_process_note_read (process, (gsize) n_read);
-      dray_decoder_take (self->decoder, (gsize) n_read);
-      open = hear_all (self);
-      dray_pool_worker_measure (self);
-      dray_pool_worker_update_reading (self);
-      if ((gsize) n_read < size)
-        break;
-    }
-
-  g_mutex_lock (&self->pool->lock);
-  self->pool->counters.bytes_in += n_bytes;
-  g_mutex_unlock (&self->pool->lock);
-
-  if (open)
-    dray_pool_dispatch (self->pool);
-  return open;
 }

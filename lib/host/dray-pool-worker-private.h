@@ -6,7 +6,7 @@
 
 G_BEGIN_DECLS
 
-/* Shared by the three files of the pooled worker. */
+/* Shared by the files of the pooled worker. */
 
 /* To be called after whatever changes its state or its tasks. */
 void dray_pool_worker_settle (DrayPoolWorker *self);
@@ -18,7 +18,15 @@ gboolean dray_pool_worker_is_starting (DrayPoolWorkerState state);
 gboolean dray_pool_worker_is_open (DrayPoolWorker *self);
 void dray_pool_worker_send (DrayPoolWorker *self, DrayMessage *message);
 void dray_pool_worker_send_cancel (DrayPoolWorker *self, DrayTicket *ticket);
-gboolean dray_pool_worker_read_output (DrayProcess *process);
+
+/* Takes @failure: what is wrong with what it sent. It has to go. */
+void dray_pool_worker_fail (DrayPoolWorker *self, GError *failure);
+/* Takes what is complete out of the decoder; FALSE: there is nothing more to be had here. */
+gboolean dray_pool_worker_hear_all (DrayPoolWorker *self);
+/* The worker is ready, and has said whether it writes into the ring from now on. */
+void dray_pool_worker_settle_ring (DrayPoolWorker *self, gboolean uses_ring);
+gboolean dray_pool_worker_read_output (DrayProcess *process, gboolean again);
+gsize dray_pool_worker_count_unread (DrayProcess *process);
 
 /* The current task was begun, in its worker and in its future: from here the time limit counts. */
 void dray_pool_worker_note_begun (DrayPoolWorker *self, gboolean cancelled);

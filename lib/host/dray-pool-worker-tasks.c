@@ -19,12 +19,22 @@
  * The time of a task is a moving average over the batches in which outcomes are read: the time
  * from one batch to the next, by the outcomes in it. It is reset when the worker begins again after
  * a pause.
+ *
+ * How long it can do without us. A worker with many tasks ahead does not have to be looked at before
+ * half of them are done. Neither has one that streams: if it has just sent messages faster than they
+ * could be dealt with one by one, more will come, and the pipe has room for them.
  */
 
 /* For how long a worker should have work without hearing from us. In µs. */
 #define AHEAD_TIME 1000
 
 #define MAX_AHEAD 256
+
+/* Messages that follow each other faster than that are better read many at a time. In µs. */
+#define DENSE_TIME 8
+
+/* For how long the pipe holds what comes then, by far. In µs. */
+#define DENSE_PATIENCE 1000
 
 /* Bytes that were not written yet, above which nothing more is sent ahead: else large arguments
  * would pile up here. */
@@ -50,15 +60,24 @@ start_measuring (DrayPoolWorker *self)
   self->n_outcomes = 0;
 }
 
+static void
+measure_stream (DrayPoolWorker *self, gint64 now)
+{
+  self->is_dense = (now - self->read_at) < (gint64) DENSE_TIME * self->n_messages;
+  self->read_at = now;
+  self->n_messages = 0;
+}
+
 void
 dray_pool_worker_measure (DrayPoolWorker *self)
 {
-  gint64 now, sample;
+  gint64 now = g_get_monotonic_time ();
+  gint64 sample;
 
+  measure_stream (self, now);
   if (self->n_outcomes == 0)
     return;
 
-  now = g_get_monotonic_time ();
   sample = (now - self->heard_at) * TIME_UNITS / self->n_outcomes;
   sample = CLAMP (sample, 1, G_MAXINT32);
   if (self->task_time == 0)
@@ -71,9 +90,14 @@ dray_pool_worker_measure (DrayPoolWorker *self)
 }
 
 gint64
-dray_pool_worker_get_time_ahead (DrayPoolWorker *self)
+dray_pool_worker_get_patience (DrayPoolWorker *self)
 {
-  return self->ahead.length * self->task_time / TIME_UNITS;
+  gint64 time_ahead = self->ahead.length * self->task_time / TIME_UNITS;
+  gboolean is_dense = self->is_dense;
+
+  /* Until it is read again, when that will be seen anew: it may fall silent. */
+  self->is_dense = FALSE;
+  return is_dense ? MAX (time_ahead / 2, DENSE_PATIENCE) : time_ahead / 2;
 }
 
 /* --- Taking --- */

@@ -395,6 +395,7 @@ ending (DrayProcess *process)
 
 static const DrayProcessFuncs funcs = {
   .read_output = dray_pool_worker_read_output,
+  .count_unread = dray_pool_worker_count_unread,
   .write_input = write_input,
   .ending = ending,
   .gone = gone,
@@ -408,6 +409,7 @@ send_hello (DrayPoolWorker *self)
     .version = DRAY_PROTOCOL_VERSION,
     .max_payload = self->pool->now.max_message_size,
     .arguments = self->pool->plan->arguments,
+    .ring = self->ring != NULL ? dray_ring_get_cookie (self->ring) : 0,
   };
   DrayMessage message;
 
@@ -445,17 +447,24 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
     .environment = (const char *const *) plan->environment,
     .directory = plan->directory,
     .status_fd = -1,
+    .ring_fd = -1,
   };
 
   self->pool = pool;
+  self->ring = dray_ring_new (NULL);
+  if (self->ring != NULL)
+    spawn.ring_fd = dray_ring_get_descriptor (self->ring);
   if (!check_arguments (pool, error)
       || !dray_process_start (&self->process, pool, &funcs, &spawn, TRUE,
                               plan->stderr_mode == DRAY_STDERR_CAPTURE, error))
     {
+      g_clear_pointer (&self->ring, dray_ring_free);
       g_free (self);
       return FALSE;
     }
 
+  if (self->ring != NULL)
+    dray_ring_close_descriptor (self->ring);
   self->id = ++pool->last_worker_id;
   self->start_time = g_get_real_time ();
   self->link.data = self;
@@ -504,6 +513,7 @@ dray_pool_worker_free (DrayPoolWorker *self)
   dray_process_clear (&self->process);
   dray_decoder_free (self->decoder);
   dray_outbox_free (self->outbox);
+  g_clear_pointer (&self->ring, dray_ring_free);
   g_clear_error (&self->failure);
   g_assert (self->current == NULL && g_queue_is_empty (&self->ahead));
   g_free (self);

@@ -34,6 +34,7 @@
 #include "dray-process.h"
 #include "dray-decoder.h"
 #include "dray-outbox.h"
+#include "dray-ring.h"
 
 G_BEGIN_DECLS
 
@@ -64,12 +65,17 @@ struct _DrayPoolWorker
   gboolean was_ready;
   DrayDecoder *decoder; /* (owned) */
   DrayOutbox *outbox;   /* (owned) */
-  DrayTicket *current;  /* (owned) (nullable) */
-  GQueue ahead;         /* of DrayTicket (owned), by worker_link: sent, and not begun */
-  gboolean recalled;    /* all of them were asked back; it takes none until that is settled */
-  gint64 task_time;     /* of its last tasks, on average; 1/16 µs, 0: not known yet */
-  gint64 heard_at;      /* when it was last heard of an outcome, or began; monotonic, µs */
-  guint n_outcomes;     /* since then, in the batch that is being read */
+  DrayRing *ring;     /* (owned) (nullable): where it writes, or may write, instead of its output */
+  gboolean uses_ring; /* it does */
+  DrayTicket *current; /* (owned) (nullable) */
+  GQueue ahead;        /* of DrayTicket (owned), by worker_link: sent, and not begun */
+  gboolean recalled;   /* all of them were asked back; it takes none until that is settled */
+  gint64 task_time;    /* of its last tasks, on average; 1/16 µs, 0: not known yet */
+  gint64 heard_at;     /* when it was last heard of an outcome, or began; monotonic, µs */
+  guint n_outcomes;    /* since then, in the batch that is being read */
+  gint64 read_at;      /* when something was last read from it; monotonic, µs */
+  guint n_messages;    /* since then, likewise */
+  gboolean is_dense;   /* they came in quick succession */
   guint64 tasks_taken;
   guint64 tasks_done;
   DrayIoTimer timer; /* the time to start in; then the time limit of the current task */
@@ -90,8 +96,8 @@ void dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket);
 guint dray_pool_worker_get_room (DrayPoolWorker *self);
 /* Writes what it was given; as far as that goes now, the rest follows by itself. */
 void dray_pool_worker_flush (DrayPoolWorker *self);
-/* For how long those ahead will last, probably. In µs. */
-gint64 dray_pool_worker_get_time_ahead (DrayPoolWorker *self);
+/* For how long it need not be looked at, probably. In µs; to be asked once after each reading. */
+gint64 dray_pool_worker_get_patience (DrayPoolWorker *self);
 /* Asks for the tasks ahead back, since another worker has nothing to do; whether there are any,
  * and when (monotonic, µs) the current one will have kept them long enough. */
 void dray_pool_worker_recall (DrayPoolWorker *self);

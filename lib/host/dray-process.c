@@ -43,13 +43,22 @@ maybe_gone (DrayProcess *self)
   self->funcs->gone (self);
 }
 
-static gsize
-count_unread_bytes (DrayProcess *self)
+gsize
+dray_process_count_piped (DrayProcess *self)
 {
   int n_bytes = 0;
 
-  return !self->output_ended && ioctl (self->output_fd, FIONREAD, &n_bytes) == 0 ? (gsize) n_bytes
-                                                                                 : 0;
+  return ioctl (self->output_fd, FIONREAD, &n_bytes) == 0 ? (gsize) n_bytes : 0;
+}
+
+static gsize
+count_unread_bytes (DrayProcess *self)
+{
+  if (self->output_ended)
+    return 0;
+
+  return self->funcs->count_unread != NULL ? self->funcs->count_unread (self)
+                                           : dray_process_count_piped (self);
 }
 
 static gboolean
@@ -72,6 +81,11 @@ exited_cb (DrayChild *child, gpointer user_data)
     {
       self->output_ended = TRUE;
       dray_io_watch_stop (&self->output);
+    }
+  else if (self->reading)
+    {
+      /* Nobody tells us any more that there is something. */
+      dray_io_watch_set_again (&self->output, TRUE);
     }
   self->funcs->ending (self);
   maybe_gone (self);
@@ -176,7 +190,7 @@ output_ready_cb (DrayIoWatch *watch, guint32 events)
 {
   DrayProcess *self = PROCESS_OF (watch, output);
 
-  if (!self->funcs->read_output (self) || is_drained (self))
+  if (!self->funcs->read_output (self, events == 0) || is_drained (self))
     end_output (self);
 }
 
@@ -247,6 +261,7 @@ dray_process_set_reading (DrayProcess *self, gboolean reading)
 
   self->reading = reading;
   dray_io_watch_set_events (&self->output, reading ? EPOLLIN : 0);
+  dray_io_watch_set_again (&self->output, reading);
 }
 
 void

@@ -30,10 +30,13 @@ typedef struct _DrayProcess DrayProcess;
 
 typedef struct
 {
-  /* Bytes can be read from output_fd: read some (not for ever). FALSE: no more will come. */
-  gboolean (*read_output) (DrayProcess *self);
+  /* Bytes can be read from output_fd: read some (not for ever). FALSE: no more will come. @again:
+   * this was asked for, perhaps nothing can be read. */
+  gboolean (*read_output) (DrayProcess *self, gboolean again);
   /* Input can be written. */
   void (*write_input) (DrayProcess *self);
+  /* How much of what it wrote is to be read still, in bytes. NULL: what lies in the pipe. */
+  gsize (*count_unread) (DrayProcess *self);
   /* It exited, was sent a signal, or its output ended: no use to give it more to do. */
   void (*ending) (DrayProcess *self);
   /* It has exited and all was read; called from the loop or from the functions below that say
@@ -80,6 +83,8 @@ void dray_process_clear (DrayProcess *self);
 /* For read_output(): so many bytes were read. */
 void dray_process_note_read (DrayProcess *self, gsize size);
 void dray_process_set_reading (DrayProcess *self, gboolean reading);
+/* What lies in the pipe, in bytes. */
+gsize dray_process_count_piped (DrayProcess *self);
 void dray_process_set_writing (DrayProcess *self, gboolean writing);
 void dray_process_close_input (DrayProcess *self);
 /* Nothing that it still writes matters: what comes is not read any more. */

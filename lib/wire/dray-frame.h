@@ -67,6 +67,9 @@ typedef enum
 
 #define DRAY_FRAME_LAST DRAY_FRAME_RECALL
 
+/* Flags of ready. RING: what comes after this comes through the ring. */
+#define DRAY_FRAME_FLAG_RING 1
+
 typedef struct
 {
   DrayFrameType type;

@@ -40,6 +40,8 @@ dray_hello_encode (const DrayHello *hello)
   if (hello->max_payload != 0)
     g_variant_builder_add (&builder, "{sv}", "max-payload",
                            g_variant_new_uint64 (hello->max_payload));
+  if (hello->ring != 0)
+    g_variant_builder_add (&builder, "{sv}", "ring", g_variant_new_uint64 (hello->ring));
   if (hello->arguments != NULL)
     {
       arguments = g_variant_get_normal_form (hello->arguments);
@@ -143,6 +145,7 @@ dray_hello_decode (const DrayFrameHeader *header,
   features = g_variant_get_child_value (value, 3);
   g_variant_lookup (features, "pid", "u", &hello->pid);
   g_variant_lookup (features, "max-payload", "t", &hello->max_payload);
+  g_variant_lookup (features, "ring", "t", &hello->ring);
   hello->arguments = g_variant_lookup_value (features, "arguments", NULL);
   return TRUE;
 }

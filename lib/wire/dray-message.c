@@ -362,6 +362,12 @@ dray_message_init_empty (DrayMessage *message, DrayFrameType type, guint64 task_
   start_small (message, &header);
 }
 
+void
+dray_message_init_header (DrayMessage *message, const DrayFrameHeader *header)
+{
+  start_small (message, header);
+}
+
 gboolean
 dray_progress_decode (GBytes *payload, double *fraction, char **text, GError **error)
 {

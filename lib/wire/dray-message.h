@@ -29,6 +29,7 @@ typedef struct
   GVariant *arguments; /* (owned) (nullable) (not floating) */
   guint pid;           /* 0 where it was not said */
   guint64 max_payload; /* the largest payload that it takes, in bytes; 0 where it was not said */
+  guint64 ring;        /* what the ring is recognised by; 0 where there is none */
 } DrayHello;
 
 void dray_hello_clear (DrayHello *hello);
@@ -109,6 +110,9 @@ void dray_message_init_empty (DrayMessage *message,
                               DrayFrameType type,
                               guint64 task_id,
                               guint attempt);
+
+/* The same with flags; the length must be 0. */
+void dray_message_init_header (DrayMessage *message, const DrayFrameHeader *header);
 
 /* (transfer full), not floating, in normal form; NULL with DRAY_ERROR_PROTOCOL. The value uses
  * the bytes of @payload in place. */

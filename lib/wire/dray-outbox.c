@@ -173,9 +173,22 @@ gather (DrayOutbox *self, struct iovec vectors[static MAX_VECTORS])
   return n_vectors;
 }
 
+const guint8 *
+dray_outbox_peek (DrayOutbox *self, gsize *size)
+{
+  Chunk *chunk = self->first;
+
+  /* An empty body is nothing to be written. */
+  while (chunk != NULL && chunk->start == chunk->end)
+    chunk = chunk->next;
+
+  *size = chunk != NULL ? chunk->end - chunk->start : 0;
+  return chunk != NULL ? chunk->data + chunk->start : NULL;
+}
+
 /* Lets go of the first @n_bytes. */
-static void
-drop (DrayOutbox *self, gsize n_bytes)
+void
+dray_outbox_drop (DrayOutbox *self, gsize n_bytes)
 {
   self->size -= n_bytes;
 
@@ -216,7 +229,7 @@ dray_outbox_flush (DrayOutbox *self, int fd, gsize *written, GError **error)
 
       if (n_bytes > 0)
         {
-          drop (self, n_bytes);
+          dray_outbox_drop (self, n_bytes);
           total += n_bytes;
         }
       else if (n_bytes == 0 || errno == EAGAIN)

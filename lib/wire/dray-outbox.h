@@ -23,6 +23,10 @@ void dray_outbox_push (DrayOutbox *self, DrayMessage *message);
 gboolean dray_outbox_is_empty (DrayOutbox *self);
 gsize dray_outbox_get_size (DrayOutbox *self); /* bytes not yet written */
 
+/* The bytes that come next (unowned), at least one unless it is empty; drop() lets go of them. */
+const guint8 *dray_outbox_peek (DrayOutbox *self, gsize *size);
+void dray_outbox_drop (DrayOutbox *self, gsize n_bytes);
+
 /* Writes as much as @fd takes. TRUE: go on later, what is left needs the descriptor to become
  * writable (is_empty tells whether anything is); FALSE with an error of G_IO_ERROR: the other
  * side is gone, or the descriptor is broken. *written (out) (optional) is the number of bytes. */

@@ -15,6 +15,15 @@
  * What comes in. All of it is called by the holder of the reading role.
  */
 
+/* Whatever else the descriptor may be is left alone. */
+static void
+adopt_ring (DrayLink *self, guint64 cookie)
+{
+  self->ring = dray_ring_adopt (DRAY_RING_DESCRIPTOR, cookie);
+  if (self->ring != NULL)
+    close (DRAY_RING_DESCRIPTOR);
+}
+
 static gboolean
 handle_hello (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GError **error)
 {
@@ -33,6 +42,8 @@ handle_hello (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
   self->arguments = g_steal_pointer (&hello.arguments);
   if (hello.max_payload != 0)
     self->max_payload = (gsize) MIN (hello.max_payload, DRAY_LINK_MAX_PAYLOAD);
+  if (hello.ring != 0)
+    adopt_ring (self, hello.ring);
   self->greeted = TRUE;
 
   return TRUE;

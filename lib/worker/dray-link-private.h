@@ -11,6 +11,7 @@
 #include "dray-decoder.h"
 #include "dray-link.h"
 #include "dray-outbox.h"
+#include "dray-ring.h"
 
 G_BEGIN_DECLS
 
@@ -38,6 +39,8 @@ struct _DrayLink
 
   /* protected by send_lock */
   DrayOutbox *outbox; /* (owned) */
+  DrayRing *ring;     /* (owned) (nullable): set before the first frame but hello is sent */
+  gboolean uses_ring; /* it is what we write to: from ready on */
 
   GMutex lock;
   GCond main_cond;    /* the queue, the state or the reading role changed */

@@ -102,6 +102,8 @@ dray_link_advance (DrayLink *self, DrayLinkState state)
           dray_calls_move (&self->waiting, &dropped);
           dray_link_kick_watcher (self);
           g_cond_signal (&self->watcher_cond);
+          if (self->ring != NULL)
+            dray_ring_interrupt (self->ring);
         }
       self->state = state;
       g_cond_signal (&self->main_cond);
@@ -113,18 +115,53 @@ dray_link_advance (DrayLink *self, DrayLinkState state)
 
 /* Sending */
 
+/* FALSE: nobody reads any more. */
 static gboolean
-flush_locked (DrayLink *self)
+ring_bell (DrayLink *self)
+{
+  gssize n_written;
+
+  do
+    n_written = write (self->out_fd, "", 1);
+  while (n_written < 0 && errno == EINTR);
+
+  /* A bell that is still ringing will do. */
+  return n_written == 1 || errno == EAGAIN;
+}
+
+static gboolean
+flush_into_ring_locked (DrayLink *self)
+{
+  const guint8 *bytes;
+  gsize size;
+
+  while ((bytes = dray_outbox_peek (self->outbox, &size)) != NULL)
+    {
+      gsize n_written = dray_ring_write (self->ring, bytes, size);
+
+      if (n_written > 0)
+        {
+          dray_outbox_drop (self->outbox, n_written);
+          continue;
+        }
+
+      /* It is full. */
+      if ((dray_ring_publish (self->ring) && !ring_bell (self)) || !dray_ring_wait (self->ring))
+        return FALSE;
+    }
+
+  return !dray_ring_publish (self->ring) || ring_bell (self);
+}
+
+static gboolean
+flush_into_pipe_locked (DrayLink *self)
 {
   while (!dray_outbox_is_empty (self->outbox))
     {
       struct pollfd writable = { .fd = self->out_fd, .events = POLLOUT };
 
       if (!dray_outbox_flush (self->outbox, self->out_fd, NULL, NULL))
-        {
-          dray_outbox_clear (self->outbox);
-          return FALSE;
-        }
+        return FALSE;
 
       /* Only where somebody handed us a descriptor that does not block. */
       if (!dray_outbox_is_empty (self->outbox))
@@ -132,6 +169,17 @@ flush_locked (DrayLink *self)
     }
 
   return TRUE;
+}
+
+static gboolean
+flush_locked (DrayLink *self)
+{
+  gboolean flushed = self->uses_ring ? flush_into_ring_locked (self)
+                                     : flush_into_pipe_locked (self);
+
+  if (!flushed)
+    dray_outbox_clear (self->outbox);
+  return flushed;
 }
 
 /* Whether something may be sent now, for @call where that is not NULL; @returned is filled with
@@ -246,6 +294,7 @@ dray_link_unref (DrayLink *self)
   g_clear_pointer (&self->arguments, g_variant_unref);
   dray_decoder_free (self->decoder);
   dray_outbox_free (self->outbox);
+  g_clear_pointer (&self->ring, dray_ring_free);
   g_cond_clear (&self->watcher_cond);
   g_cond_clear (&self->main_cond);
   g_mutex_clear (&self->lock);
@@ -286,6 +335,29 @@ dray_link_greet (DrayLink *self)
     dray_link_read (self);
 
   return dray_link_get_state (self) < DRAY_LINK_HUNG_UP;
+}
+
+void
+dray_link_send_ready (DrayLink *self)
+{
+  const DrayFrameHeader header = {
+    .type = DRAY_FRAME_READY,
+    .flags = self->ring != NULL ? DRAY_FRAME_FLAG_RING : 0,
+  };
+  g_auto (DrayMessage) message = { 0 };
+  gboolean alive;
+
+  dray_message_init_header (&message, &header);
+
+  /* Whatever is sent next is looked for in the ring. */
+  g_mutex_lock (&self->send_lock);
+  dray_outbox_push (self->outbox, &message);
+  alive = flush_locked (self);
+  self->uses_ring = self->ring != NULL;
+  g_mutex_unlock (&self->send_lock);
+
+  if (!alive)
+    dray_link_advance (self, DRAY_LINK_HUNG_UP);
 }
 
 gsize

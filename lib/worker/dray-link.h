@@ -55,6 +55,8 @@ void dray_link_unref (DrayLink *self);
 
 /* Exchanges hellos. FALSE: there is no host to work for; the state says why. */
 gboolean dray_link_greet (DrayLink *self);
+/* Says that tasks may come. */
+void dray_link_send_ready (DrayLink *self);
 /* (transfer full) (nullable): the initial arguments, after greet(), once. */
 GVariant *dray_link_steal_arguments (DrayLink *self);
 /* User code that is not a call begins. */

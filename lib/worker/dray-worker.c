@@ -348,7 +348,6 @@ initialize (DrayWorker *self, DrayLink *link)
 {
   g_autoptr (GVariant) arguments = dray_link_steal_arguments (link);
   g_autoptr (Closure) closure = g_steal_pointer (&self->initializer);
-  g_auto (DrayMessage) message = { 0 };
 
   if (closure != NULL)
     {
@@ -365,9 +364,7 @@ initialize (DrayWorker *self, DrayLink *link)
         }
     }
 
-  dray_message_init_empty (&message, DRAY_FRAME_READY, 0, 0);
-  dray_link_send (link, NULL, &message);
-
+  dray_link_send_ready (link);
   return TRUE;
 }
 

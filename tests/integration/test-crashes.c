@@ -264,7 +264,7 @@ test_retried (Rig *rig, gconstpointer data)
   g_test_summary ("A task with retries is run again when its worker dies; what is said about the "
                   "attempt before is not heard.");
 
-  rig_start (rig, 1);
+  rig_start_with (rig, rig_new_launcher ("--no-ring"), 1);
   dray_task_set_max_retries (task, 1);
   future = rig_submit (rig, task);
   rig_expect_text (future, "'new'");

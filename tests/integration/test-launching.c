@@ -220,7 +220,8 @@ static void
 test_descriptors (Rig *rig, gconstpointer data)
 {
   g_autofree char *path = rig_dup_path (rig, "open");
-  int fd = open (path, O_RDWR | O_CREAT, 0600);
+  int low_fd = open (path, O_RDWR | O_CREAT, 0600);
+  int fd = fcntl (low_fd, F_DUPFD, 400); /* no number that a worker opens for itself */
   g_autoptr (DrayFuture) future = NULL;
   g_autoptr (GVariant) result = NULL;
   const gint32 *numbers;
@@ -234,6 +235,7 @@ test_descriptors (Rig *rig, gconstpointer data)
   future = rig_call (rig, "fds", NULL);
   result = rig_expect_result (future);
   close (fd);
+  close (low_fd);
 
   numbers = g_variant_get_fixed_array (result, &n_numbers, sizeof (gint32));
   for (gsize i = 0; i < n_numbers; i++)

@@ -247,7 +247,7 @@ test_after_retry (Rig *rig, gconstpointer data)
 
   g_test_summary ("A task that is raised runs, dies with its worker, and is run again.");
 
-  rig_start (rig, 1);
+  rig_start_with (rig, rig_new_launcher ("--no-ring"), 1);
   dray_executor_set_paused (rig->executor, TRUE);
   dray_task_set_max_retries (task, 1);
   future = rig_submit (rig, task);

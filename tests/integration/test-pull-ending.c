@@ -132,7 +132,7 @@ test_retry (Rig *rig, gconstpointer data)
 
   g_test_summary ("A task is run again while somebody waits for an item of it.");
 
-  rig_start (rig, 1);
+  rig_start_with (rig, rig_new_launcher ("--no-ring"), 1);
   dray_task_set_pull (task, TRUE);
   dray_task_set_max_retries (task, 1);
   future = rig_submit (rig, task);

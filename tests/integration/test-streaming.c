@@ -149,9 +149,10 @@ test_million (Rig *rig, gconstpointer data)
   const guint32 n_items = 1000 * 1000;
   Stream stream = { 0 };
 
-  g_test_summary ("A million small items arrive, every one of them and in order.");
+  g_test_summary ("A million small items arrive, every one of them and in order, through shared "
+                  "memory and, where the worker does not have that, through its pipe.");
 
-  rig_start (rig, 1);
+  rig_start_with (rig, rig_new_launcher (data), 1);
   listen (&stream, rig_call (rig, "numbers", "(ub)", n_items, FALSE));
   stream.nesting = 5;
   while (stream.n_items < n_items)
@@ -180,7 +181,7 @@ test_large_items (Rig *rig, gconstpointer data)
 
   g_test_summary ("Items much larger than a pipe arrive whole.");
 
-  rig_start (rig, 1);
+  rig_start_with (rig, rig_new_launcher (data), 1);
   future = rig_call (rig, "stream", "(uu)", 20, 5 * 1000 * 1000);
   g_signal_connect (future, "item", G_CALLBACK (large_item_cb), &n_items);
   g_assert_cmpuint (rig_expect_uint32 (future), ==, 20);
@@ -284,7 +285,9 @@ main (int argc, char **argv)
   rig_add ("/streaming/before-end", NULL, test_before_end);
   rig_add ("/streaming/nested-loops", NULL, test_nested_loops);
   rig_add ("/streaming/million", NULL, test_million);
+  rig_add ("/streaming/million/by-pipe", "--no-ring", test_million);
   rig_add ("/streaming/large-items", NULL, test_large_items);
+  rig_add ("/streaming/large-items/by-pipe", "--no-ring", test_large_items);
   rig_add ("/streaming/progress", NULL, test_summed_up);
   rig_add ("/streaming/drop", NULL, test_drop_in_handler);
 

@@ -35,10 +35,53 @@ G_STATIC_ASSERT (sizeof (RawHeader) == 24);
 
 static const RawHeader raw_header = { .magic = 0x59415244, .version = 1 };
 
+/* Where the worker writes once it is ready: its ring, if it has one, of which the pipe is the bell.
+ * Where that lies is found in the kernel's list, what it looks like in lib/wire/dray-ring.c. */
+typedef struct
+{
+  guint32 magic;
+  _Alignas (64) guint64 written;
+} RawRing;
+
+#define RING_DATA 4096
+#define RING_SIZE (256 * 1024)
+
+static RawRing *
+find_ring (void)
+{
+  g_autofree char *maps = NULL;
+  const char *line;
+
+  if (!g_file_get_contents ("/proc/self/maps", &maps, NULL, NULL))
+    return NULL;
+
+  line = strstr (maps, "memfd:dray-ring");
+  while (line != NULL && line > maps && line[-1] != '\n')
+    line--;
+  return line != NULL ? (RawRing *) (gsize) g_ascii_strtoull (line, NULL, 16) : NULL;
+}
+
+/* Nothing else writes into it meanwhile, nor afterwards, and it is not full. */
+static void
+write_into_ring (RawRing *ring, const guint8 *bytes, gsize size)
+{
+  for (gsize i = 0; i < size; i++)
+    ((guint8 *) ring)[RING_DATA + (ring->written + i) % RING_SIZE] = bytes[i];
+  __atomic_store_n (&ring->written, ring->written + size, __ATOMIC_SEQ_CST);
+}
+
 void
 misbehaving_write_raw (const void *bytes, gsize size)
 {
   const guint8 *cursor = bytes;
+  RawRing *ring = find_ring ();
+
+  if (ring != NULL)
+    {
+      write_into_ring (ring, bytes, size);
+      cursor = (const guint8 *) "";
+      size = 1;
+    }
 
   while (size > 0)
     {

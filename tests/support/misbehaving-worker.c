@@ -218,6 +218,8 @@ main (int argc, char **argv)
   if (run_instead (mode) || run_foreign (mode))
     return 0;
 
+  if (g_str_equal (mode, "--no-ring"))
+    close (4);
   if (g_str_equal (mode, "--slow-start") && argc > 2)
     g_usleep (strtoul (argv[2], NULL, 10) * 1000);
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * The ring: bytes from a worker to the host through shared memory, in place of its output pipe. A
+ * write is a copy, without a system call; what was written stays there if the worker dies the next
+ * moment, as in a pipe. One writer, one reader, in two processes.
+ *
+ * The two still have the pipe, as a bell. Each sleeps in its own way, and says so in the ring
+ * before; the other one wakes it, and only then.
+ *
+ *   the reader finds nothing      sets reader_sleeps, looks once more, and waits for the pipe to be
+ *                                 readable; the writer that finds it set clears it, and writes a byte
+ *                                 there
+ *   the writer finds no room      sets writer_sleeps, looks once more, and waits for it to be cleared
+ *                                 (a futex); the reader that has made room clears it, and wakes it
+ *
+ * The host makes the memory, and seals its size: nobody can take it away from under a reader. It
+ * trusts nothing that it finds there. Its own position is not read back from the ring, the writer's
+ * must be at most the ring's size ahead, and bytes are copied out before they are looked at.
+ */
+
+#include "dray-error.h"
+
+G_BEGIN_DECLS
+
+/* How many bytes can lie in it. */
+#define DRAY_RING_SIZE ((gsize) 256 * 1024)
+
+/* What it is in a process that has just been started. What became of that on the way, behind a
+ * prefix, nobody knows: the host's hello says what the ring looks like, and the worker's ready
+ * whether it has found it. */
+#define DRAY_RING_DESCRIPTOR 4
+
+typedef struct _DrayRing DrayRing;
+
+/* The reader's. Errors of G_IO_ERROR. */
+DrayRing *dray_ring_new (GError **error);
+/* Its memory, for the writer; (unowned), close-on-exec. To be closed when the writer has it. */
+int dray_ring_get_descriptor (DrayRing *self);
+void dray_ring_close_descriptor (DrayRing *self);
+/* What the writer recognises it by; never 0. */
+guint64 dray_ring_get_cookie (DrayRing *self);
+/* The writer's; @fd stays the caller's. NULL: this is not that ring. */
+DrayRing *dray_ring_adopt (int fd, guint64 cookie);
+void dray_ring_free (DrayRing *self);
+
+/* The reader: takes up to @size bytes out; 0: there are none. -1 with DRAY_ERROR_PROTOCOL. */
+gssize dray_ring_read (DrayRing *self, guint8 *bytes, gsize size, GError **error);
+/* Announces that the reader is about to wait for the bell. FALSE: there is something to read. */
+gboolean dray_ring_sleep (DrayRing *self);
+/* How many bytes there are now; at most the ring's size, whatever the writer says. */
+gsize dray_ring_count_unread (DrayRing *self);
+
+/* The writer: puts in as many of @size bytes as there is room for, which are seen with publish().
+ * One thread at a time. */
+gsize dray_ring_write (DrayRing *self, const guint8 *bytes, gsize size);
+/* Returns whether the reader sleeps: then the bell has to be rung, by whoever called this. */
+gboolean dray_ring_publish (DrayRing *self);
+/* Waits until there is room for a good deal; everything must be published. FALSE: interrupt() was
+ * called. */
+gboolean dray_ring_wait (DrayRing *self);
+/* Any thread of the writer's: wait() waits no more, now and ever. */
+void dray_ring_interrupt (DrayRing *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayRing, dray_ring_free)
+
+G_END_DECLS
