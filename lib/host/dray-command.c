@@ -343,7 +343,6 @@ dray_command_start (DrayPool *pool, DrayTicket *ticket)
 {
   DrayCommand *self = g_new0 (DrayCommand, 1);
   DrayTask *task = ticket->task;
-  GBytes *input = dray_task_get_input_bytes (task);
   GError *error = NULL;
 
   self->pool = pool;
@@ -351,7 +350,7 @@ dray_command_start (DrayPool *pool, DrayTicket *ticket)
   self->link.data = self;
   self->status_fd = -1;
   self->time_limit.expired = out_of_time_cb;
-  self->input = input != NULL ? g_bytes_ref (input) : NULL;
+  self->input = dray_ticket_dup_input (ticket);
   self->splitter = dray_splitter_new (dray_task_get_split (task), dray_task_get_encoding (task),
                                       dray_task_get_max_record_size (task),
                                       dray_task_get_max_output_size (task));

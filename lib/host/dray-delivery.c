@@ -28,6 +28,8 @@ struct _DrayDelivery
   GQueue notices;        /* of DrayNotice, by link */
   GQueue last_notices;   /* the same, of those that come when all else was handed over */
   gboolean armed;        /* the source was told that there is something to do */
+  guint n_holds;
+  gboolean close_later; /* when nobody holds it any more */
 };
 
 static gboolean
@@ -328,6 +330,34 @@ dray_delivery_get_locked (DrayPool *pool)
   return self;
 }
 
+DrayDelivery *
+dray_delivery_hold_locked (DrayPool *pool)
+{
+  DrayDelivery *self = dray_delivery_get_locked (pool);
+
+  /* One that was closed with something undelivered has let go of the context, which is this one. */
+  if (self->context == NULL)
+    self->context = g_main_context_ref_thread_default ();
+  if (pool->closed)
+    self->close_later = TRUE;
+  self->n_holds++;
+  return self;
+}
+
+void
+dray_delivery_release (DrayDelivery *self)
+{
+  gboolean closes;
+
+  g_mutex_lock (&self->pool->lock);
+  self->n_holds--;
+  closes = self->n_holds == 0 && self->close_later;
+  g_mutex_unlock (&self->pool->lock);
+
+  if (closes)
+    dray_delivery_close (self);
+}
+
 /* --- Adding and removing --- */
 
 static void
@@ -416,11 +446,13 @@ let_go_of_context (GMainContext *context)
 void
 dray_delivery_close (DrayDelivery *self)
 {
-  GMainContext *context;
+  GMainContext *context = NULL;
 
   g_mutex_lock (&self->pool->lock);
-  context = g_steal_pointer (&self->context);
-  if (self->source != NULL)
+  self->close_later = self->n_holds > 0;
+  if (!self->close_later)
+    context = g_steal_pointer (&self->context);
+  if (!self->close_later && self->source != NULL)
     {
       /* Whether or not there is something left to do: an idle source has to go, too. */
       self->armed = TRUE;

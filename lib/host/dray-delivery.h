@@ -15,6 +15,8 @@
  * - It holds the context until its pool is closed; from then on nothing new comes, and only the
  *   source, which belongs to the context, keeps it alive until the queue is empty. A context that
  *   is destroyed first drops what it did not deliver.
+ * - A combined future may be done after its pool is closed: it holds the delivery until then, as if
+ *   the pool was open.
  */
 
 #include "dray-ticket.h"
@@ -42,6 +44,12 @@ DrayDelivery *dray_delivery_get_locked (DrayPool *pool);
 /* The same, but NULL where there is none. For a closed pool that says that nothing is left to be
  * handed over in this context. */
 DrayDelivery *dray_delivery_find_locked (DrayPool *pool);
+
+/* The delivery of @pool to the thread-default context, held; (transfer full). For a pool that is
+ * closed it may be one that is made now, which goes with the last hold. */
+DrayDelivery *dray_delivery_hold_locked (DrayPool *pool);
+/* Ends a hold, not the reference. Called without the lock. */
+void dray_delivery_release (DrayDelivery *self);
 
 void dray_delivery_add_ticket_locked (DrayDelivery *self, DrayTicket *ticket);
 /* Whether it was there; then the caller owns the queue's reference. */

@@ -266,9 +266,14 @@ look_at_pending (DrayPool *self)
       pending.n_calls = dray_pending_queue_get_length (self->calls);
       pending.n_commands = dray_pending_queue_get_length (self->commands);
       if (call != NULL && command != NULL)
-        pending.command_first = command->priority < call->priority
-                                || (command->priority == call->priority
-                                    && command->pending.rank < call->pending.rank);
+        {
+          gint64 call_order = dray_ticket_get_order_locked (call);
+          gint64 command_order = dray_ticket_get_order_locked (command);
+
+          pending.command_first = command_order < call_order
+                                  || (command_order == call_order
+                                      && command->pending.rank < call->pending.rank);
+        }
     }
   g_mutex_unlock (&self->lock);
 
@@ -442,7 +447,7 @@ apply_shutdown (DrayPool *self)
 
   g_mutex_lock (&self->lock);
   mode = self->mode;
-  calls_left = dray_pending_queue_get_length (self->calls) > 0;
+  calls_left = dray_pending_queue_get_length (self->calls) > 0 || self->n_deferred > 0;
   g_mutex_unlock (&self->lock);
 
   if (mode == DRAY_SHUTDOWN_KILL)
@@ -462,7 +467,7 @@ is_finished (DrayPool *self)
     return FALSE;
 
   g_mutex_lock (&self->lock);
-  finished = self->shutting_down && self->n_refusing == 0
+  finished = self->shutting_down && self->n_refusing == 0 && self->n_deferred == 0
              && dray_pending_queue_get_length (self->calls) == 0
              && dray_pending_queue_get_length (self->commands) == 0;
   g_mutex_unlock (&self->lock);

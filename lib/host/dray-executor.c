@@ -734,7 +734,8 @@ dray_executor_dup_counters (DrayExecutor *self)
   g_mutex_lock (&self->pool->lock);
   counters = dray_counters_copy (&self->pool->counters);
   counters->queue_length = dray_pending_queue_get_length (self->pool->calls)
-                           + dray_pending_queue_get_length (self->pool->commands);
+                           + dray_pending_queue_get_length (self->pool->commands)
+                           + self->pool->n_deferred;
   g_mutex_unlock (&self->pool->lock);
 
   return counters;

@@ -23,7 +23,7 @@
 gboolean
 dray_pool_set_priority_locked (DrayPool *self, DrayTicket *ticket, int priority)
 {
-  if (ticket->state != DRAY_FUTURE_PENDING || ticket->cancel_requested)
+  if (ticket->state != DRAY_FUTURE_PENDING || ticket->cancel_requested || ticket->task == NULL)
     return FALSE;
   if (ticket->priority == priority)
     return TRUE;
@@ -35,7 +35,7 @@ dray_pool_set_priority_locked (DrayPool *self, DrayTicket *ticket, int priority)
       DrayPendingQueue *queue = dray_pool_get_queue (self, ticket->task);
 
       dray_pending_queue_remove (queue, &ticket->pending);
-      dray_pending_queue_push_tail (queue, &ticket->pending, priority);
+      dray_pending_queue_push_tail (queue, &ticket->pending, dray_ticket_get_order_locked (ticket));
     }
 
   self->order_changed = TRUE;
@@ -98,8 +98,8 @@ dray_pool_recall_overtaken (DrayPool *self)
  * The task that [method@Future.get_task] gives is not changed. Any thread; the costs do not depend
  * on how many tasks are pending.
  *
- * Returns: %TRUE if the task was pending and has that priority now; %FALSE if it runs, is done, or
- *   is cancelled: then nothing was changed
+ * Returns: %TRUE if the task was pending and has that priority now; %FALSE if it runs, is done, is
+ *   cancelled, or is no task but a combined future: then nothing was changed
  *
  * Since: 0.1
  */

@@ -35,6 +35,15 @@
  * iterated for them to come at all. [method@Future.wait] needs no main context: it can be used on
  * any thread, the main thread included, and inside callbacks.
  *
+ * ## Combined futures
+ *
+ * [func@Future.all], [func@Future.all_race], [func@Future.any] and [func@Future.first] make one
+ * future of many, which belongs to no executor: it has no task, its number is 0, and it stays
+ * pending until it is done. All else is as with any other future, [method@Future.wait] included,
+ * and it can be a part of another. [method@Future.then] makes one of a task that comes after.
+ * Cancelling any of them cancels the parts that are not done, but for those that another such
+ * future waits for, too.
+ *
  * ## Errors
  *
  * The error of a failed future is the one that the function in the worker returned, with its own
@@ -173,7 +182,7 @@ dray_future_class_init (DrayFutureClass *klass)
   /**
    * DrayFuture:id: (getter get_id)
    *
-   * The number of the task, unique within its executor, counted from 1.
+   * The number of the task, unique within its executor, counted from 1; 0 for a combined future.
    *
    * Since: 0.1
    */
@@ -182,7 +191,7 @@ dray_future_class_init (DrayFutureClass *klass)
   /**
    * DrayFuture:task: (getter get_task)
    *
-   * The task.
+   * The task; %NULL for a combined future.
    *
    * Since: 0.1
    */
@@ -311,7 +320,7 @@ dray_future_emit_done (DrayFuture *self)
  *
  * Gets the number of the task, unique within its executor.
  *
- * Returns: the number, counted from 1
+ * Returns: the number, counted from 1; 0 for a combined future
  *
  * Since: 0.1
  */
@@ -329,7 +338,7 @@ dray_future_get_id (DrayFuture *self)
  *
  * Gets the task.
  *
- * Returns: (transfer none): the task
+ * Returns: (transfer none) (nullable): the task; %NULL for a combined future
  *
  * Since: 0.1
  */

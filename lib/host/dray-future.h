@@ -26,6 +26,34 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
  */
   typedef void (*DrayFutureCallback) (DrayFuture *future, gpointer user_data);
 
+/**
+ * DRAY_POSITION_NONE:
+ *
+ * For [method@Future.then]: the result is not passed on; its task only comes after.
+ *
+ * Since: 0.1
+ */
+#define DRAY_POSITION_NONE (-3)
+
+/**
+ * DRAY_POSITION_WHOLE:
+ *
+ * For [method@Future.then]: the result is what the function is called with, in place of the task's
+ * arguments; or what a command reads from its standard input.
+ *
+ * Since: 0.1
+ */
+#define DRAY_POSITION_WHOLE (-2)
+
+/**
+ * DRAY_POSITION_LAST:
+ *
+ * For [method@Future.then]: the result comes after the task's arguments.
+ *
+ * Since: 0.1
+ */
+#define DRAY_POSITION_LAST (-1)
+
 DRAY_API guint64 dray_future_get_id (DrayFuture *self);
 DRAY_API DrayTask *dray_future_get_task (DrayFuture *self);
 DRAY_API DrayFutureState dray_future_get_state (DrayFuture *self);
@@ -78,5 +106,15 @@ DRAY_API GVariant *dray_future_wait_next_item (DrayFuture *self,
                                                GError **error);
 DRAY_API GPtrArray *dray_future_wait_next_items (
   DrayFuture *self, guint max_items, gint64 timeout, GCancellable *cancellable, GError **error);
+
+/* Combined ones; and one after another. */
+DRAY_API DrayFuture *dray_future_all (DrayFuture *const *futures, gsize n_futures);
+DRAY_API DrayFuture *dray_future_all_race (DrayFuture *const *futures, gsize n_futures);
+DRAY_API DrayFuture *dray_future_any (DrayFuture *const *futures, gsize n_futures);
+DRAY_API DrayFuture *dray_future_first (DrayFuture *const *futures, gsize n_futures);
+DRAY_API DrayFuture *dray_future_then (DrayFuture *self,
+                                       DrayExecutor *executor,
+                                       DrayTask *task,
+                                       int position);
 
 G_END_DECLS

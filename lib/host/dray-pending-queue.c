@@ -11,7 +11,7 @@
 /* The links of one priority. Exactly those in a bucket point to it. */
 struct _DrayPendingBucket
 {
-  int priority;
+  gint64 priority;
   GSequenceIter *iter;    /* (unowned): where this bucket is in the queue */
   DrayPendingLink *first; /* (unowned) (nullable): NULL if the bucket is empty */
   DrayPendingLink *last;  /* (unowned) (nullable) */
@@ -34,7 +34,7 @@ compare_buckets_cb (gconstpointer a, gconstpointer b, gpointer user_data)
 }
 
 static DrayPendingBucket *
-ensure_bucket (DrayPendingQueue *self, int priority)
+ensure_bucket (DrayPendingQueue *self, gint64 priority)
 {
   DrayPendingBucket key = { .priority = priority };
   GSequenceIter *iter;
@@ -93,7 +93,7 @@ dray_pending_queue_free (DrayPendingQueue *self)
 }
 
 void
-dray_pending_queue_push_tail (DrayPendingQueue *self, DrayPendingLink *link, int priority)
+dray_pending_queue_push_tail (DrayPendingQueue *self, DrayPendingLink *link, gint64 priority)
 {
   g_return_if_fail (self != NULL);
   g_return_if_fail (link != NULL && link->data != NULL);
@@ -113,7 +113,7 @@ dray_pending_queue_push_tail (DrayPendingQueue *self, DrayPendingLink *link, int
 }
 
 void
-dray_pending_queue_put_back (DrayPendingQueue *self, DrayPendingLink *link, int priority)
+dray_pending_queue_put_back (DrayPendingQueue *self, DrayPendingLink *link, gint64 priority)
 {
   g_return_if_fail (self != NULL);
   g_return_if_fail (link != NULL && link->data != NULL);

@@ -46,10 +46,10 @@ DrayPendingQueue *dray_pending_queue_new (void);
 void dray_pending_queue_free (DrayPendingQueue *self);
 
 /* @link must not be queued, here or elsewhere. */
-void dray_pending_queue_push_tail (DrayPendingQueue *self, DrayPendingLink *link, int priority);
+void dray_pending_queue_push_tail (DrayPendingQueue *self, DrayPendingLink *link, gint64 priority);
 /* Before those of its priority that have a higher rank: for a task that had its turn and lost its
  * worker. Looks for them from the front, where it comes from. */
-void dray_pending_queue_put_back (DrayPendingQueue *self, DrayPendingLink *link, int priority);
+void dray_pending_queue_put_back (DrayPendingQueue *self, DrayPendingLink *link, gint64 priority);
 
 /* (transfer none) (nullable): the @data of the first link, NULL if the queue is empty. */
 gpointer dray_pending_queue_peek (DrayPendingQueue *self);

@@ -169,7 +169,7 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
 
   if (!dray_message_init_submit (
         &message, ticket->id, ticket->attempt, dray_task_get_function (ticket->task),
-        dray_task_get_arguments (ticket->task), self->pool->now.max_message_size, &error))
+        dray_ticket_get_arguments (ticket), self->pool->now.max_message_size, &error))
     {
       dray_ticket_complete (ticket, NULL, g_steal_pointer (&error));
       dray_ticket_unref (ticket);

@@ -4,6 +4,7 @@
 
 #include "dray-pool.h"
 
+#include "dray-combination.h"
 #include "dray-error-private.h"
 #include "dray-flow.h"
 #include "dray-future-private.h"
@@ -86,6 +87,19 @@ dray_pool_set_urgent_locked (DrayPool *self, gboolean urgent)
     }
 }
 
+void
+dray_pool_set_urgent_all (GPtrArray *pools, gboolean urgent)
+{
+  for (guint i = 0; i < pools->len; i++)
+    {
+      DrayPool *pool = pools->pdata[i];
+
+      g_mutex_lock (&pool->lock);
+      dray_pool_set_urgent_locked (pool, urgent);
+      g_mutex_unlock (&pool->lock);
+    }
+}
+
 gsize
 dray_pool_task_size (DrayTask *task)
 {
@@ -106,7 +120,7 @@ static gsize
 n_pending_locked (DrayPool *self)
 {
   return dray_pending_queue_get_length (self->calls)
-         + dray_pending_queue_get_length (self->commands);
+         + dray_pending_queue_get_length (self->commands) + self->n_deferred;
 }
 
 /* Whether one more task has room. */
@@ -135,14 +149,14 @@ enqueue_locked (DrayPool *self, DrayTicket *ticket, gboolean again)
 
   if (again)
     {
-      dray_pending_queue_put_back (queue, &ticket->pending, ticket->priority);
+      dray_pending_queue_put_back (queue, &ticket->pending, dray_ticket_get_order_locked (ticket));
     }
   else
     {
       ticket->pending.rank = ++self->last_rank;
-      dray_pending_queue_push_tail (queue, &ticket->pending, ticket->priority);
+      dray_pending_queue_push_tail (queue, &ticket->pending, dray_ticket_get_order_locked (ticket));
     }
-  self->pending_bytes += dray_pool_task_size (ticket->task);
+  self->pending_bytes += dray_ticket_get_size (ticket);
 }
 
 /* Its notice may be queued, again even while it is run. Returns whether it was waiting. */
@@ -210,32 +224,82 @@ void
 dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket)
 {
   dray_pending_queue_remove (dray_pool_get_queue (self, ticket->task), &ticket->pending);
-  self->pending_bytes -= dray_pool_task_size (ticket->task);
+  self->pending_bytes -= dray_ticket_get_size (ticket);
   offer_room_locked (self);
+}
+
+/* Whether it was queued; if not, it has to end with @error, or is done. */
+static gboolean
+queue_late_locked (DrayPool *self, DrayTicket *ticket, gboolean again, GError **error)
+{
+  if (dray_ticket_is_done_locked (ticket))
+    return FALSE;
+
+  if (self->shutting_down && self->mode == DRAY_SHUTDOWN_CANCEL_PENDING)
+    ticket->cancel_requested = TRUE;
+  if (ticket->cancel_requested)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
+      return FALSE;
+    }
+
+  if (self->shutting_down && self->mode > DRAY_SHUTDOWN_CANCEL_PENDING)
+    {
+      g_propagate_error (error, dray_pool_shut_down_error ());
+      return FALSE;
+    }
+
+  dray_ticket_restart_locked (ticket);
+  enqueue_locked (self, ticket, again);
+  return TRUE;
 }
 
 void
 dray_pool_requeue (DrayPool *self, DrayTicket *ticket)
 {
   GError *error = NULL;
-  gboolean queued = FALSE;
+  gboolean queued;
 
   g_mutex_lock (&self->lock);
-  if (ticket->cancel_requested)
-    error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
-  else if (self->shutting_down && self->mode > DRAY_SHUTDOWN_CANCEL_PENDING)
-    error = dray_pool_shut_down_error ();
-  else if (self->shutting_down && self->mode == DRAY_SHUTDOWN_CANCEL_PENDING)
-    {
-      ticket->cancel_requested = TRUE;
-      error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
-    }
-  else if (!dray_ticket_is_done_locked (ticket))
-    {
-      dray_ticket_restart_locked (ticket);
-      enqueue_locked (self, ticket, TRUE);
-      queued = TRUE;
-    }
+  queued = queue_late_locked (self, ticket, TRUE, &error);
+  g_mutex_unlock (&self->lock);
+
+  if (error != NULL)
+    dray_ticket_complete (ticket, NULL, error);
+  if (!queued)
+    dray_ticket_unref (ticket);
+}
+
+static void
+defer_locked (DrayPool *self, DrayTicket *ticket)
+{
+  ticket->deferred = TRUE;
+  self->n_deferred++;
+  self->pending_bytes += dray_ticket_get_size (ticket);
+}
+
+static void
+end_deferral_locked (DrayPool *self, DrayTicket *ticket)
+{
+  ticket->deferred = FALSE;
+  self->n_deferred--;
+  self->pending_bytes -= dray_ticket_get_size (ticket);
+  offer_room_locked (self);
+  dray_pool_wake_locked (self);
+}
+
+void
+dray_pool_resume (DrayPool *self, DrayTicket *ticket, GVariant *arguments)
+{
+  GError *error = NULL;
+  gboolean queued;
+
+  g_mutex_lock (&self->lock);
+  if (ticket->deferred)
+    end_deferral_locked (self, ticket);
+  ticket->arguments = arguments;
+  ticket->follows = TRUE;
+  queued = queue_late_locked (self, ticket, FALSE, &error);
   g_mutex_unlock (&self->lock);
 
   if (error != NULL)
@@ -249,6 +313,8 @@ dray_pool_ticket_done_locked (DrayPool *self, DrayTicket *ticket)
 {
   if (dray_pending_link_is_queued (&ticket->pending))
     dray_pool_dequeue_locked (self, ticket);
+  if (ticket->deferred)
+    end_deferral_locked (self, ticket);
   g_queue_unlink (&self->open, &ticket->open_link);
 
   if (self->lists != NULL)
@@ -312,6 +378,12 @@ submit_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellable)
       return;
     }
 
+  if (ticket->ties != NULL) /* it follows another one */
+    {
+      defer_locked (self, ticket);
+      return;
+    }
+
   dray_ticket_ref (ticket);
   enqueue_locked (self, ticket, FALSE);
   if (!dray_pool_give_directly_locked (self, ticket))
@@ -320,13 +392,15 @@ submit_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellable)
 
 /* NULL: @waiter (nullable) has to wait. */
 static DrayFuture *
-submit (DrayPool *self, DrayTask *task, GCancellable *cancellable, DrayRoomWaiter *waiter)
+submit_ticket (DrayPool *self,
+               DrayTicket *ticket,
+               GCancellable *cancellable,
+               DrayRoomWaiter *waiter)
 {
-  g_autoptr (DrayTicket) ticket = dray_ticket_new (self, task);
   g_autoptr (DrayFuture) future = dray_future_for_ticket (ticket);
   gboolean closed, waits;
 
-  dray_task_seal (task);
+  dray_task_seal (ticket->task);
 
   g_mutex_lock (&self->lock);
   ticket->delivery = dray_delivery_get_locked (self);
@@ -360,13 +434,31 @@ submit (DrayPool *self, DrayTask *task, GCancellable *cancellable, DrayRoomWaite
 DrayFuture *
 dray_pool_submit (DrayPool *self, DrayTask *task, GCancellable *cancellable)
 {
-  return submit (self, task, cancellable, NULL);
+  g_autoptr (DrayTicket) ticket = dray_ticket_new (self, task);
+
+  return submit_ticket (self, ticket, cancellable, NULL);
 }
 
 DrayFuture *
 dray_pool_submit_with_room (DrayPool *self, DrayRoomWaiter *waiter, GCancellable *cancellable)
 {
-  return submit (self, waiter->task, cancellable, waiter);
+  g_autoptr (DrayTicket) ticket = dray_ticket_new (self, waiter->task);
+
+  return submit_ticket (self, ticket, cancellable, waiter);
+}
+
+DrayFuture *
+dray_pool_submit_after (DrayPool *self, DrayTask *task, DrayTicket *previous, int position)
+{
+  g_autoptr (DrayTicket) ticket = dray_ticket_new (self, task);
+  g_autoptr (DrayCombination) combination = NULL;
+  DrayFuture *future;
+
+  combination = dray_combination_follow (ticket, previous, position);
+  future = submit_ticket (self, ticket, NULL, NULL);
+  dray_combination_begin (combination);
+  dray_ticket_tie_up (ticket); /* it may have been refused */
+  return future;
 }
 
 /* --- Steering --- */
@@ -456,6 +548,37 @@ refuse_pending (DrayPool *self, DrayShutdownMode mode)
     }
 }
 
+/* What waits for another task will not run: that may run to its end. */
+static void
+cancel_deferred (DrayPool *self)
+{
+  g_autoptr (GPtrArray) tickets = NULL;
+  gboolean any;
+
+  g_mutex_lock (&self->lock);
+  any = self->n_deferred > 0;
+  g_mutex_unlock (&self->lock);
+  if (!any)
+    return;
+
+  tickets = dray_pool_list_open (self);
+  for (guint i = tickets->len; i > 0; i--)
+    {
+      DrayTicket *ticket = tickets->pdata[i - 1];
+      gboolean deferred;
+
+      g_mutex_lock (&self->lock);
+      deferred = ticket->deferred;
+      ticket->cancel_requested |= deferred;
+      g_mutex_unlock (&self->lock);
+
+      if (deferred)
+        dray_ticket_complete (
+          ticket, NULL,
+          g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled")));
+    }
+}
+
 /* What runs is given up by its futures at once; its processes follow. */
 static void
 refuse_running (DrayPool *self)
@@ -522,6 +645,8 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
 
   if (stronger && mode >= DRAY_SHUTDOWN_CANCEL_PENDING)
     refuse_pending (self, mode);
+  if (stronger && mode == DRAY_SHUTDOWN_CANCEL_PENDING)
+    cancel_deferred (self);
   if (stronger && mode >= DRAY_SHUTDOWN_TERMINATE)
     refuse_running (self);
 
@@ -597,9 +722,30 @@ unref_pool_closure (gpointer data, GClosure *closure)
   dray_pool_unref (data);
 }
 
+/* (transfer full): those that have to do something before everything here can come to its end. */
+static GPtrArray *
+list_pools_waited_for (DrayPool *self)
+{
+  GPtrArray *pools = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_pool_unref);
+
+  g_mutex_lock (&self->lock);
+  for (GList *link = self->n_deferred > 0 ? self->open.head : NULL; link != NULL; link = link->next)
+    {
+      DrayTicket *ticket = link->data;
+
+      for (guint i = 0; ticket->lifts != NULL && i < ticket->lifts->len; i++)
+        if (!g_ptr_array_find (pools, ticket->lifts->pdata[i], NULL))
+          g_ptr_array_add (pools, dray_pool_ref (ticket->lifts->pdata[i]));
+    }
+  g_mutex_unlock (&self->lock);
+
+  return pools;
+}
+
 gboolean
 dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error)
 {
+  g_autoptr (GPtrArray) others = list_pools_waited_for (self);
   gulong handler = 0;
   gboolean closed;
 
@@ -607,6 +753,7 @@ dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error
     handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
                                      dray_pool_ref (self), unref_pool_closure, 0);
 
+  dray_pool_set_urgent_all (others, TRUE);
   g_mutex_lock (&self->lock);
   dray_pool_set_urgent_locked (self, TRUE);
   while (!self->closed && !g_cancellable_is_cancelled (cancellable))
@@ -614,6 +761,7 @@ dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error
   dray_pool_set_urgent_locked (self, FALSE);
   closed = self->closed;
   g_mutex_unlock (&self->lock);
+  dray_pool_set_urgent_all (others, FALSE);
 
   if (handler != 0)
     g_signal_handler_disconnect (cancellable, handler);

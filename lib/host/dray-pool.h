@@ -76,6 +76,7 @@ struct _DrayPool
   guint64 last_ticket_id;
   guint64 last_rank; /* of a ticket that took its place at the end of a queue */
   guint64 pending_bytes;
+  guint n_deferred;        /* pending tickets that are not in a queue yet */
   gboolean throttled;      /* too much is undelivered: what nobody waits for is not read */
   gboolean pull_throttled; /* the same of what is to be pulled */
   guint n_held_back;       /* tickets whose own limit is met */
@@ -142,6 +143,12 @@ DrayFuture *dray_pool_submit (DrayPool *self, DrayTask *task, GCancellable *canc
  * when it is worth another try. */
 DrayFuture *
 dray_pool_submit_with_room (DrayPool *self, DrayRoomWaiter *waiter, GCancellable *cancellable);
+/* Pending until @previous has succeeded; @position is where its result goes. */
+DrayFuture *
+dray_pool_submit_after (DrayPool *self, DrayTask *task, DrayTicket *previous, int position);
+/* What it follows has succeeded: queues it, with @arguments (nullable) in place of its own. Takes
+ * both. */
+void dray_pool_resume (DrayPool *self, DrayTicket *ticket, GVariant *arguments);
 /* Whether it was still waiting; then the caller owns it again. */
 gboolean dray_pool_stop_waiting (DrayPool *self, DrayRoomWaiter *waiter);
 void dray_pool_set_paused (DrayPool *self, gboolean paused);
@@ -157,6 +164,8 @@ gboolean dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GErro
 
 void dray_pool_wake_locked (DrayPool *self);
 void dray_pool_set_urgent_locked (DrayPool *self, gboolean urgent);
+/* The same for each, with its lock taken. */
+void dray_pool_set_urgent_all (GPtrArray *pools, gboolean urgent);
 /* Counts events in or out of what is undelivered, and starts or ends throttling; in
  * dray-flow.c. */
 void dray_pool_count_undelivered_locked (DrayPool *self, int items, gssize bytes);

@@ -4,13 +4,16 @@
 
 #include "dray-ticket.h"
 
+#include "dray-combination.h"
 #include "dray-delivery.h"
+#include "dray-dependent.h"
 #include "dray-error-private.h"
 #include "dray-flow.h"
 #include "dray-pool.h"
 #include "dray-pull.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 DrayTicket *
 dray_ticket_new (DrayPool *pool, DrayTask *task)
@@ -19,10 +22,10 @@ dray_ticket_new (DrayPool *pool, DrayTask *task)
 
   g_atomic_ref_count_init (&self->ref_count);
   self->pool = dray_pool_ref (pool);
-  self->task = dray_task_ref (task);
-  self->priority = dray_task_get_priority (task);
+  self->task = task != NULL ? dray_task_ref (task) : NULL;
+  self->priority = task != NULL ? dray_task_get_priority (task) : 0;
   self->progress = -1;
-  self->pull = dray_task_get_pull (task) ? dray_pull_new () : NULL;
+  self->pull = task != NULL && dray_task_get_pull (task) ? dray_pull_new () : NULL;
   self->last_callback = &self->callbacks;
   self->pending.data = self;
   self->open_link.data = self;
@@ -47,6 +50,9 @@ dray_ticket_unref (DrayTicket *self)
     return;
 
   g_assert (self->future == NULL);
+  g_assert (self->ties == NULL
+            || (self->ties->combination == NULL && g_queue_is_empty (&self->ties->dependents)));
+  g_free (self->ties);
   dray_event_free_all (self->events);
   g_clear_pointer (&self->pull, dray_pull_free);
   dray_done_callback_free_all (self->callbacks);
@@ -55,10 +61,56 @@ dray_ticket_unref (DrayTicket *self)
   g_free (self->status);
   g_clear_object (&self->cancellable);
   g_cond_clear (&self->done);
-  dray_task_unref (self->task);
+  g_clear_pointer (&self->task, dray_task_unref);
+  g_clear_pointer (&self->arguments, g_variant_unref);
+  g_clear_pointer (&self->lifts, g_ptr_array_unref);
   g_clear_pointer (&self->delivery, dray_delivery_unref);
   dray_pool_unref (self->pool);
   g_free (self);
+}
+
+GVariant *
+dray_ticket_get_arguments (DrayTicket *self)
+{
+  return self->arguments != NULL ? self->arguments : dray_task_get_arguments (self->task);
+}
+
+GBytes *
+dray_ticket_dup_input (DrayTicket *self)
+{
+  GBytes *input = dray_task_get_input_bytes (self->task);
+  const char *text;
+
+  if (self->arguments == NULL)
+    return input != NULL ? g_bytes_ref (input) : NULL;
+
+  if (!g_variant_is_of_type (self->arguments, G_VARIANT_TYPE_STRING))
+    return g_variant_get_data_as_bytes (self->arguments);
+
+  text = g_variant_get_string (self->arguments, NULL);
+  return g_bytes_new_with_free_func (text, strlen (text), (GDestroyNotify) g_variant_unref,
+                                     g_variant_ref (self->arguments));
+}
+
+gsize
+dray_ticket_get_size (DrayTicket *self)
+{
+  return self->arguments != NULL ? g_variant_get_size (self->arguments)
+                                 : dray_pool_task_size (self->task);
+}
+
+DrayTies *
+dray_ticket_get_ties_locked (DrayTicket *self)
+{
+  if (self->ties == NULL)
+    self->ties = g_new0 (DrayTies, 1);
+  return self->ties;
+}
+
+DrayCombination *
+dray_ticket_steal_combination_locked (DrayTicket *self)
+{
+  return self->ties != NULL ? g_steal_pointer (&self->ties->combination) : NULL;
 }
 
 /* --- Events --- */
@@ -217,7 +269,7 @@ set_state_locked (DrayTicket *self, DrayFutureState state)
     [DRAY_FUTURE_CANCELLED] = { FALSE },
   };
 
-  g_assert (allowed[self->state][state]);
+  g_assert (allowed[self->state][state] || (self->task == NULL && state >= DRAY_FUTURE_SUCCEEDED));
 
   if (self->state == DRAY_FUTURE_RUNNING)
     self->pool->counters.running--;
@@ -299,12 +351,15 @@ dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
   set_state_locked (self, result != NULL ? DRAY_FUTURE_SUCCEEDED
                           : cancelled    ? DRAY_FUTURE_CANCELLED
                                          : DRAY_FUTURE_FAILED);
-  count_outcome_locked (self, result != NULL, cancelled);
 
   self->result = result;
   self->error = error;
-  self->result_size = result != NULL ? g_variant_get_size (result) : 0;
-  dray_pool_ticket_done_locked (self->pool, self);
+  if (self->task != NULL)
+    {
+      count_outcome_locked (self, result != NULL, cancelled);
+      self->result_size = result != NULL ? g_variant_get_size (result) : 0;
+      dray_pool_ticket_done_locked (self->pool, self);
+    }
 
   /* With no future there is nobody to deliver to. */
   if (self->future != NULL)
@@ -319,28 +374,69 @@ dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
     dray_pull_task_done_locked (self);
 }
 
+/*
+ * What is left to do when a ticket is done, without the lock. Whoever finds it first, of those who
+ * may complete it at the same time, does it: it takes everything away under the lock.
+ */
+void
+dray_ticket_tie_up (DrayTicket *self)
+{
+  g_autoptr (GCancellable) cancellable = NULL;
+  DrayCombination *combination = NULL;
+  GQueue line = G_QUEUE_INIT;
+  gboolean held = FALSE, cancel_parts;
+  gulong handler;
+
+  g_mutex_lock (&self->pool->lock);
+  if (dray_ticket_is_done_locked (self))
+    {
+      held = self->holds_delivery;
+      self->holds_delivery = FALSE;
+      cancellable = g_steal_pointer (&self->cancellable);
+      combination = dray_ticket_steal_combination_locked (self);
+      dray_dependents_steal_locked (self, &line);
+    }
+  handler = self->cancelled_handler;
+  cancel_parts = self->cancel_parts;
+  g_mutex_unlock (&self->pool->lock);
+
+  if (cancellable != NULL)
+    g_signal_handler_disconnect (cancellable, handler);
+  if (held)
+    dray_delivery_release (self->delivery);
+  if (combination != NULL)
+    dray_combination_leave (combination, cancel_parts);
+  dray_dependents_run (&line);
+}
+
+static gboolean
+has_loose_ends_locked (DrayTicket *self)
+{
+  return self->cancellable != NULL || self->ties != NULL || self->holds_delivery;
+}
+
 void
 dray_ticket_complete (DrayTicket *self, GVariant *result, GError *error)
 {
-  gboolean watches;
+  gboolean loose;
 
   g_mutex_lock (&self->pool->lock);
   dray_ticket_complete_locked (self, result, error);
-  watches = self->cancellable != NULL;
+  loose = has_loose_ends_locked (self);
   g_mutex_unlock (&self->pool->lock);
 
-  if (watches)
-    dray_ticket_release_cancellable (self);
+  if (loose)
+    dray_ticket_tie_up (self);
 }
 
 gboolean
 dray_ticket_complete_and_start (DrayTicket *self, GVariant *result, GError *error, DrayTicket *next)
 {
-  gboolean watches, cancelled = FALSE;
+  gboolean loose, cancelled = FALSE;
 
   g_mutex_lock (&self->pool->lock);
   dray_ticket_complete_locked (self, result, error);
-  watches = self->cancellable != NULL;
+  loose = has_loose_ends_locked (self);
   if (next != NULL)
     {
       dray_ticket_start_locked (next);
@@ -348,8 +444,8 @@ dray_ticket_complete_and_start (DrayTicket *self, GVariant *result, GError *erro
     }
   g_mutex_unlock (&self->pool->lock);
 
-  if (watches)
-    dray_ticket_release_cancellable (self);
+  if (loose)
+    dray_ticket_tie_up (self);
   return cancelled;
 }
 
@@ -396,22 +492,6 @@ dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable)
     dray_ticket_cancel (self);
 }
 
-void
-dray_ticket_release_cancellable (DrayTicket *self)
-{
-  g_autoptr (GCancellable) cancellable = NULL;
-  gulong handler;
-
-  g_mutex_lock (&self->pool->lock);
-  if (dray_ticket_is_done_locked (self))
-    cancellable = g_steal_pointer (&self->cancellable);
-  handler = self->cancelled_handler;
-  g_mutex_unlock (&self->pool->lock);
-
-  if (cancellable != NULL)
-    g_signal_handler_disconnect (cancellable, handler);
-}
-
 static GError *
 cancelled_error (void)
 {
@@ -423,24 +503,27 @@ dray_ticket_cancel (DrayTicket *self)
 {
   DrayPool *pool = self->pool;
   gboolean was_queued = FALSE;
+  gboolean never_ran;
 
   g_mutex_lock (&pool->lock);
   if (!dray_ticket_is_done_locked (self) && !self->cancel_requested)
     {
       self->cancel_requested = TRUE;
+      self->cancel_parts = TRUE;
       was_queued = dray_pending_link_is_queued (&self->pending);
+      never_ran = was_queued || self->deferred || self->task == NULL;
 
-      if (!was_queued)
+      if (!never_ran)
         {
           g_queue_push_tail (&pool->cancels, dray_ticket_ref (self));
           dray_pool_wake_locked (pool);
         }
-      if (was_queued || dray_task_get_cancel_mode (self->task) == DRAY_CANCEL_IMMEDIATE)
+      if (never_ran || dray_task_get_cancel_mode (self->task) == DRAY_CANCEL_IMMEDIATE)
         dray_ticket_complete_locked (self, NULL, cancelled_error ());
     }
   g_mutex_unlock (&pool->lock);
 
-  dray_ticket_release_cancellable (self);
+  dray_ticket_tie_up (self);
   if (was_queued)
     dray_ticket_unref (self); /* the queue's */
 }
@@ -481,11 +564,19 @@ wait_locked (DrayTicket *self, gint64 deadline, GCancellable *cancellable)
   return dray_ticket_is_done_locked (self);
 }
 
+gint64
+dray_ticket_get_deadline (gint64 timeout)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  return timeout < 0 || timeout > G_MAXINT64 - now ? -1 : now + timeout;
+}
+
 gboolean
 dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, GError **error)
 {
-  gint64 now = g_get_monotonic_time ();
-  gint64 deadline = timeout < 0 || timeout > G_MAXINT64 - now ? -1 : now + timeout;
+  gint64 deadline = dray_ticket_get_deadline (timeout);
+  gboolean lifts = self->lifts != NULL && timeout != 0; /* who only looks makes nothing urgent */
   gulong handler = 0;
   gboolean done;
 
@@ -493,15 +584,19 @@ dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, G
     handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
                                      dray_ticket_ref (self), unref_ticket_closure, 0);
 
+  if (lifts)
+    dray_pool_set_urgent_all (self->lifts, TRUE);
   g_mutex_lock (&self->pool->lock);
   done = dray_ticket_is_done_locked (self);
-  if (!done && timeout != 0) /* who only looks does not make it urgent */
+  if (!done && timeout != 0)
     {
       count_waiter_locked (self, 1);
       done = wait_locked (self, deadline, cancellable);
       count_waiter_locked (self, -1);
     }
   g_mutex_unlock (&self->pool->lock);
+  if (lifts)
+    dray_pool_set_urgent_all (self->lifts, FALSE);
 
   if (handler != 0)
     g_signal_handler_disconnect (cancellable, handler);

@@ -13,6 +13,10 @@
  *
  * A final state is entered once, in dray_ticket_complete_locked(), and never left.
  *
+ * A ticket without a task is that of a combined future, which no worker knows of: it stays
+ * pending until its combination completes it. One with both a task and a combination is deferred:
+ * it is queued when the task that it follows has succeeded.
+ *
  * Who holds a reference: the future; the pool's queue while it is pending; the worker or command
  * that runs it; the delivery while it has events to hand over. All fields but the first group are
  * protected by the pool's lock; references are dropped without it, since the last one frees
@@ -25,6 +29,7 @@
 
 G_BEGIN_DECLS
 
+typedef struct _DrayCombination DrayCombination;
 typedef struct _DrayDelivery DrayDelivery;
 typedef struct _DrayPool DrayPool;
 typedef struct _DrayPoolWorker DrayPoolWorker;
@@ -50,14 +55,24 @@ struct _DrayDoneCallback
   GDestroyNotify destroy;
 };
 
+/* Both of what depends on a ticket, and of what it depends on. */
+typedef struct
+{
+  GQueue dependents;            /* of DrayDependent (unowned), by link: to be run when it is done */
+  guint n_wanting;              /* of them */
+  DrayCombination *combination; /* (owned) (nullable): what it waits for */
+} DrayTies;
+
 struct _DrayTicket
 {
   gatomicrefcount ref_count;
 
   /* set at construction */
   DrayPool *pool; /* (owned) */
-  DrayTask *task; /* (owned) */
-  DrayPull *pull; /* (owned) (nullable): its items are pulled; see dray-pull.h */
+  DrayTask *task;   /* (owned) (nullable): NULL, that of a combined future */
+  DrayPull *pull;   /* (owned) (nullable): its items are pulled; see dray-pull.h */
+  GPtrArray *lifts; /* (owned) (nullable) (element-type DrayPool): the other pools that a wait for it
+                     * must not be held up by */
 
   /* set when it is submitted */
   guint64 id;
@@ -84,7 +99,14 @@ struct _DrayTicket
 
   guint attempt; /* counted from 1; 0 before it was first given to a worker */
   gboolean cancel_requested;
-  gboolean counted; /* as undelivered: its result */
+  gboolean counted;         /* as undelivered: its result */
+  guint holds_delivery : 1; /* until it is done: a combined future may be done after its pool */
+  guint cancel_parts : 1;   /* with it */
+  guint deferred : 1;       /* counted in the pool's n_deferred */
+  guint follows : 1;        /* it was deferred: queued before what begins something */
+  DrayTies *ties;           /* (owned) (nullable): to other tickets, as few have */
+  GVariant *arguments;      /* (owned) (nullable) (not floating): in place of the task's, or, of a
+                             * command, of its input; set before it is queued */
 
   GCancellable *cancellable; /* (owned) (nullable) */
   gulong cancelled_handler;
@@ -103,6 +125,7 @@ struct _DrayTicket
   GList worker_link;      /* in what that one has ahead */
 };
 
+/* @task: (nullable) */
 DrayTicket *dray_ticket_new (DrayPool *pool, DrayTask *task);
 DrayTicket *dray_ticket_ref (DrayTicket *self);
 void dray_ticket_unref (DrayTicket *self);
@@ -119,7 +142,7 @@ void dray_ticket_add_item_locked (DrayTicket *self, GVariant *value);
 void dray_ticket_add_progress_locked (DrayTicket *self, double fraction, char *text);
 /* Exactly one of @result and @error is given. Does nothing for a ticket that is done. */
 void dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error);
-/* The same with the lock taken, and the cancellable let go of. */
+/* The same with the lock taken, and dray_ticket_tie_up() called. */
 void dray_ticket_complete (DrayTicket *self, GVariant *result, GError *error);
 /* The same, and its worker goes on with @next (nullable). Returns whether that one was cancelled
  * meanwhile. */
@@ -127,6 +150,8 @@ gboolean dray_ticket_complete_and_start (DrayTicket *self,
                                          GVariant *result,
                                          GError *error,
                                          DrayTicket *next);
+/* What is left to do when it was completed, once the lock is released. */
+void dray_ticket_tie_up (DrayTicket *self);
 /* A worker took it up; its worker died, and it goes back to the queue. */
 void dray_ticket_start_locked (DrayTicket *self);
 void dray_ticket_restart_locked (DrayTicket *self);
@@ -136,10 +161,31 @@ void dray_ticket_waiters_changed_locked (DrayTicket *self);
 
 /* Any thread. */
 void dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable);
-void dray_ticket_release_cancellable (DrayTicket *self);
 void dray_ticket_cancel (DrayTicket *self);
+/* What a wait of @timeout, in µs, lasts until on the monotonic clock; -1: for ever. */
+gint64 dray_ticket_get_deadline (gint64 timeout);
 gboolean
 dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, GError **error);
+
+/* What its function is called with: (transfer none) (nullable). */
+GVariant *dray_ticket_get_arguments (DrayTicket *self);
+/* What its command reads: (transfer full) (nullable). */
+GBytes *dray_ticket_dup_input (DrayTicket *self);
+/* The bytes of both. */
+gsize dray_ticket_get_size (DrayTicket *self);
+
+/* Its place among others that are pending; of the same one, the rank decides. What goes on with
+ * something goes before what only begins: else all that was begun would lie around until nothing is
+ * left to begin. */
+static inline gint64
+dray_ticket_get_order_locked (const DrayTicket *self)
+{
+  return 2 * (gint64) self->priority + (self->follows ? 0 : 1);
+}
+
+/* Made now if there are none. */
+DrayTies *dray_ticket_get_ties_locked (DrayTicket *self);
+DrayCombination *dray_ticket_steal_combination_locked (DrayTicket *self);
 
 /* The oldest event (transfer full), or NULL. */
 DrayEvent *dray_ticket_pop_event_locked (DrayTicket *self);

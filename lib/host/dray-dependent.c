@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-dependent.h"
+
+#include "dray-pool.h"
+
+/* The line of this thread, on the stack of the outermost dray_dependents_run(); NULL outside. */
+static GPrivate thread_line;
+
+void
+dray_dependent_attach (DrayDependent *self)
+{
+  DrayTicket *ticket = self->ticket;
+  gboolean done;
+
+  self->link.data = self;
+
+  g_mutex_lock (&ticket->pool->lock);
+  done = dray_ticket_is_done_locked (ticket);
+  if (!done)
+    {
+      DrayTies *ties = dray_ticket_get_ties_locked (ticket);
+
+      self->attached = TRUE;
+      ties->n_wanting += self->wants ? 1 : 0;
+      g_queue_push_tail_link (&ties->dependents, &self->link);
+    }
+  g_mutex_unlock (&ticket->pool->lock);
+
+  if (done)
+    dray_dependent_run_soon (self);
+}
+
+gboolean
+dray_dependent_detach (DrayDependent *self, gboolean *unwanted)
+{
+  DrayTicket *ticket = self->ticket;
+  gboolean detached;
+
+  g_mutex_lock (&ticket->pool->lock);
+  detached = self->attached;
+  if (detached)
+    {
+      DrayTies *ties = dray_ticket_get_ties_locked (ticket);
+
+      self->attached = FALSE;
+      ties->n_wanting -= self->wants ? 1 : 0;
+      g_queue_unlink (&ties->dependents, &self->link);
+      if (unwanted != NULL)
+        *unwanted = ties->n_wanting == 0;
+    }
+  g_mutex_unlock (&ticket->pool->lock);
+
+  return detached;
+}
+
+void
+dray_dependent_run_soon (DrayDependent *self)
+{
+  GQueue line = G_QUEUE_INIT;
+
+  g_queue_push_tail_link (&line, &self->link);
+  dray_dependents_run (&line);
+}
+
+void
+dray_dependents_steal_locked (DrayTicket *ticket, GQueue *line)
+{
+  DrayTies *ties = ticket->ties;
+  GList *link;
+
+  if (ties == NULL)
+    return;
+
+  ties->n_wanting = 0;
+  while ((link = g_queue_pop_head_link (&ties->dependents)) != NULL)
+    {
+      DrayDependent *dependent = link->data;
+
+      dependent->attached = FALSE;
+      g_queue_push_tail_link (line, link);
+    }
+}
+
+void
+dray_dependents_run (GQueue *line)
+{
+  GQueue *outer;
+  GList *link;
+
+  if (g_queue_is_empty (line))
+    return;
+
+  outer = g_private_get (&thread_line);
+  if (outer != NULL)
+    {
+      while ((link = g_queue_pop_head_link (line)) != NULL)
+        g_queue_push_tail_link (outer, link);
+      return;
+    }
+
+  g_private_set (&thread_line, line);
+  while ((link = g_queue_pop_head_link (line)) != NULL)
+    {
+      DrayDependent *dependent = link->data;
+
+      dependent->run (dependent);
+    }
+  g_private_set (&thread_line, NULL);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-follow.h"
+
+#include "dray-error.h"
+#include "dray-pool.h"
+
+#include <glib/gi18n-lib.h>
+
+static gsize
+count_arguments (GVariant *arguments)
+{
+  return arguments != NULL ? g_variant_n_children (arguments) : 0;
+}
+
+gboolean
+dray_follow_is_possible (DrayTask *task, int position)
+{
+  GVariant *arguments;
+
+  if (position == DRAY_POSITION_NONE || position == DRAY_POSITION_WHOLE)
+    return TRUE;
+  if (dray_task_get_kind (task) != DRAY_TASK_CALL)
+    return FALSE;
+
+  arguments = dray_task_get_arguments (task);
+  if (arguments != NULL && !g_variant_is_of_type (arguments, G_VARIANT_TYPE_TUPLE))
+    return FALSE;
+
+  return position == DRAY_POSITION_LAST
+         || (position >= 0 && (gsize) position <= count_arguments (arguments));
+}
+
+/* (transfer full): @arguments with @result among them */
+static GVariant *
+insert_result (GVariant *arguments, GVariant *result, int position)
+{
+  gsize n = count_arguments (arguments);
+  gsize place = position == DRAY_POSITION_LAST ? n : (gsize) position;
+  g_autoptr (GPtrArray) children = g_ptr_array_new_full ((guint) n + 1,
+                                                         (GDestroyNotify) g_variant_unref);
+
+  for (gsize i = 0; i < n; i++)
+    g_ptr_array_add (children, g_variant_get_child_value (arguments, i));
+  g_ptr_array_insert (children, (int) place, g_variant_ref (result));
+
+  return g_variant_ref_sink (
+    g_variant_new_tuple ((GVariant *const *) children->pdata, children->len));
+}
+
+static gboolean
+can_be_read (GVariant *result, GError **error)
+{
+  if (g_variant_is_of_type (result, G_VARIANT_TYPE_BYTESTRING)
+      || g_variant_is_of_type (result, G_VARIANT_TYPE_STRING))
+    return TRUE;
+
+  g_set_error (error, DRAY_ERROR, DRAY_ERROR_BAD_ARGUMENTS,
+               /* Translators: the type of a value, as "(si)". */
+               _ ("A command can't read a value of type “%s”"), g_variant_get_type_string (result));
+  return FALSE;
+}
+
+gboolean
+dray_follow (DrayTicket *ticket, GVariant *result, int position, GError **error)
+{
+  DrayTask *task = ticket->task;
+  gboolean is_call = dray_task_get_kind (task) == DRAY_TASK_CALL;
+  GVariant *arguments = NULL;
+
+  if (position == DRAY_POSITION_WHOLE && !is_call && !can_be_read (result, error))
+    return FALSE;
+
+  if (position == DRAY_POSITION_WHOLE)
+    arguments = g_variant_ref (result);
+  else if (position != DRAY_POSITION_NONE)
+    arguments = insert_result (dray_task_get_arguments (task), result, position);
+
+  dray_pool_resume (ticket->pool, ticket, arguments);
+  return TRUE;
+}
