@@ -15,9 +15,11 @@ G_BEGIN_DECLS
 #define DRAY_API __attribute__ ((visibility ("default"))) extern
 #endif
 
+typedef struct _DrayCompletionQueue DrayCompletionQueue;
 typedef struct _DrayCounters DrayCounters;
 typedef struct _DrayExecutor DrayExecutor;
 typedef struct _DrayFuture DrayFuture;
+typedef struct _DrayGroup DrayGroup;
 typedef struct _DrayJob DrayJob;
 typedef struct _DrayLauncher DrayLauncher;
 typedef struct _DrayTask DrayTask;

@@ -13,9 +13,11 @@
 #include "dray-enum-types.h"
 #include "dray-error.h"
 
+#include "dray-completion-queue.h"
 #include "dray-counters.h"
 #include "dray-executor.h"
 #include "dray-future.h"
+#include "dray-group.h"
 #include "dray-job.h"
 #include "dray-launcher.h"
 #include "dray-task.h"

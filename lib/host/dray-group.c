@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-group.h"
+
+#include "dray-combination.h"
+#include "dray-executor.h"
+#include "dray-future-private.h"
+#include "dray-lifts.h"
+#include "dray-pool.h"
+
+#include <glib/gi18n-lib.h>
+
+/**
+ * DrayGroup:
+ *
+ * Tasks that belong together: when one of them fails, the rest are cancelled.
+ *
+ * Futures are added as long as wanted, of whatever executors, combined ones as well. The first
+ * member that fails cancels all others, and from then on each that is added is cancelled at once.
+ * So does [method@Group.cancel]. A member that is cancelled by itself is no failure.
+ *
+ * A group is waited for with [method@Group.join_async] or [method@Group.wait]. It is finished
+ * whenever no member is unfinished, and more may be added after that.
+ *
+ * ## Ownership
+ *
+ * The group needs none of its futures to be kept. Dropping the last reference on it changes nothing
+ * for its members: they go on, and still the first that fails cancels the others.
+ *
+ * ## Threads
+ *
+ * All methods may be called on any thread.
+ *
+ * ## Example
+ *
+ * ```c
+ * g_autoptr (DrayGroup) group = dray_group_new ();
+ *
+ * for (guint i = 0; i < n_pages; i++)
+ *   {
+ *     g_autoptr (DrayTask) task = dray_task_new_call ("render", g_variant_new ("(u)", i));
+ *     g_autoptr (DrayFuture) future = dray_group_submit (group, executor, task);
+ *   }
+ * dray_group_join_async (group, NULL, on_joined, self);
+ * ```
+ *
+ * Since: 0.1
+ */
+
+/* What members know of, which may be done after the group is gone. They hold it, until they are
+ * done. */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  GMutex lock; /* taken before that of any pool */
+
+  /* protected by the lock */
+  GQueue members; /* of Member (unowned), by link: the unfinished ones */
+  DrayLifts lifts;
+  gboolean cancelled;
+  GError *error; /* (owned) (nullable): of the first member that failed */
+  GQueue joins;  /* of DrayTicket (owned): to be completed when no member is unfinished */
+  GCond finished;
+} GroupCore;
+
+typedef struct
+{
+  DrayDependent dependent; /* first */
+  GroupCore *core;         /* (owned) */
+  GList link;
+} Member;
+
+struct _DrayGroup
+{
+  GObject parent_instance;
+
+  /* set at construction */
+  GroupCore *core; /* (owned) */
+};
+
+G_DEFINE_FINAL_TYPE (DrayGroup, dray_group, G_TYPE_OBJECT)
+
+/* --- The core --- */
+
+static GroupCore *
+group_core_ref (GroupCore *core)
+{
+  g_atomic_ref_count_inc (&core->ref_count);
+  return core;
+}
+
+static void
+group_core_unref (GroupCore *core)
+{
+  if (!g_atomic_ref_count_dec (&core->ref_count))
+    return;
+
+  g_assert (g_queue_is_empty (&core->members) && g_queue_is_empty (&core->joins));
+  dray_lifts_clear (&core->lifts);
+  g_clear_error (&core->error);
+  g_cond_clear (&core->finished);
+  g_mutex_clear (&core->lock);
+  g_free (core);
+}
+
+/* (transfer full): the tickets of all unfinished members */
+static GPtrArray *
+list_members_locked (GroupCore *core)
+{
+  GPtrArray *tickets = g_ptr_array_new_full (g_queue_get_length (&core->members),
+                                             (GDestroyNotify) dray_ticket_unref);
+
+  for (GList *link = core->members.head; link != NULL; link = link->next)
+    g_ptr_array_add (tickets, dray_ticket_ref (((Member *) link->data)->dependent.ticket));
+
+  return tickets;
+}
+
+/* The last one first: else what is pending would start where what runs has ended. */
+static void
+cancel_tickets (GPtrArray *tickets)
+{
+  for (guint i = tickets->len; i > 0; i--)
+    dray_ticket_cancel (tickets->pdata[i - 1]);
+}
+
+static void
+complete_joins (GQueue *joins)
+{
+  DrayTicket *ticket;
+
+  while ((ticket = g_queue_pop_head (joins)) != NULL)
+    {
+      dray_ticket_complete (ticket, g_variant_ref_sink (g_variant_new_tuple (NULL, 0)), NULL);
+      dray_ticket_unref (ticket);
+    }
+}
+
+/* --- Members --- */
+
+static void
+member_done (DrayDependent *dependent)
+{
+  Member *member = (Member *) dependent;
+  GroupCore *core = member->core;
+  DrayTicket *done = dependent->ticket;
+  g_autoptr (GPtrArray) rest = NULL;
+  GQueue joins = G_QUEUE_INIT;
+
+  g_mutex_lock (&core->lock);
+  g_queue_unlink (&core->members, &member->link);
+  dray_lifts_remove (&core->lifts, done);
+  if (done->state == DRAY_FUTURE_FAILED && core->error == NULL)
+    {
+      core->error = g_error_copy (done->error);
+      rest = core->cancelled ? NULL : list_members_locked (core);
+      core->cancelled = TRUE;
+    }
+  if (g_queue_is_empty (&core->members))
+    {
+      joins = core->joins;
+      g_queue_init (&core->joins);
+      g_cond_broadcast (&core->finished);
+    }
+  g_mutex_unlock (&core->lock);
+
+  if (rest != NULL)
+    cancel_tickets (rest);
+  complete_joins (&joins);
+  dray_ticket_unref (done);
+  group_core_unref (core);
+  g_free (member);
+}
+
+/**
+ * dray_group_add:
+ * @self: a group
+ * @future: a future, of whatever executor, done or not
+ *
+ * Makes a future a member. It is cancelled at once if the group was.
+ *
+ * Since: 0.1
+ */
+void
+dray_group_add (DrayGroup *self, DrayFuture *future)
+{
+  GroupCore *core;
+  Member *member;
+  gboolean cancelled;
+
+  g_return_if_fail (DRAY_IS_GROUP (self));
+  g_return_if_fail (DRAY_IS_FUTURE (future));
+
+  core = self->core;
+  member = g_new0 (Member, 1);
+  member->core = group_core_ref (core);
+  member->link.data = member;
+  member->dependent.run = member_done;
+  member->dependent.ticket = dray_ticket_ref (dray_future_get_ticket (future));
+
+  g_mutex_lock (&core->lock);
+  g_queue_push_tail_link (&core->members, &member->link);
+  dray_lifts_add (&core->lifts, member->dependent.ticket);
+  cancelled = core->cancelled;
+  g_mutex_unlock (&core->lock);
+
+  dray_dependent_attach (&member->dependent);
+  if (cancelled)
+    dray_future_cancel (future);
+}
+
+/**
+ * dray_group_submit:
+ * @self: a group
+ * @executor: an executor
+ * @task: what to do; it can't be changed any more afterwards
+ *
+ * Submits a task, as [method@Executor.submit] does, and makes its future a member. It never runs if
+ * the group was cancelled.
+ *
+ * Returns: (transfer full): the future
+ *
+ * Since: 0.1
+ */
+DrayFuture *
+dray_group_submit (DrayGroup *self, DrayExecutor *executor, DrayTask *task)
+{
+  g_autoptr (GCancellable) cancellable = NULL;
+  DrayFuture *future;
+
+  g_return_val_if_fail (DRAY_IS_GROUP (self), NULL);
+  g_return_val_if_fail (DRAY_IS_EXECUTOR (executor), NULL);
+  g_return_val_if_fail (task != NULL, NULL);
+
+  if (dray_group_is_cancelled (self))
+    {
+      cancellable = g_cancellable_new ();
+      g_cancellable_cancel (cancellable);
+    }
+
+  future = dray_executor_submit (executor, task, cancellable);
+  dray_group_add (self, future);
+  return future;
+}
+
+/**
+ * dray_group_cancel:
+ * @self: a group
+ *
+ * Cancels every member that is not done, and each that is added from now on.
+ *
+ * Since: 0.1
+ */
+void
+dray_group_cancel (DrayGroup *self)
+{
+  g_autoptr (GPtrArray) tickets = NULL;
+
+  g_return_if_fail (DRAY_IS_GROUP (self));
+
+  g_mutex_lock (&self->core->lock);
+  self->core->cancelled = TRUE;
+  tickets = list_members_locked (self->core);
+  g_mutex_unlock (&self->core->lock);
+
+  cancel_tickets (tickets);
+}
+
+/* --- Looking --- */
+
+/**
+ * dray_group_is_cancelled:
+ * @self: a group
+ *
+ * Tells whether the group was cancelled, by [method@Group.cancel] or because a member failed.
+ *
+ * Returns: whether it was
+ *
+ * Since: 0.1
+ */
+gboolean
+dray_group_is_cancelled (DrayGroup *self)
+{
+  gboolean cancelled;
+
+  g_return_val_if_fail (DRAY_IS_GROUP (self), FALSE);
+
+  g_mutex_lock (&self->core->lock);
+  cancelled = self->core->cancelled;
+  g_mutex_unlock (&self->core->lock);
+
+  return cancelled;
+}
+
+/**
+ * dray_group_get_n_unfinished:
+ * @self: a group
+ *
+ * Gets how many members are not done.
+ *
+ * Returns: their number
+ *
+ * Since: 0.1
+ */
+guint
+dray_group_get_n_unfinished (DrayGroup *self)
+{
+  guint n;
+
+  g_return_val_if_fail (DRAY_IS_GROUP (self), 0);
+
+  g_mutex_lock (&self->core->lock);
+  n = g_queue_get_length (&self->core->members);
+  g_mutex_unlock (&self->core->lock);
+
+  return n;
+}
+
+/**
+ * dray_group_check:
+ * @self: a group
+ * @error: return location for an error
+ *
+ * Tells whether all went well so far.
+ *
+ * Errors: that of the first member that failed; else %G_IO_ERROR_CANCELLED if the group was
+ * cancelled.
+ *
+ * Returns: %TRUE if no member failed and the group was not cancelled, %FALSE with @error set
+ *
+ * Since: 0.1
+ */
+gboolean
+dray_group_check (DrayGroup *self, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  g_return_val_if_fail (DRAY_IS_GROUP (self), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  g_mutex_lock (&self->core->lock);
+  if (self->core->error != NULL)
+    failure = g_error_copy (self->core->error);
+  else if (self->core->cancelled)
+    failure = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The group was cancelled"));
+  g_mutex_unlock (&self->core->lock);
+
+  if (failure == NULL)
+    return TRUE;
+
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
+/* --- Waiting --- */
+
+static void
+wake_waiters_cb (GCancellable *cancellable, gpointer user_data)
+{
+  GroupCore *core = user_data;
+
+  g_mutex_lock (&core->lock);
+  g_cond_broadcast (&core->finished);
+  g_mutex_unlock (&core->lock);
+}
+
+static void
+unref_core_closure (gpointer data, GClosure *closure)
+{
+  group_core_unref (data);
+}
+
+/* @deadline: monotonic, µs, or -1 */
+static gboolean
+wait_locked (GroupCore *core, gint64 deadline, GCancellable *cancellable)
+{
+  while (!g_queue_is_empty (&core->members) && !g_cancellable_is_cancelled (cancellable))
+    {
+      if (deadline < 0)
+        g_cond_wait (&core->finished, &core->lock);
+      else if (!g_cond_wait_until (&core->finished, &core->lock, deadline))
+        break;
+    }
+
+  return g_queue_is_empty (&core->members);
+}
+
+/**
+ * dray_group_wait:
+ * @self: a group
+ * @timeout: how long to wait, in microseconds; 0 only looks, a negative one waits for ever
+ * @cancellable: (nullable): ends the wait, not the tasks
+ * @error: return location for an error
+ *
+ * Blocks until no member is unfinished, whatever became of them; [method@Group.check] tells. This
+ * is as safe as [method@Future.wait]: on every thread, the main thread included, with a main loop or
+ * without, and inside callbacks. What the members' executors receive meanwhile is read beyond the
+ * limits for undelivered output.
+ *
+ * Errors: %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_CANCELLED.
+ *
+ * Returns: %TRUE if no member is unfinished, %FALSE with @error set if the wait ended before
+ *
+ * Since: 0.1
+ */
+gboolean
+dray_group_wait (DrayGroup *self, gint64 timeout, GCancellable *cancellable, GError **error)
+{
+  GroupCore *core;
+  gulong handler = 0;
+  gboolean finished;
+
+  g_return_val_if_fail (DRAY_IS_GROUP (self), FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  core = self->core;
+  if (cancellable != NULL)
+    handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
+                                     group_core_ref (core), unref_core_closure, 0);
+
+  g_mutex_lock (&core->lock);
+  finished = g_queue_is_empty (&core->members);
+  if (!finished && timeout != 0) /* who only looks makes nothing urgent */
+    {
+      dray_lifts_begin_wait (&core->lifts);
+      finished = wait_locked (core, dray_ticket_get_deadline (timeout), cancellable);
+      dray_lifts_end_wait (&core->lifts);
+    }
+  g_mutex_unlock (&core->lock);
+
+  if (handler != 0)
+    g_signal_handler_disconnect (cancellable, handler);
+  if (!finished && !g_cancellable_set_error_if_cancelled (cancellable, error))
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                         _ ("The group was not finished in time"));
+  return finished;
+}
+
+static void
+return_outcome (DrayGroup *self, GTask *task)
+{
+  GError *error = NULL;
+
+  if (dray_group_check (self, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+static void
+joined_cb (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  DrayGroup *self = g_task_get_source_object (task);
+  DrayTicket *ticket = dray_future_get_ticket (DRAY_FUTURE (object));
+  GError *error = NULL;
+  g_autoptr (GVariant) ended = dray_future_result_finish (DRAY_FUTURE (object), result, &error);
+  gboolean queued;
+
+  if (ended != NULL)
+    {
+      return_outcome (self, task);
+      return;
+    }
+
+  /* The wait was cancelled: nobody needs to be told any more. */
+  g_mutex_lock (&self->core->lock);
+  queued = g_queue_remove (&self->core->joins, ticket);
+  g_mutex_unlock (&self->core->lock);
+  dray_ticket_cancel (ticket);
+  if (queued)
+    dray_ticket_unref (ticket);
+  g_task_return_error (task, error);
+}
+
+/* (transfer full) (nullable): one that has something to do before the group is finished */
+static DrayPool *
+find_pool (GroupCore *core)
+{
+  DrayPool *pool = NULL;
+  Member *member;
+
+  g_mutex_lock (&core->lock);
+  member = g_queue_peek_head (&core->members);
+  if (member != NULL)
+    pool = dray_pool_ref (member->dependent.ticket->pool);
+  g_mutex_unlock (&core->lock);
+
+  return pool;
+}
+
+/**
+ * dray_group_join_async:
+ * @self: a group
+ * @cancellable: (nullable): ends the wait, not the tasks
+ * @callback: (scope async): called in the thread-default main context when no member is unfinished
+ * @user_data: data for @callback
+ *
+ * Waits for the members without blocking.
+ *
+ * Since: 0.1
+ */
+void
+dray_group_join_async (DrayGroup *self,
+                       GCancellable *cancellable,
+                       GAsyncReadyCallback callback,
+                       gpointer user_data)
+{
+  g_autoptr (GTask) task = NULL;
+  g_autoptr (DrayPool) pool = NULL;
+  g_autoptr (DrayFuture) future = NULL;
+  GQueue joins = G_QUEUE_INIT;
+
+  g_return_if_fail (DRAY_IS_GROUP (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, dray_group_join_async);
+  pool = find_pool (self->core);
+  if (pool == NULL)
+    {
+      return_outcome (self, task);
+      return;
+    }
+
+  future = dray_combination_new_future (pool);
+  dray_future_result_async (future, cancellable, joined_cb, g_steal_pointer (&task));
+
+  g_mutex_lock (&self->core->lock);
+  g_queue_push_tail (g_queue_is_empty (&self->core->members) ? &joins : &self->core->joins,
+                     dray_ticket_ref (dray_future_get_ticket (future)));
+  g_mutex_unlock (&self->core->lock);
+  complete_joins (&joins);
+}
+
+/**
+ * dray_group_join_finish:
+ * @self: a group
+ * @result: the result of [method@Group.join_async]
+ * @error: return location for an error
+ *
+ * Ends the wait for a group. The errors are those of [method@Group.check], and
+ * %G_IO_ERROR_CANCELLED if the wait was cancelled.
+ *
+ * Returns: %TRUE if all went well, %FALSE with @error set
+ *
+ * Since: 0.1
+ */
+gboolean
+dray_group_join_finish (DrayGroup *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (DRAY_IS_GROUP (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/* --- Life --- */
+
+static void
+dray_group_finalize (GObject *object)
+{
+  group_core_unref (DRAY_GROUP (object)->core);
+
+  G_OBJECT_CLASS (dray_group_parent_class)->finalize (object);
+}
+
+static void
+dray_group_class_init (DrayGroupClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = dray_group_finalize;
+}
+
+static void
+dray_group_init (DrayGroup *self)
+{
+  GroupCore *core = g_new0 (GroupCore, 1);
+
+  g_atomic_ref_count_init (&core->ref_count);
+  g_mutex_init (&core->lock);
+  g_cond_init (&core->finished);
+  dray_lifts_init (&core->lifts);
+  self->core = core;
+}
+
+/**
+ * dray_group_new:
+ *
+ * Makes a group without members.
+ *
+ * Returns: (transfer full): a group
+ *
+ * Since: 0.1
+ */
+DrayGroup *
+dray_group_new (void)
+{
+  return g_object_new (DRAY_TYPE_GROUP, NULL);
+}
