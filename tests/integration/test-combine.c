@@ -430,6 +430,7 @@ static void
 test_parts_go_on (Rig *rig, gconstpointer data)
 {
   g_autoptr (DrayFuture) blocked = NULL;
+  g_autoptr (DrayFuture) last = NULL;
   static const Combine ways[] = { dray_future_all_race, dray_future_any, dray_future_first };
 
   g_test_summary ("What is done before all of its parts leaves the others alone, also when it is "
@@ -447,6 +448,11 @@ test_parts_go_on (Rig *rig, gconstpointer data)
       g_assert_cmpint (dray_future_get_state (future), !=, DRAY_FUTURE_CANCELLED);
     }
   g_assert_false (dray_future_is_done (blocked));
+
+  /* They do not wait for it any more: it is cancelled with the only one that does. */
+  last = dray_future_all (&blocked, 1);
+  dray_future_cancel (last);
+  rig_expect_cancelled (blocked);
 }
 
 static gpointer

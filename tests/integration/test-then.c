@@ -402,6 +402,23 @@ test_full (Rig *rig, gconstpointer data)
   rig_expect_cancelled (first);
 }
 
+static void
+test_too_large (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayExecutor) other = workshop_new (1);
+  g_autoptr (DrayFuture) large = NULL;
+  g_autoptr (DrayFuture) next = NULL;
+
+  g_test_summary ("A result that is too large for the executor of the next task fails that one.");
+
+  rig_start (rig, 1);
+  g_object_set (other, "max-message-size", (guint64) 4096, NULL);
+  large = rig_call (rig, "bytes", "(u)", 100000);
+  next = then_echo (other, g_object_ref (large));
+  rig_expect_error (next, DRAY_ERROR, DRAY_ERROR_TOO_LARGE, NULL);
+  g_assert_cmpint (dray_future_get_state (large), ==, DRAY_FUTURE_SUCCEEDED);
+}
+
 /* Waiting, and ending executors */
 
 static void
@@ -564,6 +581,7 @@ main (int argc, char **argv)
   rig_add ("/then/cancel", NULL, test_cancel);
   rig_add ("/then/cancel/race", NULL, test_cancel_race);
   rig_add ("/then/full", NULL, test_full);
+  rig_add ("/then/too-large", NULL, test_too_large);
   rig_add ("/then/wait", NULL, test_wait);
   for (guint mode = DRAY_SHUTDOWN_DRAIN; mode <= DRAY_SHUTDOWN_KILL; mode++)
     {
