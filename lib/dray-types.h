@@ -22,6 +22,8 @@ typedef struct _DrayFuture DrayFuture;
 typedef struct _DrayGroup DrayGroup;
 typedef struct _DrayJob DrayJob;
 typedef struct _DrayLauncher DrayLauncher;
+typedef struct _DrayMap DrayMap;
+typedef struct _DrayOutcome DrayOutcome;
 typedef struct _DrayTask DrayTask;
 typedef struct _DrayWorker DrayWorker;
 typedef struct _DrayWorkerProcess DrayWorkerProcess;

@@ -20,6 +20,8 @@
 #include "dray-group.h"
 #include "dray-job.h"
 #include "dray-launcher.h"
+#include "dray-map.h"
+#include "dray-outcome.h"
 #include "dray-task.h"
 #include "dray-worker-process.h"
 #include "dray-worker.h"

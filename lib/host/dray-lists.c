@@ -375,7 +375,8 @@ dray_lists_get_futures (DrayPool *pool)
     {
       self->futures = dray_future_list_new ();
       for (GList *link = pool->open.head; link != NULL; link = link->next)
-        g_ptr_array_add (self->submitted, dray_ticket_ref (link->data));
+        if (((DrayTicket *) link->data)->chunk == NULL)
+          g_ptr_array_add (self->submitted, dray_ticket_ref (link->data));
     }
   g_mutex_unlock (&pool->lock);
 

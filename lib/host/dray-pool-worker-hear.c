@@ -4,6 +4,8 @@
 
 #include "dray-pool-worker-private.h"
 
+#include "dray-map-chunk.h"
+
 #include <glib/gi18n-lib.h>
 
 /* What the host hears from a worker: the table in dray-pool-worker.h, a function a message. */
@@ -21,11 +23,25 @@ dray_pool_worker_fail (DrayPoolWorker *self, GError *failure)
   dray_pool_worker_settle (self);
 }
 
-static GError *
-unexpected (const DrayFrameHeader *header)
+GError *
+dray_pool_worker_unexpected (DrayFrameType type)
 {
-  return g_error_new (DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                      _ ("a message “%s” out of turn"), dray_frame_type_to_string (header->type));
+  return g_error_new (DRAY_ERROR, DRAY_ERROR_PROTOCOL, _ ("a message “%s” out of turn"),
+                      dray_frame_type_to_string (type));
+}
+
+/* A chunk, all of whose calls end in outcomes. */
+static gboolean
+is_chunk (DrayTicket *ticket)
+{
+  return ticket->chunk != NULL && ticket->chunk->arguments == NULL;
+}
+
+/* Whether it may still be given back as a whole. */
+static gboolean
+is_untouched (DrayTicket *ticket)
+{
+  return !is_chunk (ticket) || ticket->chunk->n_heard == 0;
 }
 
 /* The worker has done with the current task, and goes on with the first one ahead, if there is
@@ -59,7 +75,6 @@ end_current (DrayPoolWorker *self, GVariant *result, GError *error)
   gboolean cancelled = dray_ticket_complete_and_start (ended, result, error,
                                                        g_queue_peek_head (&self->ahead));
 
-  self->tasks_done++;
   self->n_outcomes++;
   self->pool->n_early_deaths = 0;
   leave_current (self, cancelled);
@@ -124,6 +139,7 @@ hear_result (DrayPoolWorker *self, GBytes *payload, GError **error)
   if (result == NULL)
     return;
 
+  self->tasks_done++;
   end_current (self, result, NULL);
 }
 
@@ -139,7 +155,18 @@ hear_error (DrayPoolWorker *self, GBytes *payload, GError **error)
       return;
     }
 
+  self->tasks_done++;
   end_current (self, NULL, reason);
+}
+
+static void
+hear_outcomes (DrayPoolWorker *self, GBytes *payload, GError **error)
+{
+  GVariant *result = NULL;
+  GError *failure = NULL;
+
+  if (dray_pool_worker_hear_outcomes (self, payload, &result, &failure, error))
+    end_current (self, result, failure);
 }
 
 /* Also of the current task: a cancel or a recall may reach the worker before it has begun what
@@ -193,8 +220,12 @@ hear_ready_worker (DrayPoolWorker *self,
   DrayTicket *ticket = about_current ? self->current
                                      : dray_pool_worker_find (self, header->task_id);
 
-  if (header->type == DRAY_FRAME_RETURNED && is_about (header, ticket))
+  if (header->type == DRAY_FRAME_RETURNED && is_about (header, ticket) && is_untouched (ticket))
     hear_returned (self, ticket);
+  else if (about_current && is_chunk (ticket) && header->type == DRAY_FRAME_OUTCOMES)
+    hear_outcomes (self, payload, error);
+  else if (about_current && is_chunk (ticket))
+    g_propagate_error (error, dray_pool_worker_unexpected (header->type));
   else if (about_current && header->type == DRAY_FRAME_ITEM)
     hear_item (self, payload, error);
   else if (about_current && header->type == DRAY_FRAME_PROGRESS)
@@ -204,7 +235,7 @@ hear_ready_worker (DrayPoolWorker *self,
   else if (about_current && header->type == DRAY_FRAME_ERROR)
     hear_error (self, payload, error);
   else if (!is_outdated (header, ticket))
-    g_propagate_error (error, unexpected (header));
+    g_propagate_error (error, dray_pool_worker_unexpected (header->type));
 }
 
 static void
@@ -214,7 +245,7 @@ hear_ready (DrayPoolWorker *self, const DrayFrameHeader *header, GError **error)
 
   if (uses_ring && self->ring == NULL)
     {
-      g_propagate_error (error, unexpected (header));
+      g_propagate_error (error, dray_pool_worker_unexpected (header->type));
       return;
     }
 
@@ -245,7 +276,7 @@ hear_new_worker (DrayPoolWorker *self,
     }
   else
     {
-      g_propagate_error (error, unexpected (header));
+      g_propagate_error (error, dray_pool_worker_unexpected (header->type));
     }
 }
 

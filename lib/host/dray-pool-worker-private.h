@@ -40,4 +40,21 @@ void dray_pool_worker_give_back (DrayPoolWorker *self);
 /* A batch of output was read: takes the time of the tasks that ended with it. */
 void dray_pool_worker_measure (DrayPoolWorker *self);
 
+GError *dray_pool_worker_unexpected (DrayFrameType type);
+/* What becomes of @ticket, which it ran and has lost. */
+GError *dray_pool_worker_describe_death (DrayPoolWorker *self, DrayTicket *ticket);
+
+/* In dray-pool-worker-chunk.c. */
+gboolean dray_pool_worker_init_chunk (DrayPoolWorker *self,
+                                      DrayMessage *message,
+                                      DrayTicket *ticket,
+                                      GError **error);
+/* The current task is a chunk. TRUE: it is over, with one of @result and @failure (out). */
+gboolean dray_pool_worker_hear_outcomes (DrayPoolWorker *self,
+                                         GBytes *payload,
+                                         GVariant **result,
+                                         GError **failure,
+                                         GError **error);
+void dray_pool_worker_lose_chunk (DrayPoolWorker *self, DrayTicket *ticket);
+
 G_END_DECLS

@@ -154,6 +154,18 @@ flush_later (DrayPoolWorker *self)
   g_queue_push_tail_link (&self->pool->unflushed_workers, &self->unflushed_link);
 }
 
+static gboolean
+init_submit (DrayPoolWorker *self, DrayMessage *message, DrayTicket *ticket, GError **error)
+{
+  if (ticket->chunk != NULL)
+    return dray_pool_worker_init_chunk (self, message, ticket, error);
+
+  return dray_message_init_submit (message, ticket->id, ticket->attempt,
+                                   dray_task_get_function (ticket->task),
+                                   dray_ticket_get_arguments (ticket),
+                                   self->pool->now.max_message_size, error);
+}
+
 void
 dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
 {
@@ -167,9 +179,7 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
       return;
     }
 
-  if (!dray_message_init_submit (
-        &message, ticket->id, ticket->attempt, dray_task_get_function (ticket->task),
-        dray_ticket_get_arguments (ticket), self->pool->now.max_message_size, &error))
+  if (!init_submit (self, &message, ticket, &error))
     {
       dray_ticket_complete (ticket, NULL, g_steal_pointer (&error));
       dray_ticket_unref (ticket);

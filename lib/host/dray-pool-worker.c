@@ -7,6 +7,7 @@
 #include "dray-error-private.h"
 #include "dray-flow.h"
 #include "dray-lists.h"
+#include "dray-map-chunk.h"
 #include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
@@ -294,8 +295,8 @@ describe_launch_failure (DrayPoolWorker *self)
 }
 
 /* What became of the task that it ran. */
-static GError *
-describe_death (DrayPoolWorker *self, DrayTicket *ticket)
+GError *
+dray_pool_worker_describe_death (DrayPoolWorker *self, DrayTicket *ticket)
 {
   g_autofree char *how = dray_exit_describe (dray_child_get_exit (self->process.child));
   g_autofree char *last_words = dray_process_dup_last_words (&self->process);
@@ -320,6 +321,12 @@ lose_current (DrayPoolWorker *self)
   gboolean retry;
 
   ticket->worker = NULL;
+  if (ticket->chunk != NULL && ticket->chunk->arguments == NULL)
+    {
+      dray_pool_worker_lose_chunk (self, ticket);
+      return;
+    }
+
   g_mutex_lock (&self->pool->lock);
   retry = !dray_ticket_is_done_locked (ticket) && !ticket->cancel_requested
           && ticket->attempt <= dray_task_get_max_retries (ticket->task);
@@ -330,7 +337,7 @@ lose_current (DrayPoolWorker *self)
   if (retry)
     dray_pool_requeue (self->pool, g_steal_pointer (&ticket));
   else
-    dray_ticket_complete (ticket, NULL, describe_death (self, ticket));
+    dray_ticket_complete (ticket, NULL, dray_pool_worker_describe_death (self, ticket));
 }
 
 static void
@@ -514,6 +521,7 @@ dray_pool_worker_free (DrayPoolWorker *self)
   dray_decoder_free (self->decoder);
   dray_outbox_free (self->outbox);
   g_clear_pointer (&self->ring, dray_ring_free);
+  g_clear_pointer (&self->ledger, dray_map_ledger_free);
   g_clear_error (&self->failure);
   g_assert (self->current == NULL && g_queue_is_empty (&self->ahead));
   g_free (self);

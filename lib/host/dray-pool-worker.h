@@ -33,6 +33,7 @@
 
 #include "dray-process.h"
 #include "dray-decoder.h"
+#include "dray-map-ledger.h"
 #include "dray-outbox.h"
 #include "dray-ring.h"
 
@@ -67,15 +68,17 @@ struct _DrayPoolWorker
   DrayOutbox *outbox;   /* (owned) */
   DrayRing *ring;     /* (owned) (nullable): where it writes, or may write, instead of its output */
   gboolean uses_ring; /* it does */
-  DrayTicket *current; /* (owned) (nullable) */
-  GQueue ahead;        /* of DrayTicket (owned), by worker_link: sent, and not begun */
-  gboolean recalled;   /* all of them were asked back; it takes none until that is settled */
-  gint64 task_time;    /* of its last tasks, on average; 1/16 µs, 0: not known yet */
-  gint64 heard_at;     /* when it was last heard of an outcome, or began; monotonic, µs */
-  guint n_outcomes;    /* since then, in the batch that is being read */
-  gint64 read_at;      /* when something was last read from it; monotonic, µs */
-  guint n_messages;    /* since then, likewise */
-  gboolean is_dense;   /* they came in quick succession */
+  DrayTicket *current;   /* (owned) (nullable) */
+  GQueue ahead;          /* of DrayTicket (owned), by worker_link: sent, and not begun */
+  gboolean recalled;     /* all of them were asked back; it takes none until that is settled */
+  gint64 task_time;      /* of its last tasks, on average; 1/16 µs, 0: not known yet */
+  gint64 heard_at;       /* when it was last heard of an outcome, or began; monotonic, µs */
+  guint n_outcomes;      /* since then, in the batch that is being read */
+  gint64 read_at;        /* when something was last read from it; monotonic, µs */
+  guint n_messages;      /* since then, likewise */
+  gboolean is_dense;     /* they came in quick succession */
+  DrayMapLedger *ledger; /* (owned) (nullable): from its first chunk on, where it can be had */
+  gboolean has_had_chunk;
   guint64 tasks_taken;
   guint64 tasks_done;
   DrayIoTimer timer; /* the time to start in; then the time limit of the current task */

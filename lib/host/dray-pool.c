@@ -9,6 +9,7 @@
 #include "dray-flow.h"
 #include "dray-future-private.h"
 #include "dray-lists.h"
+#include "dray-map-flow.h"
 #include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
@@ -317,7 +318,7 @@ dray_pool_ticket_done_locked (DrayPool *self, DrayTicket *ticket)
     end_deferral_locked (self, ticket);
   g_queue_unlink (&self->open, &ticket->open_link);
 
-  if (self->lists != NULL)
+  if (self->lists != NULL && ticket->chunk == NULL)
     dray_lists_ticket_done_locked (self->lists, ticket);
 }
 
@@ -348,7 +349,7 @@ find_refusal_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellab
     return g_error_new_literal (DRAY_ERROR, DRAY_ERROR_LAUNCH,
                                 _ ("This executor has no launcher, so that it runs commands only"));
 
-  if (!has_room_locked (self, ticket->task))
+  if (ticket->chunk == NULL && !has_room_locked (self, ticket->task))
     return g_error_new_literal (DRAY_ERROR, DRAY_ERROR_QUEUE_FULL,
                                 _ ("Too many tasks are waiting already"));
 
@@ -388,6 +389,40 @@ submit_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellable)
   enqueue_locked (self, ticket, FALSE);
   if (!dray_pool_give_directly_locked (self, ticket))
     dray_pool_wake_locked (self);
+}
+
+void
+dray_pool_submit_chunk_locked (DrayPool *self,
+                               DrayTicket *ticket,
+                               guint n_calls,
+                               const GError *refusal)
+{
+  GError *error = refusal != NULL ? g_error_copy (refusal) : NULL;
+
+  ticket->id = self->last_ticket_id + 1;
+  self->last_ticket_id += n_calls;
+  self->counters.submitted += n_calls;
+  g_queue_push_tail_link (&self->open, &ticket->open_link);
+
+  if (error == NULL)
+    error = find_refusal_locked (self, ticket, NULL);
+  if (error != NULL)
+    {
+      ticket->cancel_requested = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      dray_ticket_complete_locked (ticket, NULL, error);
+      return;
+    }
+
+  dray_ticket_ref (ticket);
+  enqueue_locked (self, ticket, FALSE);
+  dray_pool_wake_locked (self);
+}
+
+void
+dray_pool_add_chunk_locked (DrayPool *self, DrayTicket *ticket, guint64 id)
+{
+  ticket->id = id;
+  g_queue_push_tail_link (&self->open, &ticket->open_link);
 }
 
 /* NULL: @waiter (nullable) has to wait. */
@@ -506,10 +541,29 @@ dray_pool_list_open (DrayPool *self)
   return tickets;
 }
 
+/* Those that would ask for more. */
+static void
+cancel_maps (DrayPool *self)
+{
+  g_autoptr (GPtrArray) maps
+    = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_map_flow_unref);
+
+  g_mutex_lock (&self->lock);
+  for (GList *link = self->maps.head; link != NULL; link = link->next)
+    g_ptr_array_add (maps, dray_map_flow_ref (link->data));
+  g_mutex_unlock (&self->lock);
+
+  for (guint i = 0; i < maps->len; i++)
+    dray_map_flow_cancel (maps->pdata[i]);
+}
+
 void
 dray_pool_cancel_all (DrayPool *self)
 {
-  g_autoptr (GPtrArray) tickets = dray_pool_list_open (self);
+  g_autoptr (GPtrArray) tickets = NULL;
+
+  cancel_maps (self);
+  tickets = dray_pool_list_open (self);
 
   /* The last one first: else what is pending would start where what runs has ended. */
   for (guint i = tickets->len; i > 0; i--)
@@ -639,6 +693,8 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
   if (stronger)
     self->mode = mode;
   dismiss_room_waiters_locked (self);
+  while (!g_queue_is_empty (&self->maps))
+    dray_map_flow_shut_down_locked (g_queue_peek_head (&self->maps));
   kept = keep_notice_locked (self, notice);
   never_ran = self->io == NULL;
   g_mutex_unlock (&self->lock);

@@ -93,6 +93,7 @@ struct _DrayPool
   GCond closed_cond;
   GQueue room_waiters;  /* of DrayRoomWaiter (unowned) */
   DrayLists *lists;     /* (owned) (nullable): once somebody looked at one */
+  GQueue maps;          /* of DrayMapFlow (unowned), that may still ask for arguments */
   GQueue close_notices; /* of DrayCloseNotice (unowned), by link */
 
   /* I/O thread only, or whoever stands in for it */
@@ -161,6 +162,15 @@ GPtrArray *dray_pool_list_open (DrayPool *self);
  * FALSE: the pool is closed already, with nothing left to hand over, and it was not kept. */
 gboolean dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *notice);
 gboolean dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error);
+
+/* A chunk of a map, of @n_calls; the map's own bounds are instead of the queue's. @refusal:
+ * (nullable): why it won't be run. */
+void dray_pool_submit_chunk_locked (DrayPool *self,
+                                    DrayTicket *ticket,
+                                    guint n_calls,
+                                    const GError *refusal);
+/* A chunk that was split off: it takes part in everything, but is not queued yet. */
+void dray_pool_add_chunk_locked (DrayPool *self, DrayTicket *ticket, guint64 id);
 
 void dray_pool_wake_locked (DrayPool *self);
 void dray_pool_set_urgent_locked (DrayPool *self, gboolean urgent);

@@ -9,6 +9,7 @@
 #include "dray-dependent.h"
 #include "dray-error-private.h"
 #include "dray-flow.h"
+#include "dray-map-chunk.h"
 #include "dray-pool.h"
 #include "dray-pull.h"
 
@@ -64,6 +65,7 @@ dray_ticket_unref (DrayTicket *self)
   g_clear_pointer (&self->task, dray_task_unref);
   g_clear_pointer (&self->arguments, g_variant_unref);
   g_clear_pointer (&self->lifts, g_ptr_array_unref);
+  g_clear_pointer (&self->chunk, dray_map_chunk_unref);
   g_clear_pointer (&self->delivery, dray_delivery_unref);
   dray_pool_unref (self->pool);
   g_free (self);
@@ -351,6 +353,12 @@ dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
   set_state_locked (self, result != NULL ? DRAY_FUTURE_SUCCEEDED
                           : cancelled    ? DRAY_FUTURE_CANCELLED
                                          : DRAY_FUTURE_FAILED);
+  if (self->chunk != NULL)
+    {
+      dray_map_chunk_end_locked (self->chunk, result, error);
+      dray_pool_ticket_done_locked (self->pool, self);
+      return;
+    }
 
   self->result = result;
   self->error = error;

@@ -31,6 +31,7 @@ G_BEGIN_DECLS
 
 typedef struct _DrayCombination DrayCombination;
 typedef struct _DrayDelivery DrayDelivery;
+typedef struct _DrayMapChunk DrayMapChunk;
 typedef struct _DrayPool DrayPool;
 typedef struct _DrayPoolWorker DrayPoolWorker;
 typedef struct _DrayPull DrayPull;
@@ -75,8 +76,9 @@ struct _DrayTicket
                      * must not be held up by */
 
   /* set when it is submitted */
+  DrayMapChunk *chunk; /* (owned) (nullable): the calls of a map; then there is no future */
   guint64 id;
-  DrayDelivery *delivery; /* (owned) */
+  DrayDelivery *delivery; /* (owned) (nullable): none for a chunk */
 
   /* protected by the pool's lock */
   DrayFutureState state;

@@ -21,7 +21,7 @@ typedef enum
   PAYLOAD_NONE,
   PAYLOAD_CONTROL, /* up to DRAY_FRAME_MAX_CONTROL */
   PAYLOAD_VALUE,   /* up to the user's limit */
-  PAYLOAD_HELLO,   /* the larger of the two: it must get through whatever the limit is */
+  PAYLOAD_LARGER,  /* the larger of the two: it must get through whatever the limit is */
 } PayloadKind;
 
 static const struct
@@ -29,7 +29,7 @@ static const struct
   const char *name;
   PayloadKind payload;
 } frame_types[] = {
-  [DRAY_FRAME_HELLO] = { "hello", PAYLOAD_HELLO },
+  [DRAY_FRAME_HELLO] = { "hello", PAYLOAD_LARGER },
   [DRAY_FRAME_READY] = { "ready", PAYLOAD_NONE },
   [DRAY_FRAME_SUBMIT] = { "submit", PAYLOAD_VALUE },
   [DRAY_FRAME_ITEM] = { "item", PAYLOAD_VALUE },
@@ -40,6 +40,9 @@ static const struct
   [DRAY_FRAME_RETURNED] = { "returned", PAYLOAD_NONE },
   [DRAY_FRAME_GOODBYE] = { "goodbye", PAYLOAD_NONE },
   [DRAY_FRAME_RECALL] = { "recall", PAYLOAD_NONE },
+  [DRAY_FRAME_CHUNK] = { "chunk", PAYLOAD_VALUE },
+  [DRAY_FRAME_OUTCOMES] = { "outcomes", PAYLOAD_LARGER },
+  [DRAY_FRAME_LEDGER] = { "ledger", PAYLOAD_CONTROL },
 };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (frame_types) == DRAY_FRAME_LAST + 1);
@@ -72,6 +75,14 @@ dray_frame_header_encode (const DrayFrameHeader *header,
   memcpy (bytes + OFFSET_TASK_ID, &header->task_id, sizeof header->task_id);
   memcpy (bytes + OFFSET_ATTEMPT, &attempt, sizeof attempt);
   memcpy (bytes + OFFSET_LENGTH, &length, sizeof length);
+}
+
+void
+dray_frame_header_set_flags (guint8 bytes[static DRAY_FRAME_HEADER_SIZE], guint flags)
+{
+  const guint16 value = (guint16) flags;
+
+  memcpy (bytes + OFFSET_FLAGS, &value, sizeof value);
 }
 
 /* Returns: (transfer full) (nullable): the text that @bytes begin with, if it is long enough to
@@ -145,7 +156,7 @@ check_length (DrayFrameType type, gsize length, gsize max_payload, GError **erro
     case PAYLOAD_VALUE:
       limit = max_payload;
       break;
-    case PAYLOAD_HELLO:
+    case PAYLOAD_LARGER:
       limit = MAX (max_payload, DRAY_FRAME_MAX_CONTROL);
       break;
     }

@@ -33,6 +33,7 @@
  *                                                         it has not started; forget it otherwise
  *   returned  from the worker    none                     this task was never started here
  *   goodbye   to the worker      none                     no more tasks come; end when done
+ *   chunk, outcomes, ledger                               see dray-chunk.h
  *
  * A "value" is what GVariant's `v` serialises to: the child's bytes, a NUL, the type string.
  * "Name and value" is a guint32 with the name's length, a guint32 of zero, the name, zero bytes
@@ -63,9 +64,15 @@ typedef enum
   DRAY_FRAME_RETURNED,
   DRAY_FRAME_GOODBYE,
   DRAY_FRAME_RECALL,
+  DRAY_FRAME_CHUNK,
+  DRAY_FRAME_OUTCOMES,
+  DRAY_FRAME_LEDGER,
 } DrayFrameType;
 
-#define DRAY_FRAME_LAST DRAY_FRAME_RECALL
+#define DRAY_FRAME_LAST DRAY_FRAME_LEDGER
+
+/* Flags of submit. QUIET: nobody hears items and progress of it; they need not be sent. */
+#define DRAY_FRAME_FLAG_QUIET 1
 
 /* Flags of ready. RING: what comes after this comes through the ring. */
 #define DRAY_FRAME_FLAG_RING 1
@@ -91,6 +98,8 @@ const char *dray_frame_type_to_string (DrayFrameType type);
 
 void dray_frame_header_encode (const DrayFrameHeader *header,
                                guint8 bytes[static DRAY_FRAME_HEADER_SIZE]);
+
+void dray_frame_header_set_flags (guint8 bytes[static DRAY_FRAME_HEADER_SIZE], guint flags);
 
 /* Decodes exactly DRAY_FRAME_HEADER_SIZE bytes. Refuses with DRAY_ERROR_PROTOCOL: another magic
  * (naming the other byte order where it is that; quoting the first bytes as text where they are

@@ -79,6 +79,18 @@ start_small (DrayMessage *message, const DrayFrameHeader *header)
   return payload;
 }
 
+void
+dray_message_set_flags (DrayMessage *message, guint flags)
+{
+  dray_frame_header_set_flags (message->block != NULL ? message->block : message->space, flags);
+}
+
+guint8 *
+dray_message_start (DrayMessage *message, const DrayFrameHeader *header)
+{
+  return start_small (message, header);
+}
+
 /* The name of a submit, with its length before it and zeros behind. Returns: the end of that */
 static guint8 *
 write_name (guint8 *payload, const char *name, gsize name_length)
@@ -328,19 +340,13 @@ dray_message_init_progress (DrayMessage *message,
   payload[sizeof fraction + length] = 0;
 }
 
-void
-dray_message_init_error (DrayMessage *message, guint64 task_id, guint attempt, const GError *error)
+GVariant *
+dray_error_encode (const GError *error)
 {
-  DrayFrameHeader header = {
-    .type = DRAY_FRAME_ERROR,
-    .task_id = task_id,
-    .attempt = attempt,
-  };
   g_autofree char *owned_domain = NULL;
   g_autofree char *owned_text = NULL;
   g_autofree char *domain = NULL;
   g_autofree char *text = NULL;
-  g_autoptr (GVariant) value = NULL;
   gsize length;
   const char *clean;
 
@@ -349,8 +355,20 @@ dray_message_init_error (DrayMessage *message, guint64 task_id, guint attempt, c
   clean = clean_text (error->message, MAX_TEXT, &owned_text, &length);
   text = g_strndup (clean, length);
 
-  value = g_variant_ref_sink (g_variant_new (ERROR_TYPE, domain, error->code, text));
-  header.length = g_variant_get_size (value);
+  return g_variant_ref_sink (g_variant_new (ERROR_TYPE, domain, error->code, text));
+}
+
+void
+dray_message_init_error (DrayMessage *message, guint64 task_id, guint attempt, const GError *error)
+{
+  g_autoptr (GVariant) value = dray_error_encode (error);
+  const DrayFrameHeader header = {
+    .type = DRAY_FRAME_ERROR,
+    .task_id = task_id,
+    .attempt = attempt,
+    .length = g_variant_get_size (value),
+  };
+
   g_variant_store (value, start_small (message, &header));
 }
 

@@ -74,8 +74,13 @@ dray_message_get_tail (const DrayMessage *message)
 }
 
 void dray_message_clear (DrayMessage *message);
+/* Starts a message of any kind that is all head. Returns: where its payload of header->length bytes
+ * goes, aligned to 8, which the caller fills in; what follows it is there. */
+guint8 *dray_message_start (DrayMessage *message, const DrayFrameHeader *header);
 gsize dray_message_get_size (const DrayMessage *message);
 
+/* The flags of a message that is ready. */
+void dray_message_set_flags (DrayMessage *message, guint flags);
 /* @value: (nullable), NULL stands for "()". It stays the caller's, floating or not. Values whose
  * payload would be over @max_payload are refused with DRAY_ERROR_TOO_LARGE, and so are those of a
  * longer type or a deeper nesting than the other side takes; @message is empty then. */
@@ -105,6 +110,8 @@ void dray_message_init_error (DrayMessage *message,
                               guint64 task_id,
                               guint attempt,
                               const GError *error);
+/* (transfer full): what an error's payload is made from. */
+GVariant *dray_error_encode (const GError *error);
 /* ready, cancel, returned, recall, goodbye */
 void dray_message_init_empty (DrayMessage *message,
                               DrayFrameType type,

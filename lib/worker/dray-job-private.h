@@ -17,4 +17,10 @@ GVariant *dray_job_get_arguments (DrayJob *self);
  * over the result. Without either, the result is "()". */
 void dray_job_finish (DrayJob *self, GVariant *result, GError *error);
 
+/* The same for a call of a chunk, whose outcome is not written here: TRUE with *@result (not
+ * floating; NULL stands for "()"), FALSE with *@error. Takes what is in both. */
+gboolean dray_job_settle (DrayJob *self, GVariant **result, GError **error);
+/* Whether the function has got hold of the job's cancellable, and may have left handlers there. */
+gboolean dray_job_has_exposed_cancellable (DrayJob *self);
+
 G_END_DECLS

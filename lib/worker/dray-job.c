@@ -59,6 +59,7 @@ struct _DrayJob
   DrayCall *call;     /* (owned) */
 
   /* atomic */
+  int over;        /* boolean: its outcome is known; only of calls that send nothing */
   GError *failure; /* (owned) (nullable): why the job fails whatever its function returns */
 };
 
@@ -149,6 +150,41 @@ dray_job_finish (DrayJob *self, GVariant *result, GError *error)
     dray_message_init_error (&message, header.task_id, header.attempt, failure);
 
   dray_link_finish (self->link, &message);
+}
+
+gboolean
+dray_job_settle (DrayJob *self, GVariant **result, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  g_atomic_int_set (&self->over, TRUE);
+  failure = g_atomic_pointer_exchange (&self->failure, NULL);
+  if (*result != NULL)
+    *result = g_variant_take_ref (*result);
+  if (failure == NULL && *error == NULL)
+    return TRUE;
+
+  g_clear_pointer (result, g_variant_unref);
+  if (failure != NULL)
+    {
+      g_clear_error (error);
+      *error = g_steal_pointer (&failure);
+    }
+  return FALSE;
+}
+
+gboolean
+dray_job_has_exposed_cancellable (DrayJob *self)
+{
+  return g_atomic_int_get (&self->call->exposed);
+}
+
+/* For a call that nobody hears: whether there is a point in going on. */
+static gboolean
+goes_on (DrayJob *self)
+{
+  return !g_atomic_int_get (&self->over)
+         && !g_cancellable_is_cancelled (self->call->cancellable);
 }
 
 /**
@@ -250,6 +286,7 @@ dray_job_get_cancellable (DrayJob *self)
 {
   g_return_val_if_fail (DRAY_IS_JOB (self), NULL);
 
+  g_atomic_int_set (&self->call->exposed, TRUE);
   return self->call->cancellable;
 }
 
@@ -305,6 +342,9 @@ dray_job_emit (DrayJob *self, GVariant *value)
   g_return_val_if_fail (value != NULL, FALSE);
 
   owned = g_variant_ref_sink (value);
+  if (self->call->quiet)
+    return goes_on (self);
+
   header.task_id = self->call->task_id;
   header.attempt = self->call->attempt;
 
@@ -344,6 +384,9 @@ dray_job_set_progress (DrayJob *self, double fraction, const char *text)
   g_auto (DrayMessage) message = { 0 };
 
   g_return_val_if_fail (DRAY_IS_JOB (self), FALSE);
+
+  if (self->call->quiet)
+    return goes_on (self);
 
   fraction = isnan (fraction) || fraction < 0 ? -1 : MIN (fraction, 1);
   dray_message_init_progress (&message, self->call->task_id, self->call->attempt, fraction, text);

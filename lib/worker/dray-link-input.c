@@ -50,12 +50,8 @@ handle_hello (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
 }
 
 static gboolean
-handle_submit (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GError **error)
+check_submit (DrayLink *self, const DrayFrameHeader *header, GError **error)
 {
-  g_autofree char *function = NULL;
-  g_autoptr (GVariant) arguments = NULL;
-  DrayCall *call;
-
   if (header->task_id == 0 || header->attempt == 0)
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
@@ -70,20 +66,78 @@ handle_submit (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, G
       return FALSE;
     }
 
-  if (!dray_submit_decode (payload, &function, &arguments, error))
-    return FALSE;
+  return TRUE;
+}
 
-  call = g_new0 (DrayCall, 1);
+/* Takes what is in it. */
+static void
+add_call (DrayLink *self, const DrayFrameHeader *header, DrayCall *call)
+{
   call->task_id = header->task_id;
   call->attempt = header->attempt;
-  call->function = g_steal_pointer (&function);
-  call->arguments = g_steal_pointer (&arguments);
   call->cancellable = g_cancellable_new ();
 
   g_mutex_lock (&self->lock);
   g_queue_push_tail (&self->waiting, call);
   g_mutex_unlock (&self->lock);
+}
 
+static gboolean
+handle_submit (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GError **error)
+{
+  g_autofree char *function = NULL;
+  g_autoptr (GVariant) arguments = NULL;
+  DrayCall *call;
+
+  if (!check_submit (self, header, error)
+      || !dray_submit_decode (payload, &function, &arguments, error))
+    return FALSE;
+
+  call = g_new0 (DrayCall, 1);
+  call->function = g_steal_pointer (&function);
+  call->arguments = g_steal_pointer (&arguments);
+  call->quiet = (header->flags & DRAY_FRAME_FLAG_QUIET) != 0;
+  add_call (self, header, call);
+  return TRUE;
+}
+
+static gboolean
+handle_chunk (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GError **error)
+{
+  g_autoptr (DrayChunk) chunk = NULL;
+  DrayCall *call;
+
+  if (!check_submit (self, header, error))
+    return FALSE;
+
+  chunk = dray_chunk_decode (payload, error);
+  if (chunk == NULL)
+    return FALSE;
+
+  call = g_new0 (DrayCall, 1);
+  call->chunk = g_steal_pointer (&chunk);
+  add_call (self, header, call);
+  return TRUE;
+}
+
+/* Before the first chunk, if at all. Where it can't be had, outcomes are not packed. */
+static gboolean
+handle_ledger (DrayLink *self, GBytes *payload, GError **error)
+{
+  g_autofree char *path = NULL;
+  DrayLedger *ledger;
+  guint64 nonce;
+
+  if (!dray_ledger_decode (payload, &nonce, &path, error))
+    return FALSE;
+
+  ledger = dray_ledger_open (path, nonce);
+  g_mutex_lock (&self->lock);
+  if (self->ledger == NULL)
+    self->ledger = g_steal_pointer (&ledger);
+  g_mutex_unlock (&self->lock);
+
+  g_clear_pointer (&ledger, dray_ledger_close);
   return TRUE;
 }
 
@@ -153,6 +207,12 @@ handle_frame (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
     {
     case DRAY_FRAME_SUBMIT:
       return handle_submit (self, header, payload, error);
+
+    case DRAY_FRAME_CHUNK:
+      return handle_chunk (self, header, payload, error);
+
+    case DRAY_FRAME_LEDGER:
+      return handle_ledger (self, payload, error);
 
     case DRAY_FRAME_CANCEL:
       handle_cancel (self, header);

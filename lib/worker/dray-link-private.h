@@ -8,6 +8,7 @@
  * in dray-link.c.
  */
 
+#include "dray-chunk-run.h"
 #include "dray-decoder.h"
 #include "dray-link.h"
 #include "dray-outbox.h"
@@ -52,6 +53,8 @@ struct _DrayLink
   GQueue waiting;    /* of DrayCall (owned) */
   GQueue returned;   /* of DrayCall (owned): the host is still to be told */
   DrayCall *running; /* (unowned) (nullable) */
+  DrayChunkRun *chunk_run; /* (unowned) (nullable): while a chunk runs */
+  DrayLedger *ledger;      /* (owned) (nullable): where the outcomes of chunks are packed */
   gboolean busy;     /* a phase of user code lasts */
   guint64 phase;     /* the number of it */
   GThread *watcher;  /* (owned) (nullable): NULL before the first phase */

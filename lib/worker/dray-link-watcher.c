@@ -4,6 +4,7 @@
 
 #include "dray-link-private.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -35,6 +36,22 @@ outwait_phase_locked (DrayLink *self)
   return !is_over_locked (self) && self->phase == phase;
 }
 
+/* A kick that is not about the end: to look again what is being run. */
+static void
+forget_kick (DrayLink *self)
+{
+  guint64 n_kicks;
+  gssize n_read = 0;
+
+  g_mutex_lock (&self->lock);
+  if (!is_over_locked (self))
+    n_read = read (self->kick_fd, &n_kicks, sizeof n_kicks);
+  g_mutex_unlock (&self->lock);
+
+  if (n_read < 0 && errno != EAGAIN && errno != EINTR)
+    g_critical ("An eventfd can't be read: %s", g_strerror (errno));
+}
+
 /* Waits for something to read, and reads it once; or for the host to go. */
 static void
 poll_and_read (DrayLink *self)
@@ -49,6 +66,8 @@ poll_and_read (DrayLink *self)
   if (poll (fds, G_N_ELEMENTS (fds), -1) <= 0)
     return;
 
+  if (fds[2].revents != 0)
+    forget_kick (self);
   if (fds[0].revents != 0)
     dray_link_read (self);
   else if (fds[1].revents != 0)
@@ -59,7 +78,10 @@ poll_and_read (DrayLink *self)
 static void
 read_on_locked (DrayLink *self)
 {
+  const guint64 phase = self->phase;
+
   self->watcher_reads = TRUE;
+  dray_chunk_run_yield_locked (self);
 
   do
     {
@@ -67,7 +89,7 @@ read_on_locked (DrayLink *self)
       poll_and_read (self);
       g_mutex_lock (&self->lock);
     }
-  while (!is_over_locked (self) && self->busy);
+  while (!is_over_locked (self) && self->busy && self->phase == phase);
 
   self->watcher_reads = FALSE;
   g_cond_signal (&self->main_cond);

@@ -24,8 +24,8 @@
  *                                            … another phase has begun            armed again
  *                                            … nothing has happened               asleep
  *   asleep          waits for a phase        a phase begins (which wakes it)      armed
- *   reading         blocks in poll()         it read something, and no user code  armed
- *                                            runs any more
+ *   reading         blocks in poll()         it read something (or was kicked),   armed
+ *                                            and that phase is over
  *   (any of these)                           the host is gone                     parting
  *   parting         waits for run() to end   stop()                               gone
  *                                            the grace period is over             killing us all
@@ -66,7 +66,8 @@ void
 dray_call_free (DrayCall *call)
 {
   g_free (call->function);
-  g_variant_unref (call->arguments);
+  g_clear_pointer (&call->arguments, g_variant_unref);
+  g_clear_pointer (&call->chunk, dray_chunk_free);
   g_object_unref (call->cancellable);
   g_free (call);
 }
@@ -292,6 +293,7 @@ dray_link_unref (DrayLink *self)
   free_calls (&self->waiting);
   free_calls (&self->returned);
   g_clear_pointer (&self->arguments, g_variant_unref);
+  g_clear_pointer (&self->ledger, dray_ledger_close);
   dray_decoder_free (self->decoder);
   dray_outbox_free (self->outbox);
   g_clear_pointer (&self->ring, dray_ring_free);

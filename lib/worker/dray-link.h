@@ -15,7 +15,7 @@
  * and the link watches the host during each of them. How it does is told in dray-link.c.
  */
 
-#include "dray-message.h"
+#include "dray-chunk.h"
 
 G_BEGIN_DECLS
 
@@ -38,8 +38,11 @@ typedef struct
   guint64 task_id;
   guint attempt;
   char *function;            /* (owned) */
-  GVariant *arguments;       /* (owned) (not floating) */
+  GVariant *arguments;       /* (owned) (nullable) (not floating): NULL for a chunk */
   GCancellable *cancellable; /* (owned) */
+  DrayChunk *chunk;          /* (owned) (nullable): many calls; see dray-chunk-run.h */
+  gboolean quiet;            /* nobody hears its items and its progress */
+  int exposed;               /* atomic, boolean: the function has got hold of the cancellable */
 } DrayCall;
 
 typedef struct _DrayLink DrayLink;
@@ -65,7 +68,7 @@ void dray_link_begin (DrayLink *self);
  * why. The user code that began before is over. */
 DrayCall *dray_link_next (DrayLink *self);
 /* The function of the call that next() gave has returned; nothing but this can be said about it
- * any more. Takes @outcome, returns when it is written. */
+ * any more. Takes @outcome (nullable: it was sent before), returns when it is written. */
 void dray_link_finish (DrayLink *self, DrayMessage *outcome);
 /* The worker is about to end: nobody needs to watch the host any longer. */
 void dray_link_stop (DrayLink *self);

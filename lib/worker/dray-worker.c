@@ -4,6 +4,7 @@
 
 #include "dray-worker.h"
 
+#include "dray-chunk-run.h"
 #include "dray-job-private.h"
 #include "dray-link.h"
 #include "dray-takeover.h"
@@ -396,21 +397,47 @@ find_function (DrayWorker *self, DrayJob *job, GError **error)
   return g_rc_box_acquire (closure);
 }
 
-static void
-run_job (DrayWorker *self, DrayJob *job)
+/* (transfer full) (nullable), may be floating: what the function of @job returned, beside @error */
+static GVariant *
+call_function (DrayWorker *self, DrayJob *job, GError **error)
 {
+  g_autoptr (Closure) closure = find_function (self, job, error);
+  DrayFunction function;
+
+  if (closure == NULL)
+    return NULL;
+
+  function = (DrayFunction) closure->callback;
+  return function (job, dray_job_get_arguments (job), closure->user_data, error);
+}
+
+static void
+run_job (DrayWorker *self, DrayLink *link, DrayCall *call)
+{
+  g_autoptr (DrayJob) job = dray_job_new (self, link, call);
   GError *error = NULL;
-  g_autoptr (Closure) closure = find_function (self, job, &error);
-  GVariant *result = NULL;
-
-  if (closure != NULL)
-    {
-      DrayFunction function = (DrayFunction) closure->callback;
-
-      result = function (job, dray_job_get_arguments (job), closure->user_data, &error);
-    }
+  GVariant *result = call_function (self, job, &error);
 
   dray_job_finish (job, result, error);
+}
+
+/* Many calls, which came together; each has a job of its own. */
+static void
+run_chunk (DrayWorker *self, DrayLink *link, DrayCall *calls)
+{
+  g_autoptr (DrayChunkRun) run = dray_chunk_run_new (link, calls);
+  DrayCall *call;
+
+  while ((call = dray_chunk_run_next (run)) != NULL)
+    {
+      g_autoptr (DrayJob) job = dray_job_new (self, link, call);
+      g_autoptr (GVariant) result = NULL;
+      g_autoptr (GError) error = NULL;
+
+      result = call_function (self, job, &error);
+      dray_job_settle (job, &result, &error);
+      dray_chunk_run_add (run, result, error, dray_job_has_exposed_cancellable (job));
+    }
 }
 
 static void
@@ -437,9 +464,10 @@ serve (DrayWorker *self, DrayLink *link)
 
   while (greeted && (call = dray_link_next (link)) != NULL)
     {
-      g_autoptr (DrayJob) job = dray_job_new (self, link, call);
-
-      run_job (self, job);
+      if (call->chunk != NULL)
+        run_chunk (self, link, call);
+      else
+        run_job (self, link, call);
     }
 
   if (dray_link_get_state (link) == DRAY_LINK_FAILED)

@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-map-private.h"
+
+#include <glib/gi18n-lib.h>
+
+/* Taking the outcomes of a map: asynchronously, by a function, and waiting. */
+
+/* How long a wait asks the source before it looks for outcomes, in µs. */
+#define PUMP_TIME 1000
+
+/* How many outcomes are given at a time at most. */
+#define MAX_AT_A_TIME 65536u
+
+/* --- Readers in a main context --- */
+
+static void
+reader_free (gpointer data)
+{
+  DrayMapReader *reader = data;
+
+  if (reader->source != NULL)
+    g_source_destroy (reader->source);
+  g_clear_pointer (&reader->source, g_source_unref);
+  if (reader->destroy != NULL)
+    reader->destroy (reader->user_data);
+  g_free (reader);
+}
+
+/* It belongs to its task, and the queue holds a reference on that. */
+static DrayMapReader *
+reader_new (GTask *task, guint max)
+{
+  DrayMapReader *reader = g_new0 (DrayMapReader, 1);
+
+  reader->task = task;
+  reader->max = max;
+  reader->link.data = reader;
+  g_task_set_task_data (task, reader, reader_free);
+  g_task_set_check_cancellable (task, FALSE);
+  return reader;
+}
+
+/* Returns whether it was queued; the queue's reference is the caller's then. */
+static gboolean
+unqueue_locked (DrayMapFlow *flow, DrayMapReader *reader)
+{
+  if (!reader->queued)
+    return FALSE;
+
+  reader->queued = FALSE;
+  g_queue_unlink (&flow->readers, &reader->link);
+  return TRUE;
+}
+
+static gboolean
+unqueue (DrayMapFlow *flow, DrayMapReader *reader)
+{
+  gboolean was_queued;
+
+  g_mutex_lock (&flow->pool->lock);
+  was_queued = unqueue_locked (flow, reader);
+  g_mutex_unlock (&flow->pool->lock);
+
+  return was_queued;
+}
+
+/* Takes the caller's reference on the reader's task. */
+static void
+queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
+{
+  g_mutex_lock (&flow->pool->lock);
+  reader->queued = TRUE;
+  g_queue_push_tail_link (&flow->readers, &reader->link);
+  g_mutex_unlock (&flow->pool->lock);
+
+  dray_map_flow_start (flow);
+
+  g_mutex_lock (&flow->pool->lock);
+  if (dray_map_flow_has_news_locked (flow))
+    dray_map_flow_schedule_locked (flow);
+  g_mutex_unlock (&flow->pool->lock);
+}
+
+/* Up to @max of those that are there. */
+static GPtrArray *
+take_many (DrayMapFlow *flow, guint max)
+{
+  GPtrArray *outcomes = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_outcome_unref);
+  DrayOutcome *outcome;
+
+  while (outcomes->len < max && (outcome = dray_map_flow_take (flow)) != NULL)
+    g_ptr_array_add (outcomes, outcome);
+
+  return outcomes;
+}
+
+/* FALSE: there is nothing for it now. */
+static gboolean
+serve_next (DrayMapFlow *flow, DrayMapReader *reader)
+{
+  g_autoptr (GPtrArray) outcomes = NULL;
+  g_autoptr (GTask) task = NULL;
+  GError *error = NULL;
+
+  if (!unqueue (flow, reader))
+    return TRUE;
+
+  outcomes = take_many (flow, reader->max);
+  task = reader->task;
+  if (outcomes->len == 0 && !dray_map_flow_is_over (flow, &error))
+    {
+      /* Somebody else was faster. */
+      g_mutex_lock (&flow->pool->lock);
+      reader->queued = TRUE;
+      g_queue_push_head_link (&flow->readers, &reader->link);
+      g_mutex_unlock (&flow->pool->lock);
+      g_steal_pointer (&task);
+      return FALSE;
+    }
+
+  if (error != NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_pointer (task, g_steal_pointer (&outcomes), (GDestroyNotify) g_ptr_array_unref);
+  return TRUE;
+}
+
+static void
+finish_for_each (DrayMapFlow *flow, DrayMapReader *reader)
+{
+  GError *error = NULL;
+
+  if (!dray_map_flow_is_over (flow, &error) || !unqueue (flow, reader))
+    {
+      g_clear_error (&error);
+      return;
+    }
+
+  if (error != NULL)
+    g_task_return_error (reader->task, error);
+  else
+    g_task_return_boolean (reader->task, TRUE);
+  g_object_unref (reader->task);
+}
+
+/* FALSE: there is nothing for it now. The function may iterate the main context, where this goes
+ * on; then it may be over when it returns. */
+static gboolean
+serve_for_each (DrayMapFlow *flow, DrayMapReader *reader, gint64 deadline)
+{
+  g_autoptr (GTask) task = g_object_ref (reader->task);
+  DrayMap *map = g_task_get_source_object (task);
+  DrayOutcome *outcome;
+
+  while ((outcome = dray_map_flow_take (flow)) != NULL)
+    {
+      reader->n_given++;
+      reader->function (map, outcome, reader->user_data);
+      dray_outcome_unref (outcome);
+      if (g_get_monotonic_time () >= deadline)
+        return TRUE;
+    }
+
+  finish_for_each (flow, reader);
+  return FALSE;
+}
+
+gboolean
+dray_map_flow_serve (DrayMapFlow *self, gint64 deadline)
+{
+  for (;;)
+    {
+      DrayMapReader *reader;
+      gboolean served;
+
+      g_mutex_lock (&self->pool->lock);
+      reader = dray_map_flow_has_news_locked (self) ? g_queue_peek_head (&self->readers) : NULL;
+      g_mutex_unlock (&self->pool->lock);
+
+      if (reader == NULL)
+        return FALSE;
+      if (g_get_monotonic_time () >= deadline)
+        return TRUE;
+
+      served = reader->max > 0 ? serve_next (self, reader) : serve_for_each (self, reader, deadline);
+      if (!served)
+        return FALSE;
+    }
+}
+
+/* --- Asynchronously --- */
+
+static gboolean
+next_cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  DrayMapReader *reader = user_data;
+  DrayMap *self = g_task_get_source_object (reader->task);
+
+  if (unqueue (self->flow, reader))
+    {
+      g_autoptr (GTask) task = reader->task;
+
+      g_task_return_error_if_cancelled (task);
+    }
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+for_each_cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  DrayMapReader *reader = user_data;
+
+  dray_map_cancel (g_task_get_source_object (reader->task));
+  return G_SOURCE_REMOVE;
+}
+
+static void
+watch_cancellable (DrayMapReader *reader, GCancellableSourceFunc callback)
+{
+  GCancellable *cancellable = g_task_get_cancellable (reader->task);
+
+  if (cancellable == NULL)
+    return;
+
+  reader->source = g_cancellable_source_new (cancellable);
+  g_source_set_static_name (reader->source, "Dray map reader");
+  g_source_set_callback (reader->source, G_SOURCE_FUNC (callback), reader, NULL);
+  g_source_attach (reader->source, g_task_get_context (reader->task));
+}
+
+static void
+next_async (DrayMap *self,
+            guint max,
+            gpointer tag,
+            GCancellable *cancellable,
+            GAsyncReadyCallback callback,
+            gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+  DrayMapReader *reader = reader_new (task, MIN (max, MAX_AT_A_TIME));
+
+  g_task_set_source_tag (task, tag);
+  watch_cancellable (reader, next_cancelled_cb);
+  queue_reader (self->flow, reader);
+}
+
+/**
+ * dray_map_for_each_async:
+ * @self: a map
+ * @function: (scope notified) (closure function_data) (destroy function_destroy): called for each
+ *   outcome, in the map's main context
+ * @function_data: data for @function
+ * @function_destroy: (nullable): frees @function_data when @function will not be called any more
+ * @cancellable: (nullable): cancels the map, as [method@Map.cancel] does
+ * @callback: (scope async) (closure user_data): called when the map is over
+ * @user_data: data for @callback
+ *
+ * Runs the map to its end, and has a function called for each outcome: in slices of a few
+ * milliseconds, between which the main context sees to others.
+ *
+ * Since: 0.1
+ */
+void
+dray_map_for_each_async (DrayMap *self,
+                         DrayMapFunction function,
+                         gpointer function_data,
+                         GDestroyNotify function_destroy,
+                         GCancellable *cancellable,
+                         GAsyncReadyCallback callback,
+                         gpointer user_data)
+{
+  DrayMapReader *reader;
+  GTask *task;
+
+  g_return_if_fail (DRAY_IS_MAP (self));
+  g_return_if_fail (function != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, dray_map_for_each_async);
+  reader = reader_new (task, 0);
+  reader->function = function;
+  reader->user_data = function_data;
+  reader->destroy = function_destroy;
+  watch_cancellable (reader, for_each_cancelled_cb);
+  queue_reader (self->flow, reader);
+}
+
+/**
+ * dray_map_for_each_finish:
+ * @self: a map
+ * @result: the result of [method@Map.for_each_async]
+ * @n_outcomes: (out) (optional): return location for how many outcomes the function was given
+ * @error: return location for an error
+ *
+ * Gets whether the source was exhausted. Errors are %G_IO_ERROR_CANCELLED and
+ * %DRAY_ERROR_SHUT_DOWN; those of calls are in their outcomes.
+ *
+ * Returns: %TRUE, or %FALSE with @error set if the source was not asked to its end
+ *
+ * Since: 0.1
+ */
+gboolean
+dray_map_for_each_finish (DrayMap *self,
+                          GAsyncResult *result,
+                          guint64 *n_outcomes,
+                          GError **error)
+{
+  g_return_val_if_fail (DRAY_IS_MAP (self), FALSE);
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (n_outcomes != NULL)
+    *n_outcomes = ((DrayMapReader *) g_task_get_task_data (G_TASK (result)))->n_given;
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/**
+ * dray_map_next_async:
+ * @self: a map
+ * @cancellable: (nullable): ends the waiting for this outcome; the map goes on
+ * @callback: (scope async): called when there is an outcome, or the end
+ * @user_data: data for @callback
+ *
+ * Asks for the next outcome. Many may ask; they are served in order.
+ *
+ * Since: 0.1
+ */
+void
+dray_map_next_async (DrayMap *self,
+                     GCancellable *cancellable,
+                     GAsyncReadyCallback callback,
+                     gpointer user_data)
+{
+  g_return_if_fail (DRAY_IS_MAP (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  next_async (self, 1, dray_map_next_async, cancellable, callback, user_data);
+}
+
+/* Takes both. The one outcome of a list of one, or none. */
+static DrayOutcome *
+steal_first (GPtrArray *outcomes)
+{
+  DrayOutcome *outcome = NULL;
+
+  if (outcomes != NULL && outcomes->len > 0)
+    outcome = dray_outcome_ref (outcomes->pdata[0]);
+  g_clear_pointer (&outcomes, g_ptr_array_unref);
+  return outcome;
+}
+
+/**
+ * dray_map_next_finish:
+ * @self: a map
+ * @result: the result of [method@Map.next_async]
+ * @error: return location for an error
+ *
+ * Gets the next outcome. Errors are %G_IO_ERROR_CANCELLED and %DRAY_ERROR_SHUT_DOWN, when the map
+ * has ended so; that of a call is in its outcome.
+ *
+ * Returns: (transfer full) (nullable): an outcome; %NULL without an error if there are no more, or
+ *   with @error set
+ *
+ * Since: 0.1
+ */
+DrayOutcome *
+dray_map_next_finish (DrayMap *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (DRAY_IS_MAP (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return steal_first (g_task_propagate_pointer (G_TASK (result), error));
+}
+
+/**
+ * dray_map_next_many_async:
+ * @self: a map
+ * @max: how many outcomes are wanted at most, at least 1
+ * @cancellable: (nullable): ends the waiting for these outcomes; the map goes on
+ * @callback: (scope async): called when there is an outcome, or the end
+ * @user_data: data for @callback
+ *
+ * Asks for the next outcomes, as many as are there, up to a number.
+ *
+ * Since: 0.1
+ */
+void
+dray_map_next_many_async (DrayMap *self,
+                          guint max,
+                          GCancellable *cancellable,
+                          GAsyncReadyCallback callback,
+                          gpointer user_data)
+{
+  g_return_if_fail (DRAY_IS_MAP (self));
+  g_return_if_fail (max > 0);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  next_async (self, max, dray_map_next_many_async, cancellable, callback, user_data);
+}
+
+/**
+ * dray_map_next_many_finish:
+ * @self: a map
+ * @result: the result of [method@Map.next_many_async]
+ * @error: return location for an error
+ *
+ * Gets the next outcomes. The errors are those of [method@Map.next_finish].
+ *
+ * Returns: (transfer full) (element-type DrayOutcome): the outcomes, none if there are no more; or
+ *   %NULL with @error set
+ *
+ * Since: 0.1
+ */
+GPtrArray *
+dray_map_next_many_finish (DrayMap *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (DRAY_IS_MAP (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* --- Waiting --- */
+
+static void
+wake_waiters_cb (GCancellable *cancellable, gpointer user_data)
+{
+  DrayMapFlow *flow = user_data;
+
+  g_mutex_lock (&flow->pool->lock);
+  g_cond_broadcast (&flow->changed);
+  g_mutex_unlock (&flow->pool->lock);
+}
+
+static void
+unref_flow_closure (gpointer data, GClosure *closure)
+{
+  dray_map_flow_unref (data);
+}
+
+/* What a wait has been told, and what it may do. */
+typedef struct
+{
+  gint64 deadline; /* monotonic, µs; -1: none */
+  GCancellable *cancellable; /* (unowned) (nullable) */
+  gboolean asks;   /* the source, too */
+} Wait;
+
+/* Whether it is worth another look. */
+static gboolean
+wait_for_news (DrayMapFlow *flow, const Wait *wait, GError **error)
+{
+  DrayPool *pool = flow->pool;
+  gboolean in_time = TRUE, news = FALSE;
+
+  g_mutex_lock (&pool->lock);
+  flow->n_waiting++;
+  dray_pool_set_urgent_locked (pool, TRUE);
+  while (in_time && !g_cancellable_is_cancelled (wait->cancellable)
+         && !(news = dray_map_flow_has_news_locked (flow)
+                     || (wait->asks && dray_map_flow_has_room_locked (flow))))
+    {
+      if (wait->deadline < 0)
+        g_cond_wait (&flow->changed, &pool->lock);
+      else
+        in_time = g_cond_wait_until (&flow->changed, &pool->lock, wait->deadline);
+    }
+  dray_pool_set_urgent_locked (pool, FALSE);
+  flow->n_waiting--;
+  g_mutex_unlock (&pool->lock);
+
+  if (!news && !g_cancellable_set_error_if_cancelled (wait->cancellable, error))
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                         _ ("The task was not finished in time"));
+  return news;
+}
+
+static gboolean
+is_asked_here (DrayMapFlow *flow)
+{
+  gboolean asked_here;
+
+  g_mutex_lock (&flow->pool->lock);
+  asked_here = flow->asking == g_thread_self ();
+  g_mutex_unlock (&flow->pool->lock);
+
+  return asked_here;
+}
+
+/* (transfer full) (nullable): NULL with an error. */
+static GPtrArray *
+wait_many (DrayMapFlow *flow, guint max, const Wait *wait, GError **error)
+{
+  if (is_asked_here (flow))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING, _ ("The task is not done yet"));
+      return NULL;
+    }
+
+  for (;;)
+    {
+      g_autoptr (GPtrArray) outcomes = NULL;
+      g_autoptr (GError) end_error = NULL;
+
+      if (wait->asks)
+        dray_map_flow_pump (flow, g_get_monotonic_time () + PUMP_TIME);
+
+      outcomes = take_many (flow, max);
+      if (outcomes->len > 0)
+        return g_steal_pointer (&outcomes);
+
+      if (dray_map_flow_is_over (flow, &end_error))
+        {
+          if (end_error == NULL)
+            return g_steal_pointer (&outcomes);
+          g_propagate_error (error, g_steal_pointer (&end_error));
+          return NULL;
+        }
+
+      if (!wait_for_news (flow, wait, error))
+        return NULL;
+    }
+}
+
+static GPtrArray *
+wait_next (DrayMap *self, guint max, gint64 timeout, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (DrayMapFlow) flow = dray_map_flow_ref (self->flow);
+  gint64 now = g_get_monotonic_time ();
+  const Wait wait = {
+    .deadline = timeout < 0 || timeout > G_MAXINT64 - now ? -1 : now + timeout,
+    .cancellable = cancellable,
+    .asks = !flow->foreign || flow->owner == g_thread_self (),
+  };
+  GPtrArray *outcomes;
+  gulong handler = 0;
+
+  if (cancellable != NULL)
+    handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
+                                     dray_map_flow_ref (flow), unref_flow_closure, 0);
+
+  dray_map_flow_start (flow);
+  outcomes = wait_many (flow, MIN (max, MAX_AT_A_TIME), &wait, error);
+
+  if (handler != 0)
+    g_signal_handler_disconnect (cancellable, handler);
+  return outcomes;
+}
+
+/**
+ * dray_map_wait_next:
+ * @self: a map
+ * @timeout: how long to wait, in microseconds; negative for as long as it takes
+ * @cancellable: (nullable): ends the waiting; the map goes on
+ * @error: return location for an error
+ *
+ * Waits for the next outcome. Needs no main context where the map was made on this thread, or its
+ * source is values; see [class@Map].
+ *
+ * Errors: %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_CANCELLED if the waiting was cancelled, and those of
+ * [method@Map.next_finish].
+ *
+ * Returns: (transfer full) (nullable): an outcome; %NULL without an error if there are no more, or
+ *   with @error set
+ *
+ * Since: 0.1
+ */
+DrayOutcome *
+dray_map_wait_next (DrayMap *self, gint64 timeout, GCancellable *cancellable, GError **error)
+{
+  g_return_val_if_fail (DRAY_IS_MAP (self), NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return steal_first (wait_next (self, 1, timeout, cancellable, error));
+}
+
+/**
+ * dray_map_wait_next_many:
+ * @self: a map
+ * @max: how many outcomes are wanted at most, at least 1
+ * @timeout: how long to wait, in microseconds; negative for as long as it takes
+ * @cancellable: (nullable): ends the waiting; the map goes on
+ * @error: return location for an error
+ *
+ * Waits for the next outcomes: until there is one, and takes as many as are there then, up to a
+ * number. The errors are those of [method@Map.wait_next].
+ *
+ * Returns: (transfer full) (nullable) (element-type DrayOutcome): the outcomes, none if there are
+ *   no more; or %NULL with @error set
+ *
+ * Since: 0.1
+ */
+GPtrArray *
+dray_map_wait_next_many (DrayMap *self,
+                         guint max,
+                         gint64 timeout,
+                         GCancellable *cancellable,
+                         GError **error)
+{
+  g_return_val_if_fail (DRAY_IS_MAP (self), NULL);
+  g_return_val_if_fail (max > 0, NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return wait_next (self, max, timeout, cancellable, error);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-map-source.h"
+
+struct _DrayMapSource
+{
+  GPtrArray *values; /* (owned) (nullable) (element-type GVariant) */
+  GListModel *model; /* (owned) (nullable) */
+  gulong items_changed_handler;
+  GCallback function; /* (nullable): of the model's items, or the generator */
+  gpointer user_data;
+  GDestroyNotify destroy; /* (nullable) */
+
+  GVariant *held; /* (owned) (nullable) (not floating): was put back */
+  guint position; /* of the next value or item */
+};
+
+DrayMapSource *
+dray_map_source_new_values (GVariant **values, gsize n_values)
+{
+  DrayMapSource *self = g_new0 (DrayMapSource, 1);
+
+  self->values = g_ptr_array_new_full ((guint) n_values, (GDestroyNotify) g_variant_unref);
+  for (gsize i = 0; i < n_values; i++)
+    g_ptr_array_add (self->values, g_variant_ref_sink (values[i]));
+
+  return self;
+}
+
+/* What is inserted before the next position was passed by; what moves is followed. */
+static void
+items_changed_cb (GListModel *model, guint position, guint removed, guint added, gpointer user_data)
+{
+  DrayMapSource *self = user_data;
+
+  if (position + removed <= self->position)
+    self->position += added - removed;
+  else if (position < self->position)
+    self->position = position;
+}
+
+DrayMapSource *
+dray_map_source_new_model (GListModel *model,
+                           DrayMapItemFunction function,
+                           gpointer user_data,
+                           GDestroyNotify destroy)
+{
+  DrayMapSource *self = g_new0 (DrayMapSource, 1);
+
+  self->model = g_object_ref (model);
+  self->items_changed_handler
+    = g_signal_connect (model, "items-changed", G_CALLBACK (items_changed_cb), self);
+  self->function = G_CALLBACK (function);
+  self->user_data = user_data;
+  self->destroy = destroy;
+
+  return self;
+}
+
+DrayMapSource *
+dray_map_source_new_generator (DrayMapGenerator function, gpointer user_data, GDestroyNotify destroy)
+{
+  DrayMapSource *self = g_new0 (DrayMapSource, 1);
+
+  self->function = G_CALLBACK (function);
+  self->user_data = user_data;
+  self->destroy = destroy;
+
+  return self;
+}
+
+void
+dray_map_source_free (DrayMapSource *self)
+{
+  if (self->items_changed_handler != 0)
+    g_signal_handler_disconnect (self->model, self->items_changed_handler);
+  g_clear_pointer (&self->values, g_ptr_array_unref);
+  g_clear_pointer (&self->held, g_variant_unref);
+  g_clear_object (&self->model);
+  if (self->destroy != NULL)
+    self->destroy (self->user_data);
+  g_free (self);
+}
+
+gboolean
+dray_map_source_is_foreign (DrayMapSource *self)
+{
+  return self->values == NULL;
+}
+
+static GVariant *
+ask_model (DrayMapSource *self)
+{
+  g_autoptr (GObject) item = g_list_model_get_item (self->model, self->position);
+
+  if (item == NULL)
+    return NULL;
+
+  self->position++;
+  return ((DrayMapItemFunction) self->function) (item, self->user_data);
+}
+
+static GVariant *
+take_value (DrayMapSource *self)
+{
+  if (self->position == self->values->len)
+    return NULL;
+
+  return g_variant_ref (self->values->pdata[self->position++]);
+}
+
+GVariant *
+dray_map_source_next (DrayMapSource *self)
+{
+  GVariant *value;
+
+  if (self->held != NULL)
+    return g_steal_pointer (&self->held);
+  if (self->values != NULL)
+    return take_value (self);
+
+  value = self->model != NULL ? ask_model (self)
+                              : ((DrayMapGenerator) self->function) (self->user_data);
+  return value != NULL ? g_variant_take_ref (value) : NULL;
+}
+
+void
+dray_map_source_put_back (DrayMapSource *self, GVariant *value)
+{
+  g_assert (self->held == NULL);
+  self->held = value;
+}
