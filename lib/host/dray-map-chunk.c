@@ -89,11 +89,8 @@ dray_map_chunk_add (DrayMapChunk *self, GVariant *arguments, gboolean single)
 }
 
 gboolean
-dray_map_chunk_init_message (DrayMapChunk *self,
-                             DrayMessage *message,
-                             DrayTicket *ticket,
-                             gsize max_payload,
-                             GError **error)
+dray_map_chunk_init_message (
+  DrayMapChunk *self, DrayMessage *message, DrayTicket *ticket, gsize max_payload, GError **error)
 {
   const DrayFrameHeader header = { .task_id = ticket->id, .attempt = ticket->attempt };
   const char *function = dray_task_get_function (ticket->task);
@@ -294,11 +291,8 @@ lose_locked (DrayMapChunk *self, guint max_retries, GPtrArray *rest)
 }
 
 gboolean
-dray_map_chunk_lose (DrayMapChunk *self,
-                     GBytes *payload,
-                     guint first,
-                     guint max_retries,
-                     GPtrArray *rest)
+dray_map_chunk_lose (
+  DrayMapChunk *self, GBytes *payload, guint first, guint max_retries, GPtrArray *rest)
 {
   DrayPool *pool = self->flow->pool;
   gboolean failed = FALSE;

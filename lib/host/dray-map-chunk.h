@@ -46,17 +46,17 @@ struct _DrayMapChunk
   DrayMapFlow *flow; /* (owned) */
 
   /* written before it is submitted */
-  char *type;           /* (owned) (nullable): of all arguments in @records */
-  DrayRecords records;  /* the arguments of all calls, unless … */
-  GVariant *arguments;  /* (owned) (nullable) (not floating): … it is one call by itself */
+  char *type;          /* (owned) (nullable): of all arguments in @records */
+  DrayRecords records; /* the arguments of all calls, unless … */
+  GVariant *arguments; /* (owned) (nullable) (not floating): … it is one call by itself */
 
   /* protected by the pool's lock */
-  GList link;          /* in its flow's chunks; holds a reference while it is there */
+  GList link; /* in its flow's chunks; holds a reference while it is there */
   gboolean in_flow;
-  DrayTicket *ticket;  /* (unowned) (nullable): until it has ended */
-  GQueue batches;      /* of DrayMapBatch (owned), not handed over: only where order counts */
+  DrayTicket *ticket; /* (unowned) (nullable): until it has ended */
+  GQueue batches;     /* of DrayMapBatch (owned), not handed over: only where order counts */
   guint64 first_index;
-  guint n_calls;       /* without those that were split off */
+  guint n_calls; /* without those that were split off */
   guint n_heard;
   gboolean ended;
   gsize size; /* of the arguments, as the flow has counted them */
@@ -71,18 +71,15 @@ void dray_map_chunk_unref (DrayMapChunk *self);
 gboolean dray_map_chunk_add (DrayMapChunk *self, GVariant *arguments, gboolean single);
 
 /* What its worker is told. FALSE: it can't be. */
-gboolean dray_map_chunk_init_message (DrayMapChunk *self,
-                                      DrayMessage *message,
-                                      DrayTicket *ticket,
-                                      gsize max_payload,
-                                      GError **error);
+gboolean dray_map_chunk_init_message (
+  DrayMapChunk *self, DrayMessage *message, DrayTicket *ticket, gsize max_payload, GError **error);
 
 typedef enum
 {
   DRAY_MAP_CHUNK_GOES_ON,
-  DRAY_MAP_CHUNK_OVER,     /* the worker has done with it */
+  DRAY_MAP_CHUNK_OVER,      /* the worker has done with it */
   DRAY_MAP_CHUNK_CANCELLED, /* likewise, with calls left that nobody wants */
-  DRAY_MAP_CHUNK_BROKEN,   /* these can't be its outcomes */
+  DRAY_MAP_CHUNK_BROKEN,    /* these can't be its outcomes */
 } DrayMapChunkState;
 
 /* I/O thread only. Outcomes came from its worker. @rest: (out) (element-type DrayTicket): to be put
@@ -94,11 +91,8 @@ DrayMapChunkState dray_map_chunk_hear (DrayMapChunk *self,
 /* I/O thread only, not for a call by itself. Its worker is gone; @payload (nullable) are outcomes
  * from the call @first on that it did not get to send. Returns whether a call is left that shall
  * fail of it; else all that has no outcome is in @rest. */
-gboolean dray_map_chunk_lose (DrayMapChunk *self,
-                              GBytes *payload,
-                              guint first,
-                              guint max_retries,
-                              GPtrArray *rest);
+gboolean dray_map_chunk_lose (
+  DrayMapChunk *self, GBytes *payload, guint first, guint max_retries, GPtrArray *rest);
 /* Its ticket has ended; each call that has no outcome has this one. Takes both. */
 void dray_map_chunk_end_locked (DrayMapChunk *self, GVariant *result, GError *error);
 

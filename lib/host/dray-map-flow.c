@@ -174,8 +174,8 @@ dray_map_flow_is_over (DrayMapFlow *self, GError **error)
 static void
 run_notice_cb (DrayNotice *notice)
 {
-  g_autoptr (DrayMapFlow) self = (DrayMapFlow *) (gpointer)
-    ((guint8 *) notice - G_STRUCT_OFFSET (DrayMapFlow, notice));
+  g_autoptr (DrayMapFlow) self
+    = (DrayMapFlow *) (gpointer) ((guint8 *) notice - G_STRUCT_OFFSET (DrayMapFlow, notice));
   DrayPool *pool = self->pool;
   gint64 deadline;
   gboolean more, unneeded;
@@ -202,8 +202,8 @@ run_notice_cb (DrayNotice *notice)
 static void
 drop_notice_cb (DrayNotice *notice)
 {
-  dray_map_flow_unref ((DrayMapFlow *) (gpointer) ((guint8 *) notice
-                                                   - G_STRUCT_OFFSET (DrayMapFlow, notice)));
+  dray_map_flow_unref (
+    (DrayMapFlow *) (gpointer) ((guint8 *) notice - G_STRUCT_OFFSET (DrayMapFlow, notice)));
 }
 
 /* --- Starting and stopping --- */
@@ -288,8 +288,8 @@ drop_source (DrayMapFlow *self)
 static void
 cancel_tickets (DrayMapFlow *self)
 {
-  g_autoptr (GPtrArray) tickets
-    = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_ticket_unref);
+  g_autoptr (GPtrArray) tickets = g_ptr_array_new_with_free_func (
+    (GDestroyNotify) dray_ticket_unref);
 
   g_mutex_lock (&self->pool->lock);
   for (GList *link = self->chunks.tail; link != NULL; link = link->prev)
@@ -310,8 +310,8 @@ dray_map_flow_cancel (DrayMapFlow *self)
 {
   g_mutex_lock (&self->pool->lock);
   self->started = TRUE;
-  stop_locked (self, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                          _ ("The task was cancelled")));
+  stop_locked (
+    self, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled")));
   g_mutex_unlock (&self->pool->lock);
 
   drop_source (self);
@@ -524,11 +524,8 @@ dray_map_flow_pump (DrayMapFlow *self, gint64 deadline)
 }
 
 void
-dray_map_flow_note_time_locked (DrayMapFlow *self,
-                                guint n_calls,
-                                guint64 busy,
-                                gsize size,
-                                gboolean slow)
+dray_map_flow_note_time_locked (
+  DrayMapFlow *self, guint n_calls, guint64 busy, gsize size, gboolean slow)
 {
   double time = n_calls > 0 ? MIN ((double) busy / 1000 / n_calls, CHUNK_TIME) : 0;
   double ideal;

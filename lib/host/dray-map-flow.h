@@ -68,27 +68,27 @@ struct _DrayMapFlow
   int stop_asking; /* boolean: the same as @stopped, for whoever is just asking */
 
   /* protected by the pool's lock */
-  DrayNotice notice;       /* holds a reference while it is queued */
-  DrayMapSource *source;   /* (owned) (nullable): not while it is asked */
-  GThread *asking;         /* (unowned) (nullable): who asks it now */
+  DrayNotice notice;     /* holds a reference while it is queued */
+  DrayMapSource *source; /* (owned) (nullable): not while it is asked */
+  GThread *asking;       /* (unowned) (nullable): who asks it now */
   gboolean started;
-  gboolean stopped;        /* the source is not asked any more */
-  gboolean abandoned;      /* there is no map any more: nobody takes an outcome */
-  GError *end_error;       /* (owned) (nullable): why the source was not exhausted */
-  GList pool_link;         /* in the pool's maps, while it is started and not stopped */
+  gboolean stopped;   /* the source is not asked any more */
+  gboolean abandoned; /* there is no map any more: nobody takes an outcome */
+  GError *end_error;  /* (owned) (nullable): why the source was not exhausted */
+  GList pool_link;    /* in the pool's maps, while it is started and not stopped */
   gboolean in_pool;
-  GQueue chunks;           /* of DrayMapChunk (owned), by index */
-  GQueue ready;            /* of DrayMapBatch (owned), where order does not count */
-  guint n_unfinished;      /* chunks whose ticket has not ended */
-  guint64 n_asked;         /* calls */
-  guint64 n_given;         /* of those, whose outcome was handed over */
-  gsize n_bytes;           /* of arguments and outcomes in flight */
-  guint chunk_size;        /* calls */
-  double call_time;        /* µs, as of late; 0: not known */
-  double outcome_size;     /* bytes, as of late */
-  gboolean batch_left;     /* a batch is being taken */
-  GQueue readers;          /* of DrayMapReader (owned) */
-  GCond changed;           /* there may be an outcome, or room, or the end */
+  GQueue chunks;       /* of DrayMapChunk (owned), by index */
+  GQueue ready;        /* of DrayMapBatch (owned), where order does not count */
+  guint n_unfinished;  /* chunks whose ticket has not ended */
+  guint64 n_asked;     /* calls */
+  guint64 n_given;     /* of those, whose outcome was handed over */
+  gsize n_bytes;       /* of arguments and outcomes in flight */
+  guint chunk_size;    /* calls */
+  double call_time;    /* µs, as of late; 0: not known */
+  double outcome_size; /* bytes, as of late */
+  gboolean batch_left; /* a batch is being taken */
+  GQueue readers;      /* of DrayMapReader (owned) */
+  GCond changed;       /* there may be an outcome, or room, or the end */
   guint n_waiting;
 
   GMutex reader_lock; /* may be held when the pool's is taken */
@@ -134,11 +134,8 @@ DrayTicket *dray_map_flow_add_part_locked (DrayMapFlow *self,
 void dray_map_flow_add_batch_locked (DrayMapFlow *self, DrayMapChunk *chunk, gpointer batch);
 void dray_map_flow_chunk_ended_locked (DrayMapFlow *self, DrayMapChunk *chunk);
 /* @n_calls took @busy ns, their outcomes @size bytes. @slow: the next one takes long. */
-void dray_map_flow_note_time_locked (DrayMapFlow *self,
-                                     guint n_calls,
-                                     guint64 busy,
-                                     gsize size,
-                                     gboolean slow);
+void dray_map_flow_note_time_locked (
+  DrayMapFlow *self, guint n_calls, guint64 busy, gsize size, gboolean slow);
 
 /* In dray-map-read.c: serves the readers that wait in the main context, until @deadline. Returns
  * whether there is more to do. */

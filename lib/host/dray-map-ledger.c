@@ -13,7 +13,7 @@
 
 struct _DrayMapLedger
 {
-  int fd;             /* (owned): -1 once it is closed */
+  int fd; /* (owned): -1 once it is closed */
   guint64 nonce;
   DrayLedger *shared; /* (owned): a mapping */
 };

@@ -22,8 +22,7 @@ void dray_map_ledger_init_message (DrayMapLedger *self, DrayMessage *message);
 void dray_map_ledger_close (DrayMapLedger *self);
 /* (transfer full) (nullable): what the worker, which is gone, has left of that chunk: a payload of
  * outcomes, not yet checked, from the call *@first on */
-GBytes *
-dray_map_ledger_take (DrayMapLedger *self, guint64 task_id, guint attempt, guint *first);
+GBytes *dray_map_ledger_take (DrayMapLedger *self, guint64 task_id, guint attempt, guint *first);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayMapLedger, dray_map_ledger_free)
 

@@ -185,7 +185,8 @@ dray_map_flow_serve (DrayMapFlow *self, gint64 deadline)
       if (g_get_monotonic_time () >= deadline)
         return TRUE;
 
-      served = reader->max > 0 ? serve_next (self, reader) : serve_for_each (self, reader, deadline);
+      served = reader->max > 0 ? serve_next (self, reader)
+                               : serve_for_each (self, reader, deadline);
       if (!served)
         return FALSE;
     }
@@ -304,10 +305,7 @@ dray_map_for_each_async (DrayMap *self,
  * Since: 0.1
  */
 gboolean
-dray_map_for_each_finish (DrayMap *self,
-                          GAsyncResult *result,
-                          guint64 *n_outcomes,
-                          GError **error)
+dray_map_for_each_finish (DrayMap *self, GAsyncResult *result, guint64 *n_outcomes, GError **error)
 {
   g_return_val_if_fail (DRAY_IS_MAP (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
@@ -447,9 +445,9 @@ unref_flow_closure (gpointer data, GClosure *closure)
 /* What a wait has been told, and what it may do. */
 typedef struct
 {
-  gint64 deadline; /* monotonic, µs; -1: none */
+  gint64 deadline;           /* monotonic, µs; -1: none */
   GCancellable *cancellable; /* (unowned) (nullable) */
-  gboolean asks;   /* the source, too */
+  gboolean asks;             /* the source, too */
 } Wait;
 
 /* Whether it is worth another look. */
@@ -598,11 +596,8 @@ dray_map_wait_next (DrayMap *self, gint64 timeout, GCancellable *cancellable, GE
  * Since: 0.1
  */
 GPtrArray *
-dray_map_wait_next_many (DrayMap *self,
-                         guint max,
-                         gint64 timeout,
-                         GCancellable *cancellable,
-                         GError **error)
+dray_map_wait_next_many (
+  DrayMap *self, guint max, gint64 timeout, GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (DRAY_IS_MAP (self), NULL);
   g_return_val_if_fail (max > 0, NULL);

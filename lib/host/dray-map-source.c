@@ -50,8 +50,8 @@ dray_map_source_new_model (GListModel *model,
   DrayMapSource *self = g_new0 (DrayMapSource, 1);
 
   self->model = g_object_ref (model);
-  self->items_changed_handler
-    = g_signal_connect (model, "items-changed", G_CALLBACK (items_changed_cb), self);
+  self->items_changed_handler = g_signal_connect (model, "items-changed",
+                                                  G_CALLBACK (items_changed_cb), self);
   self->function = G_CALLBACK (function);
   self->user_data = user_data;
   self->destroy = destroy;
@@ -60,7 +60,9 @@ dray_map_source_new_model (GListModel *model,
 }
 
 DrayMapSource *
-dray_map_source_new_generator (DrayMapGenerator function, gpointer user_data, GDestroyNotify destroy)
+dray_map_source_new_generator (DrayMapGenerator function,
+                               gpointer user_data,
+                               GDestroyNotify destroy)
 {
   DrayMapSource *self = g_new0 (DrayMapSource, 1);
 

@@ -19,8 +19,9 @@ DrayMapSource *dray_map_source_new_model (GListModel *model,
                                           DrayMapItemFunction function,
                                           gpointer user_data,
                                           GDestroyNotify destroy);
-DrayMapSource *
-dray_map_source_new_generator (DrayMapGenerator function, gpointer user_data, GDestroyNotify destroy);
+DrayMapSource *dray_map_source_new_generator (DrayMapGenerator function,
+                                              gpointer user_data,
+                                              GDestroyNotify destroy);
 void dray_map_source_free (DrayMapSource *self);
 
 /* Whether asking it runs code of the application's. */

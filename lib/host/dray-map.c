@@ -194,8 +194,8 @@ dray_map_class_init (DrayMapClass *klass)
    *
    * Since: 0.1
    */
-  properties[PROP_MAX_IN_FLIGHT]
-    = g_param_spec_uint ("max-in-flight", NULL, NULL, 0, G_MAXUINT, 0, writable);
+  properties[PROP_MAX_IN_FLIGHT] = g_param_spec_uint ("max-in-flight", NULL, NULL, 0, G_MAXUINT, 0,
+                                                      writable);
 
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#if !defined(DRAY_INSIDE) && !defined(DRAY_COMPILATION)
 #error "Only <dray.h> can be included directly."
 #endif
 
@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 #define DRAY_TYPE_MAP (dray_map_get_type ())
 DRAY_API G_DECLARE_FINAL_TYPE (DrayMap, dray_map, DRAY, MAP, GObject)
 
-/**
+  /**
  * DrayMapGenerator:
  * @user_data: the data given with the generator
  *
@@ -27,7 +27,7 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayMap, dray_map, DRAY, MAP, GObject)
  *
  * Since: 0.1
  */
-typedef GVariant *(*DrayMapGenerator) (gpointer user_data);
+  typedef GVariant *(*DrayMapGenerator) (gpointer user_data);
 
 /**
  * DrayMapItemFunction:
@@ -95,24 +95,17 @@ DRAY_API void dray_map_next_async (DrayMap *self,
                                    GCancellable *cancellable,
                                    GAsyncReadyCallback callback,
                                    gpointer user_data);
-DRAY_API DrayOutcome *
-dray_map_next_finish (DrayMap *self, GAsyncResult *result, GError **error);
+DRAY_API DrayOutcome *dray_map_next_finish (DrayMap *self, GAsyncResult *result, GError **error);
 DRAY_API void dray_map_next_many_async (DrayMap *self,
                                         guint max,
                                         GCancellable *cancellable,
                                         GAsyncReadyCallback callback,
                                         gpointer user_data);
-DRAY_API GPtrArray *
-dray_map_next_many_finish (DrayMap *self, GAsyncResult *result, GError **error);
-DRAY_API DrayOutcome *dray_map_wait_next (DrayMap *self,
-                                          gint64 timeout,
-                                          GCancellable *cancellable,
-                                          GError **error);
-DRAY_API GPtrArray *dray_map_wait_next_many (DrayMap *self,
-                                             guint max,
-                                             gint64 timeout,
-                                             GCancellable *cancellable,
-                                             GError **error);
+DRAY_API GPtrArray *dray_map_next_many_finish (DrayMap *self, GAsyncResult *result, GError **error);
+DRAY_API DrayOutcome *
+dray_map_wait_next (DrayMap *self, gint64 timeout, GCancellable *cancellable, GError **error);
+DRAY_API GPtrArray *dray_map_wait_next_many (
+  DrayMap *self, guint max, gint64 timeout, GCancellable *cancellable, GError **error);
 
 /* Ending. */
 DRAY_API void dray_map_cancel (DrayMap *self);

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#if !defined (DRAY_INSIDE) && !defined (DRAY_COMPILATION)
+#if !defined(DRAY_INSIDE) && !defined(DRAY_COMPILATION)
 #error "Only <dray.h> can be included directly."
 #endif
 

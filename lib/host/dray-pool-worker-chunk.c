@@ -49,11 +49,8 @@ requeue_all (DrayPoolWorker *self, GPtrArray *tickets)
 }
 
 gboolean
-dray_pool_worker_hear_outcomes (DrayPoolWorker *self,
-                                GBytes *payload,
-                                GVariant **result,
-                                GError **failure,
-                                GError **error)
+dray_pool_worker_hear_outcomes (
+  DrayPoolWorker *self, GBytes *payload, GVariant **result, GError **failure, GError **error)
 {
   DrayTicket *ticket = self->current;
   g_autoptr (GPtrArray) rest = g_ptr_array_new ();

@@ -39,8 +39,8 @@ append_sound (DrayOutcomesWriter *self, GVariant *value)
   gsize size = g_variant_get_size (value);
   gboolean same = g_strcmp0 (type, self->type) == 0;
   gsize length = same ? size : size + 1 + type_length;
-  guint8 *place = dray_records_append (&self->records,
-                                       same ? DRAY_RECORD_SAME : DRAY_RECORD_VALUE, length);
+  guint8 *place = dray_records_append (&self->records, same ? DRAY_RECORD_SAME : DRAY_RECORD_VALUE,
+                                       length);
 
   g_variant_store (value, place);
   if (!same)
@@ -191,7 +191,7 @@ check_all (GBytes *payload, DrayOutcomesReader *reader)
     return FALSE;
 
   memcpy (counts, data, sizeof counts);
-  *reader = (DrayOutcomesReader) {
+  *reader = (DrayOutcomesReader){
     .payload = payload,
     .n_outcomes = counts[0],
     .n_returned = counts[1],

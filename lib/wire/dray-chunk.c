@@ -22,7 +22,7 @@ dray_records_clear (DrayRecords *self)
 {
   if (self->grows)
     g_free (self->data);
-  *self = (DrayRecords) { .grows = self->grows };
+  *self = (DrayRecords){ .grows = self->grows };
 }
 
 guint8 *

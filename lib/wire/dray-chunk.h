@@ -132,8 +132,8 @@ typedef struct
   GBytes *payload; /* (unowned) */
   guint n_outcomes;
   guint n_returned;
-  guint64 busy; /* ns */
-  gsize offset; /* of the next record */
+  guint64 busy;     /* ns */
+  gsize offset;     /* of the next record */
   const char *type; /* (unowned) (nullable): of the last value, in the payload */
   gsize type_length;
 } DrayOutcomesReader;

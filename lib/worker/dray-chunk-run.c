@@ -189,7 +189,7 @@ check_size (DrayChunkRun *self, GVariant *value, GError **error)
   limit_text = g_format_size_full (limit, G_FORMAT_SIZE_LONG_FORMAT);
   g_set_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
                _("A value takes %s to be sent, which is more than the limit of %s"), size_text,
-               limit_text);
+                  limit_text);
   return FALSE;
 }
 
