@@ -203,7 +203,7 @@ add_payload_locked (DrayMapChunk *self, GBytes *payload, const DrayOutcomesReade
 static gboolean
 fits_locked (DrayMapChunk *self, const DrayOutcomesReader *outcomes)
 {
-  guint n_left = self->n_calls - self->n_heard;
+  guint n_left = self->n_calls - self->n_heard - self->n_unwanted;
 
   return self->arguments == NULL && outcomes->n_outcomes <= n_left
          && outcomes->n_returned <= n_left - outcomes->n_outcomes
@@ -225,15 +225,14 @@ hear_locked (DrayMapChunk *self, GBytes *payload, DrayOutcomesReader *outcomes, 
   else if (outcomes->n_outcomes > 0)
     add_payload_locked (self, payload, outcomes, outcomes->n_outcomes);
 
-  if (n_returned > 0 && self->ended)
-    self->n_calls -= n_returned;
-  else if (n_returned > 0 && self->ticket->cancel_requested)
-    return self->n_heard + n_returned == self->n_calls ? DRAY_MAP_CHUNK_CANCELLED
-                                                       : DRAY_MAP_CHUNK_GOES_ON;
+  if (n_returned > 0 && (self->ended || self->ticket->cancel_requested))
+    self->n_unwanted += n_returned;
   else if (n_returned > 0)
     split_rest_locked (self, self->n_calls - n_returned, FALSE, rest);
 
-  return self->n_heard == self->n_calls ? DRAY_MAP_CHUNK_OVER : DRAY_MAP_CHUNK_GOES_ON;
+  if (self->n_heard + self->n_unwanted < self->n_calls)
+    return DRAY_MAP_CHUNK_GOES_ON;
+  return self->n_unwanted > 0 ? DRAY_MAP_CHUNK_CANCELLED : DRAY_MAP_CHUNK_OVER;
 }
 
 DrayMapChunkState

@@ -58,6 +58,7 @@ struct _DrayMapChunk
   guint64 first_index;
   guint n_calls; /* without those that were split off */
   guint n_heard;
+  guint n_unwanted; /* of those given back, with nobody to run them elsewhere */
   gboolean ended;
   gsize size; /* of the arguments, as the flow has counted them */
 };

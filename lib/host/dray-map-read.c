@@ -8,7 +8,8 @@
 
 /* Taking the outcomes of a map: asynchronously, by a function, and waiting. */
 
-/* How long a wait asks the source before it looks for outcomes, in µs. */
+/* How long a wait asks the source before it looks for outcomes, and how long late ones are handed
+ * over at a time, in µs. */
 #define PUMP_TIME 1000
 
 /* How many outcomes are given at a time at most. */
@@ -67,10 +68,33 @@ unqueue (DrayMapFlow *flow, DrayMapReader *reader)
   return was_queued;
 }
 
+static gboolean
+serve_late_cb (gpointer user_data)
+{
+  gint64 deadline = g_get_monotonic_time () + PUMP_TIME;
+
+  return dray_map_flow_serve (user_data, deadline) ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+/* The pool is closed and delivers nothing any more. All that there will ever be is here. */
+static void
+serve_late (DrayMapFlow *flow, GMainContext *context)
+{
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  g_source_set_static_name (source, "Dray late outcomes");
+  g_source_set_callback (source, serve_late_cb, dray_map_flow_ref (flow),
+                         (GDestroyNotify) dray_map_flow_unref);
+  g_source_attach (source, context);
+}
+
 /* Takes the caller's reference on the reader's task. */
 static void
 queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
 {
+  g_autoptr (GMainContext) context = g_main_context_ref (g_task_get_context (reader->task));
+  gboolean delivers;
+
   g_mutex_lock (&flow->pool->lock);
   reader->queued = TRUE;
   g_queue_push_tail_link (&flow->readers, &reader->link);
@@ -81,7 +105,11 @@ queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
   g_mutex_lock (&flow->pool->lock);
   if (dray_map_flow_has_news_locked (flow))
     dray_map_flow_schedule_locked (flow);
+  delivers = flow->notice.queued || !flow->pool->closed;
   g_mutex_unlock (&flow->pool->lock);
+
+  if (!delivers)
+    serve_late (flow, context);
 }
 
 /* Up to @max of those that are there. */

@@ -35,9 +35,12 @@ items_changed_cb (GListModel *model, guint position, guint removed, guint added,
 {
   DrayMapSource *self = user_data;
 
+  if (position >= self->position)
+    return;
+
   if (position + removed <= self->position)
     self->position += added - removed;
-  else if (position < self->position)
+  else
     self->position = position;
 }
 

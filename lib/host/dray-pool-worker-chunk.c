@@ -7,6 +7,8 @@
 #include "dray-map-chunk.h"
 #include "dray-map-ledger.h"
 
+#include <glib/gi18n-lib.h>
+
 /* Chunks of maps: what a worker is told of them, what it says, and what is left when it dies. */
 
 /* Before its first chunk, the worker is told of its ledger. */
@@ -72,7 +74,7 @@ dray_pool_worker_hear_outcomes (
     dray_map_ledger_close (self->ledger);
   self->tasks_done += outcomes.n_outcomes;
   if (state == DRAY_MAP_CHUNK_CANCELLED)
-    *failure = dray_pool_worker_describe_death (self, ticket);
+    *failure = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
   else if (state == DRAY_MAP_CHUNK_OVER)
     *result = g_variant_ref_sink (g_variant_new_tuple (NULL, 0));
   return state != DRAY_MAP_CHUNK_GOES_ON;

@@ -292,7 +292,7 @@ dray_ledger_decode (GBytes *payload, guint64 *nonce, char **path, GError **error
   const guint8 *data = g_bytes_get_data (payload, &size);
   const char *text = (const char *) data + sizeof *nonce;
 
-  if (size <= sizeof *nonce || memchr (text, 0, size - sizeof *nonce) != NULL)
+  if (size <= sizeof *nonce || !g_utf8_validate_len (text, size - sizeof *nonce, NULL))
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
                            _("The other side sent calls that can’t be read"));

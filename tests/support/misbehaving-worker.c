@@ -15,6 +15,7 @@
  *   --init-hangs          its initializer never returns
  *   --init-exits          its initializer exits with 5
  *   --init-crashes        its initializer is killed by SIGSEGV
+ *   --no-files            its initializer sees to it that no file can be opened any more
  *   --slow-start MS       becomes a worker after so many milliseconds
  *   (anything else)       just is a worker
  *
@@ -63,6 +64,8 @@
  *   wrong-id              writes a result for a task that nobody submitted to the channel
  *   old-attempt           exits with 7 at the first attempt; at a later one writes an item and a
  *                         result of the attempt before to the channel, then returns s: "new"
+ *   false-outcomes        says of a call of a map what can't be
+ *   step (xss)            what maps call; see misbehaving-map.c
  *   grandchild            forks a child that holds all descriptors for ever; u: its pid
  *   grandchild-session    the same, but in a session (so a process group) of its own
  *
@@ -113,6 +116,8 @@ initialize_cb (DrayWorker *worker, GVariant *arguments, gpointer data, GError **
     _exit (5);
   if (g_str_equal (mode, "--init-crashes"))
     misbehaving_raise_by_default (SIGSEGV);
+  if (g_str_equal (mode, "--no-files"))
+    setrlimit (RLIMIT_NOFILE, &(const struct rlimit) { 0, 0 });
 
   return TRUE;
 }
@@ -141,6 +146,7 @@ run_worker (const char *mode)
   g_autoptr (DrayWorker) worker = dray_worker_new ();
 
   add_functions (worker, misbehaving_functions);
+  add_functions (worker, misbehaving_map_functions);
   add_functions (worker, misbehaving_wire_functions);
   dray_worker_set_initializer (worker, initialize_cb, (gpointer) mode, NULL);
   dray_worker_set_finalizer (worker, finalize_cb, NULL, NULL);

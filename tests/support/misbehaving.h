@@ -32,6 +32,7 @@ typedef struct
 
 /* Each ends with one that has no name. */
 extern const MisbehavingFunction misbehaving_functions[];
+extern const MisbehavingFunction misbehaving_map_functions[];
 extern const MisbehavingFunction misbehaving_wire_functions[];
 
 /* What "init-args" and "counter" return. */

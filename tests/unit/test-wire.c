@@ -2,6 +2,7 @@
 
 #include "config.h"
 
+#include "dray-chunk.h"
 #include "dray-decoder.h"
 #include "dray-message.h"
 
@@ -58,6 +59,36 @@ feed (DrayDecoder *decoder, const guint8 *bytes, gsize size)
   return n_bytes;
 }
 
+/* The messages of a map. */
+static void
+append_calls (GByteArray *stream, GVariant *value)
+{
+  const DrayFrameHeader header = { .task_id = 7, .attempt = 1 };
+  DrayRecords calls = { .grows = TRUE };
+  DrayOutcomesWriter outcomes = { .records.grows = TRUE };
+  g_autoptr (GError) failure = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_BUSY, "It is busy");
+  g_autoptr (GVariant) error = dray_error_encode (failure);
+  DrayMessage message;
+
+  for (int i = 0; i < 3; i++)
+    {
+      g_assert_true (dray_chunk_append (&calls, value, NULL));
+      g_assert_true (dray_outcomes_append_value (&outcomes, value, NULL));
+      dray_outcomes_append_error (&outcomes, error);
+    }
+
+  dray_chunk_init_message (&message, &header, "function", g_variant_get_type_string (value),
+                           calls.data, calls.used, calls.n_records);
+  append_message (stream, &message);
+  dray_outcomes_init_message (&message, &header, &outcomes.records, 2, 1000);
+  append_message (stream, &message);
+  dray_ledger_init_message (&message, 12345, "/proc/1/fd/2");
+  append_message (stream, &message);
+  dray_records_clear (&calls);
+  dray_outcomes_writer_reset (&outcomes);
+  dray_records_clear (&outcomes.records);
+}
+
 /* (transfer full): one message of each type and some more */
 static GByteArray *
 make_conversation (void)
@@ -95,6 +126,7 @@ make_conversation (void)
         dray_message_init_value (&message, &item_header, values[i], MAX_PAYLOAD, NULL));
       append_message (stream, &message);
     }
+  append_calls (stream, value);
   return stream;
 }
 
@@ -104,6 +136,43 @@ read_value (GVariant *value)
   g_autofree char *text = g_variant_print (value, TRUE);
 
   g_assert_nonnull (text);
+}
+
+static gboolean
+read_chunk (GBytes *payload, GError **error)
+{
+  g_autoptr (DrayChunk) chunk = dray_chunk_decode (payload, error);
+
+  if (chunk == NULL)
+    return FALSE;
+
+  for (guint i = 0; i < chunk->n_calls; i++)
+    {
+      g_autoptr (GVariant) value = dray_chunk_next (chunk);
+
+      read_value (value);
+    }
+  return TRUE;
+}
+
+static gboolean
+read_outcomes (GBytes *payload, GError **error)
+{
+  DrayOutcomesReader reader;
+
+  if (!dray_outcomes_decode (payload, &reader, error))
+    return FALSE;
+
+  for (guint i = 0; i < reader.n_outcomes; i++)
+    {
+      g_autoptr (GError) failure = NULL;
+      g_autoptr (GVariant) value = dray_outcomes_next (&reader, &failure);
+
+      g_assert_true ((value != NULL) != (failure != NULL));
+      if (value != NULL)
+        read_value (value);
+    }
+  return TRUE;
 }
 
 /* Does with a frame what a host or a worker would do, and reads all that comes of it. */
@@ -116,6 +185,7 @@ read_frame (const DrayFrameHeader *header, GBytes *payload)
   g_auto (DrayHello) hello = { 0 };
   gboolean malformed = FALSE;
   gboolean ok = TRUE;
+  guint64 nonce;
   double fraction;
 
   g_assert_cmpuint (g_bytes_get_size (payload), ==, header->length);
@@ -142,6 +212,15 @@ read_frame (const DrayFrameHeader *header, GBytes *payload)
       error = dray_error_decode (payload, &malformed);
       g_assert_nonnull (error);
       ok = !malformed;
+      break;
+    case DRAY_FRAME_CHUNK:
+      ok = read_chunk (payload, &error);
+      break;
+    case DRAY_FRAME_OUTCOMES:
+      ok = read_outcomes (payload, &error);
+      break;
+    case DRAY_FRAME_LEDGER:
+      ok = dray_ledger_decode (payload, &nonce, &text, &error);
       break;
     default:
       g_assert_cmpuint (header->length, ==, 0);
@@ -226,7 +305,7 @@ test_mutations (void)
   g_test_summary ("Thousands of conversations with random changes end in values or in errors of "
                   "the protocol, and nothing else.");
 
-  g_assert_cmpuint (n_frames, ==, 11);
+  g_assert_cmpuint (n_frames, ==, 14);
 
   for (guint round = 0; round < rounds; round++)
     {

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "map-rig.h"
+
+/* Maps that end before their source does: cancelled, shut down, dropped. The source is asked no
+ * more; each call that it gave has its outcome, and then comes the reason. */
+
+static const char *
+block_some (guint64 index)
+{
+  return index >= 2000 && index % 500 == 0 ? "block" : "";
+}
+
+/* An endless map of which a few calls were done, and some run and wait. */
+static DrayMap *
+start_endless (Rig *rig, MapRecord *record)
+{
+  DrayMap *map = map_record_start (record, rig);
+
+  while (record->n_outcomes < 1000)
+    {
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, -1, NULL, NULL);
+
+      map_record_take (record, outcome);
+    }
+
+  return map;
+}
+
+static void
+test_cancel (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (0, data);
+  g_autoptr (DrayMap) map = NULL;
+  guint64 n_asked;
+
+  g_test_summary ("A map that is cancelled asks no more; what has not run never does, what runs is "
+                  "asked to stop, and the end says why.");
+
+  rig_start (rig, 2);
+  map = start_endless (rig, record);
+  dray_map_cancel (map);
+  n_asked = record->n_asked;
+  g_assert_true (record->freed);
+  map_record_run (record, map);
+  g_assert_cmpuint (record->n_asked, ==, n_asked);
+  g_assert_error (record->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_true (record->in_order);
+  g_assert_cmpuint (rig_get_count (rig, cancelled) + rig_get_count (rig, succeeded), ==, n_asked);
+
+  dray_map_cancel (map);
+  g_assert_true (dray_map_is_over (map));
+}
+
+static void
+test_cancel_confirmed (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (0, block_some);
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary ("Where the task says so, running calls are over when their workers have said so, "
+                  "and the workers live on.");
+
+  rig_start (rig, 2);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
+  map = map_record_start (record, rig);
+  dray_task_set_cancel_mode (dray_map_get_task (map), DRAY_CANCEL_CONFIRMED);
+  while (record->n_outcomes < 2000)
+    {
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, -1, NULL, NULL);
+
+      map_record_take (record, outcome);
+    }
+  dray_map_cancel (map);
+  map_record_run (record, map);
+  g_assert_error (record->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
+}
+
+static void
+test_cancel_unstarted (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (0, NULL);
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("One that was cancelled before it began asks nothing at all.");
+
+  rig_start (rig, 1);
+  map = map_record_start (record, rig);
+  dray_map_cancel (map);
+  g_assert_null (dray_map_wait_next (map, -1, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpuint (record->n_asked, ==, 0);
+}
+
+static void
+test_cancel_all (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (0, NULL);
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary ("Cancelling everything cancels maps, too.");
+
+  rig_start (rig, 2);
+  map = start_endless (rig, record);
+  dray_executor_cancel_all (rig->executor);
+  map_record_run (record, map);
+  g_assert_error (record->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+typedef struct
+{
+  const char *name;
+  DrayShutdownMode mode;
+} Ending;
+
+static const Ending endings[] = {
+  { "/map-ending/drain", DRAY_SHUTDOWN_DRAIN },
+  { "/map-ending/cancel-pending", DRAY_SHUTDOWN_CANCEL_PENDING },
+  { "/map-ending/terminate", DRAY_SHUTDOWN_TERMINATE },
+  { "/map-ending/kill", DRAY_SHUTDOWN_KILL },
+};
+
+static void
+test_shutdown (Rig *rig, gconstpointer data)
+{
+  const Ending *ending = data;
+  g_autoptr (MapRecord) record = map_record_new (0, NULL);
+  g_autoptr (DrayMap) map = NULL;
+  guint64 n_asked;
+
+  g_test_summary ("When the executor is shut down, the source is asked no more, whatever the mode; "
+                  "calls that it gave are treated like other tasks, and what they ended with can "
+                  "be taken afterwards.");
+
+  rig_start (rig, 2);
+  map = start_endless (rig, record);
+  n_asked = record->n_asked;
+  rig_shut_down (rig, ending->mode);
+  map_record_wait (record, map);
+  g_assert_cmpuint (record->n_asked, ==, n_asked);
+  g_assert_error (record->error, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+  g_assert_true (record->in_order);
+  if (ending->mode == DRAY_SHUTDOWN_DRAIN)
+    g_assert_cmpuint (record->n_errors, ==, 0);
+}
+
+static void
+test_shutdown_async (Rig *rig, gconstpointer data)
+{
+  const Ending *ending = data;
+  g_autoptr (MapRecord) record = map_record_new (0, NULL);
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary ("So it is where the outcomes come by themselves: the end is told.");
+
+  rig_start (rig, 2);
+  map = map_record_start (record, rig);
+  dray_map_for_each_async (map, map_record_outcome_cb, record, NULL, NULL, map_record_finish_cb,
+                           record);
+  rig_run_until_count (rig, running, 2);
+  dray_executor_shutdown_async (rig->executor, ending->mode, NULL, NULL, NULL);
+  fixture_iterate_until_true (&record->done, "the end of the map");
+  g_assert_error (record->error, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+  g_assert_cmpuint (record->n_outcomes, ==, record->n_asked);
+}
+
+static void
+test_executor_dropped (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (0, NULL);
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary ("The executor may be dropped while a map is there.");
+
+  rig_start (rig, 2);
+  map = start_endless (rig, record);
+  g_clear_object (&rig->executor);
+  map_record_wait (record, map);
+  g_assert_error (record->error, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+}
+
+static void
+test_after_shutdown (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (0, NULL);
+  g_autoptr (MapRecord) other = map_record_new (0, NULL);
+  g_autoptr (DrayExecutor) kept = NULL;
+  g_autoptr (DrayMap) before = NULL;
+  g_autoptr (DrayMap) after = NULL;
+
+  g_test_summary ("A map of an executor that is shut down is over before it begins, also one that "
+                  "was made before.");
+
+  rig_start (rig, 2);
+  before = map_record_start (record, rig);
+  kept = g_object_ref (rig->executor);
+  rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
+  rig->executor = g_object_ref (kept);
+  after = map_record_start (other, rig);
+  map_record_run (record, before);
+  map_record_run (other, after);
+  g_assert_error (record->error, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+  g_assert_error (other->error, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+  g_assert_cmpuint (record->n_asked + other->n_asked, ==, 0);
+}
+
+static void
+test_dropped (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (0, block_some);
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("Dropping a map cancels it: its source goes, and its workers are free.");
+
+  rig_start (rig, 2);
+  g_object_unref (start_endless (rig, record));
+  g_assert_true (record->freed);
+  future = rig_call (rig, "add", "(ii)", 1, 1);
+  rig_expect_text (future, "2");
+  rig_run_until_count (rig, running, 0);
+}
+
+static void
+test_dropped_unstarted (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (0, NULL);
+
+  g_test_summary ("So does dropping one that never began.");
+
+  rig_start (rig, 1);
+  g_object_unref (map_record_start (record, rig));
+  g_assert_true (record->freed);
+  g_assert_cmpuint (record->n_asked, ==, 0);
+}
+
+static void
+test_context_gone (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (0, NULL);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (DrayOutcome) outcome = NULL;
+
+  g_test_summary ("Where nobody iterates the map's main context, its owner can wait.");
+
+  rig_start (rig, 1);
+  g_main_context_push_thread_default (context);
+  map = map_record_start (record, rig);
+  outcome = dray_map_wait_next (map, -1, NULL, NULL);
+  g_main_context_pop_thread_default (context);
+  g_assert_nonnull (outcome);
+  g_clear_pointer (&context, g_main_context_unref);
+  g_clear_object (&map);
+  g_assert_true (record->freed);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  rig_add ("/map-ending/cancel", NULL, test_cancel);
+  rig_add ("/map-ending/cancel-blocked", block_some, test_cancel);
+  rig_add ("/map-ending/cancel-confirmed", NULL, test_cancel_confirmed);
+  rig_add ("/map-ending/cancel-unstarted", NULL, test_cancel_unstarted);
+  rig_add ("/map-ending/cancel-all", NULL, test_cancel_all);
+  for (gsize i = 0; i < G_N_ELEMENTS (endings); i++)
+    {
+      g_autofree char *path = g_strconcat (endings[i].name, "-async", NULL);
+
+      rig_add (endings[i].name, &endings[i], test_shutdown);
+      rig_add (path, &endings[i], test_shutdown_async);
+    }
+  rig_add ("/map-ending/executor-dropped", NULL, test_executor_dropped);
+  rig_add ("/map-ending/after-shutdown", NULL, test_after_shutdown);
+  rig_add ("/map-ending/dropped", NULL, test_dropped);
+  rig_add ("/map-ending/dropped-unstarted", NULL, test_dropped_unstarted);
+  rig_add ("/map-ending/context-gone", NULL, test_context_gone);
+
+  return g_test_run ();
+}
