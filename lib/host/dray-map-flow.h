@@ -106,7 +106,7 @@ void dray_map_flow_unref (DrayMapFlow *self);
 
 void dray_map_flow_start (DrayMapFlow *self);
 gboolean dray_map_flow_is_started (DrayMapFlow *self);
-/* Asks the source as long as there is room and it is before @deadline (monotonic, µs). */
+/* In dray-map-ask.c. Asks the source as long as there is room and it is before @deadline (monotonic, µs). */
 void dray_map_flow_pump (DrayMapFlow *self, gint64 deadline);
 /* (transfer full) (nullable): the next outcome, if there is one now */
 DrayOutcome *dray_map_flow_take (DrayMapFlow *self);
@@ -115,6 +115,12 @@ gboolean dray_map_flow_is_over (DrayMapFlow *self, GError **error);
 void dray_map_flow_cancel (DrayMapFlow *self);
 /* The map is gone. */
 void dray_map_flow_abandon (DrayMapFlow *self);
+/* The source is asked no more. Takes @error, which is NULL if it is exhausted. It is let go of by
+ * whoever comes next without the lock. */
+void dray_map_flow_stop_locked (DrayMapFlow *self, GError *error);
+void dray_map_flow_drop_source (DrayMapFlow *self);
+/* Tells whoever may want to know of news or room. */
+void dray_map_flow_tell_locked (DrayMapFlow *self);
 /* Has the readers served in the flow's main context. */
 void dray_map_flow_schedule_locked (DrayMapFlow *self);
 /* Whether there is something to take or to know, or room. */
@@ -137,6 +143,9 @@ void dray_map_flow_chunk_ended_locked (DrayMapFlow *self, DrayMapChunk *chunk);
 void dray_map_flow_note_time_locked (
   DrayMapFlow *self, guint n_calls, guint64 busy, gsize size, gboolean slow);
 
+/* In dray-map-read.c: up to @max outcomes (transfer full) (element-type DrayOutcome) that are there
+ * now. */
+GPtrArray *dray_map_flow_take_many (DrayMapFlow *self, guint max);
 /* In dray-map-read.c: serves the readers that wait in the main context, until @deadline. Returns
  * whether there is more to do. */
 gboolean dray_map_flow_serve (DrayMapFlow *self, gint64 deadline);

@@ -7,7 +7,8 @@
 
 G_BEGIN_DECLS
 
-/* The map's files: dray-map.c (its life, its properties), dray-map-read.c (taking outcomes). */
+/* The map's files: dray-map.c (its life, its properties), dray-map-read.c and
+ * dray-map-wait.c (taking outcomes). */
 struct _DrayMap
 {
   GObject parent_instance;
@@ -15,5 +16,12 @@ struct _DrayMap
   /* set at construction */
   DrayMapFlow *flow; /* (owned) */
 };
+
+/* How many outcomes are given at a time at most. */
+#define DRAY_MAP_MAX_AT_A_TIME 65536u
+
+/* (transfer full) (nullable): the one outcome of a list of one or none, which it takes; NULL for
+ * NULL. */
+DrayOutcome *dray_map_steal_first (GPtrArray *outcomes);
 
 G_END_DECLS

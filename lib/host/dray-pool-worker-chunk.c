@@ -44,6 +44,14 @@ dray_pool_worker_init_chunk (DrayPoolWorker *self,
 }
 
 static void
+note_done (DrayPoolWorker *self, guint n_calls)
+{
+  self->tasks_done += n_calls;
+  if (n_calls > 0)
+    self->pool->n_early_deaths = 0;
+}
+
+static void
 requeue_all (DrayPoolWorker *self, GPtrArray *tickets)
 {
   for (guint i = 0; i < tickets->len; i++)
@@ -72,7 +80,7 @@ dray_pool_worker_hear_outcomes (
 
   if (self->ledger != NULL)
     dray_map_ledger_close (self->ledger);
-  self->tasks_done += outcomes.n_outcomes;
+  note_done (self, outcomes.n_outcomes);
   if (state == DRAY_MAP_CHUNK_CANCELLED)
     *failure = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
   else if (state == DRAY_MAP_CHUNK_OVER)
@@ -85,6 +93,7 @@ dray_pool_worker_lose_chunk (DrayPoolWorker *self, DrayTicket *ticket)
 {
   g_autoptr (GPtrArray) rest = g_ptr_array_new ();
   g_autoptr (GBytes) left = NULL;
+  guint n_heard = ticket->chunk->n_heard;
   guint first = 0;
   gboolean failed;
 
@@ -93,6 +102,7 @@ dray_pool_worker_lose_chunk (DrayPoolWorker *self, DrayTicket *ticket)
 
   failed = dray_map_chunk_lose (ticket->chunk, left, first,
                                 dray_task_get_max_retries (ticket->task), rest);
+  note_done (self, ticket->chunk->n_heard - n_heard);
   requeue_all (self, rest);
   if (failed)
     dray_ticket_complete (ticket, NULL, dray_pool_worker_describe_death (self, ticket));

@@ -376,14 +376,14 @@ gone (DrayProcess *process)
                      && !process->terminated && !process->killed;
 
   count_end (self, retired || was_shut_down (self));
+  dray_pool_worker_give_back (self);
+  if (self->current != NULL)
+    lose_current (self); /* which may show that it has done something after all */
+
   if (!self->was_ready && !was_shut_down (self))
     dray_pool_note_launch_failure (pool, describe_launch_failure (self));
   else if (!retired && self->tasks_done == 0 && !was_ended_by_us (self))
     dray_pool_note_early_death (pool);
-
-  dray_pool_worker_give_back (self);
-  if (self->current != NULL)
-    lose_current (self);
 
   dray_pool_worker_free (self);
   dray_pool_dispatch (pool);
