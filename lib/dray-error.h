@@ -20,6 +20,8 @@ G_BEGIN_DECLS
  * @DRAY_ERROR_SHUT_DOWN: the executor was shut down before the task was finished
  * @DRAY_ERROR_TOO_LARGE: a value, a record or an output is larger than the limit for it
  * @DRAY_ERROR_INVALID_TEXT: a command's output is not the UTF-8 text that was asked for
+ * @DRAY_ERROR_ATTACHMENTS: open files can't be passed to this worker or from it, or there are too
+ *   many of them
  *
  * What can go wrong between an application and its workers. Cancellation is always
  * %G_IO_ERROR_CANCELLED, and an error that a function returned keeps its own domain and code.
@@ -39,6 +41,7 @@ typedef enum
   DRAY_ERROR_SHUT_DOWN,
   DRAY_ERROR_TOO_LARGE,
   DRAY_ERROR_INVALID_TEXT,
+  DRAY_ERROR_ATTACHMENTS,
 } DrayError;
 
 #define DRAY_ERROR (dray_error_quark ())

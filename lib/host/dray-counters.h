@@ -21,8 +21,8 @@ DRAY_API GType dray_counters_get_type (void) G_GNUC_CONST;
  * @cancelled: tasks that ended cancelled
  * @retried: times a task was run again after its worker died
  * @items: items received from workers and commands
- * @bytes_in: bytes read from workers and commands, frame headers included
- * @bytes_out: bytes written to workers and commands, frame headers included
+ * @bytes_in: bytes received from workers and commands, frame headers and shared memory included
+ * @bytes_out: bytes sent to workers and commands, frame headers and shared memory included
  * @workers_started: worker processes started
  * @workers_died: workers that ended unasked, or had to be killed
  * @workers_retired: workers that ended because they were asked to

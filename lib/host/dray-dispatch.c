@@ -8,6 +8,7 @@
 #include "dray-lists.h"
 #include "dray-pool-worker.h"
 #include "dray-sigpipe.h"
+#include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -225,6 +226,12 @@ count_calls_for (DrayPool *self, DrayPoolWorker *worker, const Pending *pending)
   return (guint) CLAMP (share, 1, MIN (room, MAX_AT_ONCE));
 }
 
+static gboolean
+goes_last (DrayTicket *ticket)
+{
+  return ticket->pull != NULL || dray_ticket_is_heavy (ticket);
+}
+
 /* Whether there was any left to give. */
 static gboolean
 give_calls_to (DrayPool *self, DrayPoolWorker *worker, guint n_calls)
@@ -236,7 +243,7 @@ give_calls_to (DrayPool *self, DrayPoolWorker *worker, guint n_calls)
   while (n_taken < n_calls && (tickets[n_taken] = dray_pending_queue_peek (self->calls)) != NULL)
     {
       dray_pool_dequeue_locked (self, tickets[n_taken]);
-      if (tickets[n_taken++]->pull != NULL)
+      if (goes_last (tickets[n_taken++]))
         break; /* nothing is put behind it: see dray_pool_worker_get_room() */
     }
   g_mutex_unlock (&self->lock);

@@ -65,6 +65,7 @@ DRAY_API gboolean dray_future_set_priority (DrayFuture *self, int priority);
 DRAY_API int dray_future_get_priority (DrayFuture *self);
 
 DRAY_API GVariant *dray_future_dup_result (DrayFuture *self, GError **error);
+DRAY_API GUnixFDList *dray_future_dup_attachments (DrayFuture *self);
 DRAY_API void dray_future_add_done_callback (DrayFuture *self,
                                              DrayFutureCallback callback,
                                              gpointer user_data,

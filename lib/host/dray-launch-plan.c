@@ -160,6 +160,7 @@ dray_launcher_plan (DrayLauncher *self)
   make_paths_absolute (plan);
   plan->arguments = self->arguments != NULL ? g_variant_ref (self->arguments) : NULL;
   plan->stderr_mode = self->stderr_mode;
+  plan->trusted = self->trusted;
   plan->display_name = make_display_name_locked (self);
   return plan;
 }

@@ -24,6 +24,7 @@ struct _DrayLauncher
   char *directory;     /* (owned) (nullable) */
   GVariant *arguments; /* (owned) (nullable) (not floating) */
   DrayStderr stderr_mode;
+  gboolean trusted;
 };
 
 char **dray_launcher_dup_argv_locked (DrayLauncher *self);
@@ -39,6 +40,7 @@ typedef struct
   char *directory;     /* (owned) (nullable) */
   GVariant *arguments; /* (owned) (nullable) (not floating) */
   DrayStderr stderr_mode;
+  gboolean trusted;
   char *display_name; /* (owned): for messages, UTF-8: the base name of program or module */
 } DrayLaunchPlan;
 

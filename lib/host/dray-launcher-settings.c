@@ -316,3 +316,55 @@ dray_launcher_get_stderr (DrayLauncher *self)
 
   return self->stderr_mode;
 }
+
+/**
+ * dray_launcher_set_trusted:
+ * @self: a launcher
+ * @trusted: whether the workers are trusted with memory that the application reads
+ *
+ * Lets workers send large results and items in memory that is used again and again. Then a result
+ * costs no more than writing its bytes, from the second one on: the system need not find, clear and
+ * map fresh memory for it. The memory is given back when the application drops the last reference
+ * on the value, and on the bytes it is made of.
+ *
+ * A worker that is trusted could change a value after it was received, which no other worker can.
+ * So this is for workers that run the application's own code on data that can't take them over. It
+ * can't make the application read memory which is not there, and what was received stays what it is
+ * when its worker ends.
+ *
+ * What is the same either way: values, errors, limits, and that small values go through pipes. The
+ * default is %FALSE.
+ *
+ * Since: 0.1
+ */
+void
+dray_launcher_set_trusted (DrayLauncher *self, gboolean trusted)
+{
+  g_return_if_fail (DRAY_IS_LAUNCHER (self));
+
+  g_mutex_lock (&self->lock);
+  self->trusted = trusted != FALSE;
+  g_mutex_unlock (&self->lock);
+
+  g_object_notify (G_OBJECT (self), "trusted");
+}
+
+/**
+ * dray_launcher_get_trusted:
+ * @self: a launcher
+ *
+ * Tells whether the workers are trusted with memory that the application reads.
+ *
+ * Returns: whether they are
+ *
+ * Since: 0.1
+ */
+gboolean
+dray_launcher_get_trusted (DrayLauncher *self)
+{
+  g_return_val_if_fail (DRAY_IS_LAUNCHER (self), FALSE);
+
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
+  return self->trusted;
+}

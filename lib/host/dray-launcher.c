@@ -66,6 +66,7 @@ enum
   PROP_DIRECTORY,
   PROP_INITIAL_ARGUMENTS,
   PROP_STDERR,
+  PROP_TRUSTED,
   N_PROPERTIES,
 };
 
@@ -103,6 +104,9 @@ dray_launcher_set_property (GObject *object,
     case PROP_STDERR:
       dray_launcher_set_stderr (self, g_value_get_enum (value));
       break;
+    case PROP_TRUSTED:
+      dray_launcher_set_trusted (self, g_value_get_boolean (value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -132,6 +136,9 @@ dray_launcher_get_property (GObject *object, guint property_id, GValue *value, G
       break;
     case PROP_STDERR:
       g_value_set_enum (value, dray_launcher_get_stderr (self));
+      break;
+    case PROP_TRUSTED:
+      g_value_set_boolean (value, dray_launcher_get_trusted (self));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
@@ -223,6 +230,15 @@ dray_launcher_class_init (DrayLauncherClass *klass)
    */
   properties[PROP_STDERR] = g_param_spec_enum ("stderr", NULL, NULL, DRAY_TYPE_STDERR,
                                                DRAY_STDERR_CAPTURE, flags);
+
+  /**
+   * DrayLauncher:trusted: (getter get_trusted) (setter set_trusted)
+   *
+   * Whether workers may share memory with the application that they can go on writing to.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_TRUSTED] = g_param_spec_boolean ("trusted", NULL, NULL, FALSE, flags);
 
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }

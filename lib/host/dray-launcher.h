@@ -32,5 +32,7 @@ DRAY_API void dray_launcher_set_initial_arguments (DrayLauncher *self, GVariant 
 DRAY_API GVariant *dray_launcher_dup_initial_arguments (DrayLauncher *self);
 DRAY_API void dray_launcher_set_stderr (DrayLauncher *self, DrayStderr mode);
 DRAY_API DrayStderr dray_launcher_get_stderr (DrayLauncher *self);
+DRAY_API void dray_launcher_set_trusted (DrayLauncher *self, gboolean trusted);
+DRAY_API gboolean dray_launcher_get_trusted (DrayLauncher *self);
 
 G_END_DECLS

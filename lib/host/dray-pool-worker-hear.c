@@ -44,6 +44,27 @@ is_untouched (DrayTicket *ticket)
   return !is_chunk (ticket) || ticket->chunk->n_heard == 0;
 }
 
+/* Whether a message belongs to @ticket as it was last given to this worker. */
+static gboolean
+is_about (const DrayFrameHeader *header, DrayTicket *ticket)
+{
+  return ticket != NULL && header->task_id == ticket->id && header->attempt == ticket->attempt;
+}
+
+/* Of an attempt that is over: dropped. */
+static gboolean
+is_outdated (const DrayFrameHeader *header, DrayTicket *ticket)
+{
+  return ticket != NULL && header->task_id == ticket->id && header->attempt < ticket->attempt;
+}
+
+static gboolean
+has_cargo (const DrayFrameHeader *header)
+{
+  return (header->flags & DRAY_FRAME_FLAG_CARGO) != 0
+         && (header->type == DRAY_FRAME_ITEM || header->type == DRAY_FRAME_RESULT);
+}
+
 /* The worker has done with the current task, and goes on with the first one ahead, if there is
  * one. That has been started; @cancelled: and cancelled before. */
 static void
@@ -67,12 +88,12 @@ leave_current (DrayPoolWorker *self, gboolean cancelled)
     dray_pool_worker_retire (self);
 }
 
-/* Exactly one of @result and @error is given, and taken. */
+/* Exactly one of @result and @error is given; they and @attachments (nullable) are taken. */
 static void
-end_current (DrayPoolWorker *self, GVariant *result, GError *error)
+end_current (DrayPoolWorker *self, GVariant *result, GUnixFDList *attachments, GError *error)
 {
   g_autoptr (DrayTicket) ended = self->current;
-  gboolean cancelled = dray_ticket_complete_and_start (ended, result, error,
+  gboolean cancelled = dray_ticket_complete_and_start (ended, result, attachments, error,
                                                        g_queue_peek_head (&self->ahead));
 
   self->n_outcomes++;
@@ -105,9 +126,9 @@ hear_launch_error (DrayPoolWorker *self, GBytes *payload)
 }
 
 static void
-hear_item (DrayPoolWorker *self, GBytes *payload, GError **error)
+hear_item (DrayPoolWorker *self, GBytes *payload, GBytes *shared, GError **error)
 {
-  GVariant *value = dray_value_decode (payload, error);
+  GVariant *value = dray_value_decode_shared (payload, shared, error);
 
   if (value == NULL)
     return;
@@ -132,15 +153,81 @@ hear_progress (DrayPoolWorker *self, GBytes *payload, GError **error)
 }
 
 static void
-hear_result (DrayPoolWorker *self, GBytes *payload, GError **error)
+hear_result (DrayPoolWorker *self, GBytes *payload, DrayArrival *arrival, GError **error)
 {
-  GVariant *result = dray_value_decode (payload, error);
+  GVariant *result = dray_value_decode_shared (payload, arrival->shared, error);
 
   if (result == NULL)
     return;
 
   self->tasks_done++;
-  end_current (self, result, NULL);
+  end_current (self, result, g_steal_pointer (&arrival->attachments), NULL);
+}
+
+/* There is no room here for what came with an item or a result (takes @reason). */
+static void
+hear_what_has_no_room (DrayPoolWorker *self, const DrayFrameHeader *header, GError *reason)
+{
+  if (header->type == DRAY_FRAME_RESULT)
+    {
+      self->tasks_done++;
+      end_current (self, NULL, NULL, reason);
+      return;
+    }
+
+  dray_ticket_complete (self->current, NULL, reason);
+  dray_pool_worker_cancel (self, self->current);
+}
+
+/* @shared: (nullable) */
+static void
+count_shared (DrayPoolWorker *self, GBytes *shared)
+{
+  if (shared == NULL)
+    return;
+
+  g_mutex_lock (&self->pool->lock);
+  self->pool->counters.bytes_in += g_bytes_get_size (shared);
+  g_mutex_unlock (&self->pool->lock);
+}
+
+/* An item or a result with something beside it, which is received whatever becomes of it. */
+static void
+hear_cargo (DrayPoolWorker *self, const DrayFrameHeader *header, GBytes *payload, GError **error)
+{
+  g_auto (DrayArrival) arrival = { 0 };
+  GError *reason = NULL;
+
+  if (!dray_exchange_receive (self->exchange, payload, self->pool->now.max_message_size, &arrival,
+                              &reason))
+    {
+      if (g_error_matches (reason, DRAY_ERROR, DRAY_ERROR_PROTOCOL))
+        g_propagate_error (error, reason);
+      else if (is_about (header, self->current))
+        hear_what_has_no_room (self, header, reason);
+      else
+        g_error_free (reason);
+      return;
+    }
+
+  count_shared (self, arrival.shared);
+  if (!is_about (header, self->current))
+    {
+      if (!is_outdated (header, dray_pool_worker_find (self, header->task_id)))
+        g_propagate_error (error, dray_pool_worker_unexpected (header->type));
+    }
+  else if (header->type == DRAY_FRAME_RESULT)
+    {
+      hear_result (self, arrival.payload, &arrival, error);
+    }
+  else if (arrival.attachments == NULL)
+    {
+      hear_item (self, arrival.payload, arrival.shared, error);
+    }
+  else
+    {
+      g_propagate_error (error, dray_pool_worker_unexpected (header->type));
+    }
 }
 
 static void
@@ -156,7 +243,7 @@ hear_error (DrayPoolWorker *self, GBytes *payload, GError **error)
     }
 
   self->tasks_done++;
-  end_current (self, NULL, reason);
+  end_current (self, NULL, NULL, reason);
 }
 
 static void
@@ -166,7 +253,7 @@ hear_outcomes (DrayPoolWorker *self, GBytes *payload, GError **error)
   GError *failure = NULL;
 
   if (dray_pool_worker_hear_outcomes (self, payload, &result, &failure, error))
-    end_current (self, result, failure);
+    end_current (self, result, NULL, failure);
 }
 
 /* Also of the current task: a cancel or a recall may reach the worker before it has begun what
@@ -196,20 +283,6 @@ hear_returned (DrayPoolWorker *self, DrayTicket *ticket)
   dray_pool_requeue (self->pool, ticket);
 }
 
-/* Whether a message belongs to @ticket as it was last given to this worker. */
-static gboolean
-is_about (const DrayFrameHeader *header, DrayTicket *ticket)
-{
-  return ticket != NULL && header->task_id == ticket->id && header->attempt == ticket->attempt;
-}
-
-/* Of an attempt that is over: dropped. */
-static gboolean
-is_outdated (const DrayFrameHeader *header, DrayTicket *ticket)
-{
-  return ticket != NULL && header->task_id == ticket->id && header->attempt < ticket->attempt;
-}
-
 static void
 hear_ready_worker (DrayPoolWorker *self,
                    const DrayFrameHeader *header,
@@ -220,18 +293,21 @@ hear_ready_worker (DrayPoolWorker *self,
   DrayTicket *ticket = about_current ? self->current
                                      : dray_pool_worker_find (self, header->task_id);
 
-  if (header->type == DRAY_FRAME_RETURNED && is_about (header, ticket) && is_untouched (ticket))
+  if (has_cargo (header) && !(about_current && is_chunk (ticket)))
+    hear_cargo (self, header, payload, error);
+  else if (header->type == DRAY_FRAME_RETURNED && is_about (header, ticket)
+           && is_untouched (ticket))
     hear_returned (self, ticket);
   else if (about_current && is_chunk (ticket) && header->type == DRAY_FRAME_OUTCOMES)
     hear_outcomes (self, payload, error);
   else if (about_current && is_chunk (ticket))
     g_propagate_error (error, dray_pool_worker_unexpected (header->type));
   else if (about_current && header->type == DRAY_FRAME_ITEM)
-    hear_item (self, payload, error);
+    hear_item (self, payload, NULL, error);
   else if (about_current && header->type == DRAY_FRAME_PROGRESS)
     hear_progress (self, payload, error);
   else if (about_current && header->type == DRAY_FRAME_RESULT)
-    hear_result (self, payload, error);
+    hear_result (self, payload, &(DrayArrival){ 0 }, error);
   else if (about_current && header->type == DRAY_FRAME_ERROR)
     hear_error (self, payload, error);
   else if (!is_outdated (header, ticket))
@@ -250,6 +326,7 @@ hear_ready (DrayPoolWorker *self, const DrayFrameHeader *header, GError **error)
     }
 
   dray_pool_worker_settle_ring (self, uses_ring);
+  dray_exchange_settle (self->exchange);
   self->pool->n_launch_failures = 0;
   self->was_ready = TRUE;
   dray_pool_worker_set_state (self, DRAY_POOL_WORKER_READY);

@@ -16,6 +16,9 @@
  * than expected does not hold up those behind it for long: they are recalled, where somebody else
  * could run them, after it has lasted for a millisecond.
  *
+ * Large arguments and open files are not sent ahead in numbers, since they take more than a place
+ * in a pipe: nothing is sent behind such a task before it is the current one.
+ *
  * The time of a task is a moving average over the batches in which outcomes are read: the time
  * from one batch to the next, by the outcomes in it. It is reset when the worker begins again after
  * a pause.
@@ -160,10 +163,8 @@ init_submit (DrayPoolWorker *self, DrayMessage *message, DrayTicket *ticket, GEr
   if (ticket->chunk != NULL)
     return dray_pool_worker_init_chunk (self, message, ticket, error);
 
-  return dray_message_init_submit (message, ticket->id, ticket->attempt,
-                                   dray_task_get_function (ticket->task),
-                                   dray_ticket_get_arguments (ticket),
-                                   self->pool->now.max_message_size, error);
+  return dray_exchange_init_submit (self->exchange, message, ticket,
+                                    self->pool->now.max_message_size, error);
 }
 
 void
@@ -203,14 +204,16 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
   dray_pool_worker_settle (self);
 }
 
-/* A worker that is being asked to stop a task returns what waits behind it. How long a task takes
- * whose items are pulled is up to whoever pulls; while the worker waits for that, it could not even
- * return what waits behind. */
+/* Behind large arguments and open files nothing is sent ahead. A worker that is being asked to stop
+ * a task returns what waits behind it. How long a task takes whose items are pulled is up to
+ * whoever pulls; while the worker waits for that, it could not even return what waits behind. */
 static gboolean
 can_wait_behind (DrayPoolWorker *self)
 {
   DrayTicket *last = g_queue_peek_tail (&self->ahead);
 
+  if (last != NULL && dray_ticket_is_heavy (last))
+    return FALSE;
   if (last == NULL)
     last = self->current;
   return !self->recalled && self->process.end_timer.io == NULL && last->pull == NULL

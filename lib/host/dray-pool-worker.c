@@ -11,6 +11,7 @@
 #include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
+#include <unistd.h>
 
 #define WORKER_OF(pointer, member) \
   ((DrayPoolWorker *) (gpointer) ((guint8 *) (pointer) -G_STRUCT_OFFSET (DrayPoolWorker, member)))
@@ -411,7 +412,7 @@ static const DrayProcessFuncs funcs = {
 static void
 send_hello (DrayPoolWorker *self)
 {
-  const DrayHello hello = {
+  DrayHello hello = {
     .role = DRAY_ROLE_HOST,
     .version = DRAY_PROTOCOL_VERSION,
     .max_payload = self->pool->now.max_message_size,
@@ -420,6 +421,7 @@ send_hello (DrayPoolWorker *self)
   };
   DrayMessage message;
 
+  dray_exchange_fill_hello (self->exchange, &hello);
   dray_message_init_hello (&message, &hello);
   dray_pool_worker_send (self, &message);
 }
@@ -456,16 +458,22 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
     .status_fd = -1,
     .ring_fd = -1,
   };
+  gboolean started;
 
   self->pool = pool;
   self->ring = dray_ring_new (NULL);
   if (self->ring != NULL)
     spawn.ring_fd = dray_ring_get_descriptor (self->ring);
-  if (!check_arguments (pool, error)
-      || !dray_process_start (&self->process, pool, &funcs, &spawn, TRUE,
-                              plan->stderr_mode == DRAY_STDERR_CAPTURE, error))
+  self->exchange = dray_exchange_new (plan->trusted, &spawn.status_fd);
+  started = check_arguments (pool, error)
+            && dray_process_start (&self->process, pool, &funcs, &spawn, TRUE,
+                                   plan->stderr_mode == DRAY_STDERR_CAPTURE, error);
+  if (spawn.status_fd >= 0)
+    close (spawn.status_fd);
+  if (!started)
     {
       g_clear_pointer (&self->ring, dray_ring_free);
+      dray_exchange_free (self->exchange);
       g_free (self);
       return FALSE;
     }
@@ -522,6 +530,7 @@ dray_pool_worker_free (DrayPoolWorker *self)
   dray_outbox_free (self->outbox);
   g_clear_pointer (&self->ring, dray_ring_free);
   g_clear_pointer (&self->ledger, dray_map_ledger_free);
+  dray_exchange_free (self->exchange);
   g_clear_error (&self->failure);
   g_assert (self->current == NULL && g_queue_is_empty (&self->ahead));
   g_free (self);

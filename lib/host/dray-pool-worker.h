@@ -33,6 +33,7 @@
 
 #include "dray-process.h"
 #include "dray-decoder.h"
+#include "dray-exchange.h"
 #include "dray-map-ledger.h"
 #include "dray-outbox.h"
 #include "dray-ring.h"
@@ -66,6 +67,7 @@ struct _DrayPoolWorker
   gboolean was_ready;
   DrayDecoder *decoder; /* (owned) */
   DrayOutbox *outbox;   /* (owned) */
+  DrayExchange *exchange; /* (owned) */
   DrayRing *ring;     /* (owned) (nullable): where it writes, or may write, instead of its output */
   gboolean uses_ring; /* it does */
   DrayTicket *current;   /* (owned) (nullable) */

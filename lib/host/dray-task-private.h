@@ -23,8 +23,10 @@ struct _DrayTask
   gboolean pull;
 
   /* Calls only. */
-  char *function;      /* (owned) (nullable) */
-  GVariant *arguments; /* (owned) (nullable) (not floating) */
+  char *function;           /* (owned) (nullable) */
+  GVariant *arguments;      /* (owned) (nullable) (not floating) */
+  GUnixFDList *attachments; /* (owned) (nullable): not empty */
+  gboolean has_large_arguments;
 
   /* Commands only. */
   char **argv;         /* (owned) (nullable) */
@@ -48,6 +50,16 @@ static inline gboolean
 dray_task_is_sealed (DrayTask *self)
 {
   return g_atomic_int_get (&self->sealed);
+}
+
+/* From this size on, in bytes, arguments are large. */
+#define DRAY_TASK_LARGE ((gsize) 1024 * 1024)
+
+/* Whether it is so for each of its tickets, see dray_ticket_is_heavy(). */
+static inline gboolean
+dray_task_is_heavy (DrayTask *self)
+{
+  return self->has_large_arguments || self->attachments != NULL;
 }
 
 void dray_task_clear_input (DrayTask *self);

@@ -80,6 +80,7 @@ free_task (DrayTask *self)
   g_free (self->label);
   g_free (self->function);
   g_clear_pointer (&self->arguments, g_variant_unref);
+  g_clear_object (&self->attachments);
   g_strfreev (self->argv);
   g_free (self->directory);
   g_strfreev (self->environment);
@@ -111,6 +112,8 @@ dray_task_new_call (const char *function, GVariant *arguments)
 
   self->function = g_strdup (function);
   self->arguments = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
+  self->has_large_arguments = arguments != NULL
+                              && g_variant_get_size (arguments) >= DRAY_TASK_LARGE;
   self->label = make_default_label (self);
   return self;
 }

@@ -38,6 +38,12 @@ DRAY_API DrayCancelMode dray_task_get_cancel_mode (DrayTask *self);
 DRAY_API void dray_task_set_pull (DrayTask *self, gboolean pull);
 DRAY_API gboolean dray_task_get_pull (DrayTask *self);
 
+/* Calls only. */
+DRAY_API gboolean dray_task_set_attachments (DrayTask *self,
+                                             GUnixFDList *attachments,
+                                             GError **error);
+DRAY_API GUnixFDList *dray_task_get_attachments (DrayTask *self);
+
 /* Commands only. */
 DRAY_API void dray_task_set_directory (DrayTask *self, const char *directory);
 DRAY_API const char *dray_task_get_directory (DrayTask *self);

@@ -7,11 +7,13 @@
 #include "dray-combination.h"
 #include "dray-delivery.h"
 #include "dray-dependent.h"
+#include "dray-descriptor.h"
 #include "dray-error-private.h"
 #include "dray-flow.h"
 #include "dray-map-chunk.h"
 #include "dray-pool.h"
 #include "dray-pull.h"
+#include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
 #include <string.h>
@@ -59,6 +61,7 @@ dray_ticket_unref (DrayTicket *self)
   dray_done_callback_free_all (self->callbacks);
   g_clear_pointer (&self->result, g_variant_unref);
   g_clear_error (&self->error);
+  g_clear_pointer (&self->attachments, dray_descriptor_list_release);
   g_free (self->status);
   g_clear_object (&self->cancellable);
   g_cond_clear (&self->done);
@@ -75,6 +78,13 @@ GVariant *
 dray_ticket_get_arguments (DrayTicket *self)
 {
   return self->arguments != NULL ? self->arguments : dray_task_get_arguments (self->task);
+}
+
+gboolean
+dray_ticket_is_heavy (DrayTicket *self)
+{
+  return dray_task_is_heavy (self->task)
+         || (self->arguments != NULL && g_variant_get_size (self->arguments) >= DRAY_TASK_LARGE);
 }
 
 GBytes *
@@ -438,11 +448,14 @@ dray_ticket_complete (DrayTicket *self, GVariant *result, GError *error)
 }
 
 gboolean
-dray_ticket_complete_and_start (DrayTicket *self, GVariant *result, GError *error, DrayTicket *next)
+dray_ticket_complete_and_start (
+  DrayTicket *self, GVariant *result, GUnixFDList *attachments, GError *error, DrayTicket *next)
 {
   gboolean loose, cancelled = FALSE;
 
   g_mutex_lock (&self->pool->lock);
+  if (!dray_ticket_is_done_locked (self))
+    self->attachments = g_steal_pointer (&attachments);
   dray_ticket_complete_locked (self, result, error);
   loose = has_loose_ends_locked (self);
   if (next != NULL)
@@ -452,6 +465,7 @@ dray_ticket_complete_and_start (DrayTicket *self, GVariant *result, GError *erro
     }
   g_mutex_unlock (&self->pool->lock);
 
+  dray_descriptor_list_release (attachments); /* without the lock */
   if (loose)
     dray_ticket_tie_up (self);
   return cancelled;

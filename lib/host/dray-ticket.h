@@ -86,8 +86,9 @@ struct _DrayTicket
   GVariant *result; /* (owned) (nullable) (not floating) */
   GError *error;    /* (owned) (nullable) */
   gsize result_size;
-  double progress; /* 0 to 1, or -1: unknown */
-  char *status;    /* (owned) (nullable) */
+  GUnixFDList *attachments; /* (owned) (nullable): of the result */
+  double progress;          /* 0 to 1, or -1: unknown */
+  char *status;             /* (owned) (nullable) */
 
   DrayFuture *future;      /* (unowned) (nullable): cleared by its dispose */
   DrayFuture *kept_future; /* (owned) (nullable): while there are callbacks to run */
@@ -146,12 +147,10 @@ void dray_ticket_add_progress_locked (DrayTicket *self, double fraction, char *t
 void dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error);
 /* The same with the lock taken, and dray_ticket_tie_up() called. */
 void dray_ticket_complete (DrayTicket *self, GVariant *result, GError *error);
-/* The same, and its worker goes on with @next (nullable). Returns whether that one was cancelled
- * meanwhile. */
-gboolean dray_ticket_complete_and_start (DrayTicket *self,
-                                         GVariant *result,
-                                         GError *error,
-                                         DrayTicket *next);
+/* The same, with what came with a result (taken, nullable), and its worker goes on with @next
+ * (nullable). Returns whether that one was cancelled meanwhile. */
+gboolean dray_ticket_complete_and_start (
+  DrayTicket *self, GVariant *result, GUnixFDList *attachments, GError *error, DrayTicket *next);
 /* What is left to do when it was completed, once the lock is released. */
 void dray_ticket_tie_up (DrayTicket *self);
 /* A worker took it up; its worker died, and it goes back to the queue. */
@@ -171,6 +170,8 @@ dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, G
 
 /* What its function is called with: (transfer none) (nullable). */
 GVariant *dray_ticket_get_arguments (DrayTicket *self);
+/* Whether it costs more than a place in a pipe to be sent before it can be run. */
+gboolean dray_ticket_is_heavy (DrayTicket *self);
 /* What its command reads: (transfer full) (nullable). */
 GBytes *dray_ticket_dup_input (DrayTicket *self);
 /* The bytes of both. */

@@ -8,7 +8,7 @@
  * application prints goes there: into the pipe to a worker, say. So ours are always above them.
  */
 
-#include <gio/gio.h>
+#include <gio/gunixfdlist.h>
 
 G_BEGIN_DECLS
 
@@ -18,7 +18,16 @@ G_BEGIN_DECLS
 /* Takes @fd, which is close-on-exec, or -1, and returns one that is no standard one, or -1 with
  * errno. */
 int dray_descriptor_raise (int fd);
+/* Another one of the same file, or -1 with errno; close-on-exec, and no standard one. */
+int dray_descriptor_duplicate (int fd);
+/* Closes what somebody else has made. That may take as long as he likes: a socket that lingers, a
+ * file of his own file system. So it is not waited for. */
+void dray_descriptor_close_foreign (const int *fds, guint n_fds);
+/* The same for a list, if this is the last reference on it; (transfer full) (nullable). */
+void dray_descriptor_list_release (GUnixFDList *list);
 /* Both ends close-on-exec, and neither of them a standard descriptor. */
 gboolean dray_descriptor_open_pipe (int fds[2], GError **error);
+/* The same, of sockets that keep messages apart. */
+gboolean dray_descriptor_open_socket_pair (int fds[2], GError **error);
 
 G_END_DECLS

@@ -77,6 +77,9 @@ typedef enum
 /* Flags of ready. RING: what comes after this comes through the ring. */
 #define DRAY_FRAME_FLAG_RING 1
 
+/* Of submit, item and result. The payload begins with what is said in dray-cargo.h. */
+#define DRAY_FRAME_FLAG_CARGO 2
+
 typedef struct
 {
   DrayFrameType type;

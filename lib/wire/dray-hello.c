@@ -23,6 +23,7 @@ void
 dray_hello_clear (DrayHello *hello)
 {
   g_clear_pointer (&hello->arguments, g_variant_unref);
+  g_clear_pointer (&hello->cookie, g_bytes_unref);
   *hello = (DrayHello) { 0 };
 }
 
@@ -42,6 +43,12 @@ dray_hello_encode (const DrayHello *hello)
                            g_variant_new_uint64 (hello->max_payload));
   if (hello->ring != 0)
     g_variant_builder_add (&builder, "{sv}", "ring", g_variant_new_uint64 (hello->ring));
+  if (hello->cookie != NULL)
+    g_variant_builder_add (&builder, "{sv}", "passage",
+                           g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, hello->cookie,
+                                                     TRUE));
+  if (hello->trusted)
+    g_variant_builder_add (&builder, "{sv}", "trusted", g_variant_new_boolean (TRUE));
   if (hello->arguments != NULL)
     {
       arguments = g_variant_get_normal_form (hello->arguments);
@@ -114,6 +121,16 @@ check_fixed (const DrayFrameHeader *header, GBytes *payload, DrayRole expected, 
          && check_role (data[OFFSET_ROLE], expected, error);
 }
 
+/* (transfer full) (nullable) */
+static GBytes *
+find_cookie (GVariant *features)
+{
+  g_autoptr (GVariant) value = g_variant_lookup_value (features, "passage",
+                                                       G_VARIANT_TYPE_BYTESTRING);
+
+  return value != NULL ? g_variant_get_data_as_bytes (value) : NULL;
+}
+
 gboolean
 dray_hello_decode (const DrayFrameHeader *header,
                    GBytes *payload,
@@ -146,6 +163,8 @@ dray_hello_decode (const DrayFrameHeader *header,
   g_variant_lookup (features, "pid", "u", &hello->pid);
   g_variant_lookup (features, "max-payload", "t", &hello->max_payload);
   g_variant_lookup (features, "ring", "t", &hello->ring);
+  g_variant_lookup (features, "trusted", "b", &hello->trusted);
+  hello->cookie = find_cookie (features);
   hello->arguments = g_variant_lookup_value (features, "arguments", NULL);
   return TRUE;
 }

@@ -7,6 +7,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "dray-cargo.h"
 #include "dray-value-check.h"
 
 /*
@@ -39,6 +40,7 @@ dray_message_clear (DrayMessage *message)
 {
   g_clear_pointer (&message->block, g_free);
   g_clear_pointer (&message->body, g_bytes_unref);
+  g_clear_pointer (&message->cargo, dray_cargo_free);
   message->head_length = message->tail_length = 0;
 }
 
@@ -59,6 +61,7 @@ start (DrayMessage *message, const DrayFrameHeader *header, gsize head_length, g
 
   message->block = NULL;
   message->body = NULL;
+  message->cargo = NULL;
   message->head_length = head_length;
   message->tail_length = tail_length;
   if (head_length + tail_length > DRAY_MESSAGE_SPACE)
@@ -130,8 +133,9 @@ typedef struct
   const DrayFrameHeader *header;
   const char *name; /* (nullable): what comes before the value */
   gsize name_length;
-  gsize prefix; /* the name with all that belongs to it */
+  gsize prefix; /* the name with all that belongs to it, and what is said of the cargo */
   gsize max_payload;
+  const DrayCargo *cargo; /* (nullable) */
 } Envelope;
 
 /* @value: (nullable): NULL stands for "()", whose one byte is zero
@@ -148,19 +152,27 @@ build (DrayMessage *message,
   const char *type = value != NULL ? g_variant_get_type_string (value) : "()";
   gsize type_length = strlen (type);
   gsize size = value != NULL ? g_variant_get_size (value) : 1;
-  gboolean has_body = size >= DRAY_MESSAGE_BODY_MIN;
+  gboolean elsewhere = envelope->cargo != NULL && envelope->cargo->kind != DRAY_CARGO_INLINE;
+  gboolean has_body = size >= DRAY_MESSAGE_BODY_MIN && !elsewhere;
   gsize padding;
   guint8 *cursor;
   const guint8 *data;
 
   if (!check_size (envelope->prefix + 1 + type_length, size, envelope->max_payload, error))
     return FALSE;
+  if (elsewhere)
+    size = 0;
 
   header.length = envelope->prefix + size + 1 + type_length;
   padding = dray_frame_padding (header.length);
   cursor = start (message, &header,
                   DRAY_FRAME_HEADER_SIZE + envelope->prefix + (has_body ? 0 : size),
                   1 + type_length + padding);
+  if (envelope->cargo != NULL)
+    {
+      dray_cargo_encode (envelope->cargo, cursor);
+      cursor += DRAY_CARGO_SIZE;
+    }
   if (envelope->name != NULL)
     cursor = write_name (cursor, envelope->name, envelope->name_length);
 
@@ -170,7 +182,7 @@ build (DrayMessage *message,
       message->body = g_variant_get_data_as_bytes (value);
       data = g_bytes_get_data (message->body, NULL);
     }
-  else
+  else if (!elsewhere)
     {
       if (value != NULL)
         g_variant_store (value, cursor);
@@ -182,7 +194,7 @@ build (DrayMessage *message,
   cursor[0] = 0;
   memcpy (cursor + 1, type, type_length);
   memset (cursor + 1 + type_length, 0, padding);
-  *sound = value == NULL || dray_value_check (type, type_length, data, size);
+  *sound = value == NULL || elsewhere || dray_value_check (type, type_length, data, size);
   return TRUE;
 }
 
@@ -258,6 +270,46 @@ dray_message_init_submit (DrayMessage *message,
   };
 
   return build_sound (message, &envelope, arguments, error);
+}
+
+gboolean
+dray_message_init_loaded (DrayMessage *message,
+                          const DrayFrameHeader *header,
+                          const char *name,
+                          GVariant *value,
+                          DrayCargo *cargo,
+                          gsize max_payload,
+                          GError **error)
+{
+  g_autoptr (DrayCargo) owned_cargo = cargo;
+  DrayFrameHeader flagged = *header;
+  gsize name_length = name != NULL ? strlen (name) : 0;
+  Envelope envelope = {
+    .header = &flagged,
+    .name = name,
+    .name_length = name_length,
+    .prefix = DRAY_CARGO_SIZE,
+    .max_payload = max_payload,
+    .cargo = cargo,
+  };
+
+  flagged.flags |= DRAY_FRAME_FLAG_CARGO;
+  if (name != NULL)
+    envelope.prefix += NAME_PREFIX + name_length + dray_frame_padding (name_length);
+
+  if (!build_sound (message, &envelope, value, error))
+    return FALSE;
+
+  message->cargo = g_steal_pointer (&owned_cargo);
+  return TRUE;
+}
+
+void
+dray_message_set_serial (DrayMessage *message, guint64 serial)
+{
+  guint8 *head = message->block != NULL ? message->block : message->space;
+
+  memcpy (head + DRAY_FRAME_HEADER_SIZE, &serial, sizeof serial);
 }
 
 void

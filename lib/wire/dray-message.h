@@ -21,7 +21,8 @@ typedef enum
 
 /* The payload of hello: (yyya{sv}): byte order ('l' or 'B'), role, version, then what the peer
  * may ignore. Keys: "arguments" (host; v: the initial arguments), "pid" (worker; u),
- * "max-payload" (host; t), "library" (both; s: the library's version). */
+ * "max-payload" (host; t), "library" (both; s: the library's version), "passage" (host; ay: the
+ * cookie of dray-passage.h), "trusted" (host; b: slots may be used). */
 typedef struct
 {
   DrayRole role;
@@ -30,7 +31,11 @@ typedef struct
   guint pid;           /* 0 where it was not said */
   guint64 max_payload; /* the largest payload that it takes, in bytes; 0 where it was not said */
   guint64 ring;        /* what the ring is recognised by; 0 where there is none */
+  GBytes *cookie;      /* (owned) (nullable): of the passage */
+  gboolean trusted;    /* the worker may send values in slots */
 } DrayHello;
+
+typedef struct _DrayCargo DrayCargo;
 
 void dray_hello_clear (DrayHello *hello);
 GBytes *dray_hello_encode (const DrayHello *hello);
@@ -56,6 +61,7 @@ typedef struct
 {
   guint8 *block; /* (owned) (nullable): the head, then the tail; NULL where they fit in @space */
   GBytes *body;  /* (owned) (nullable): the serialised child value, uncopied */
+  DrayCargo *cargo; /* (owned) (nullable): what has to be passed before it is written */
   gsize head_length;
   gsize tail_length;
   _Alignas (8) guint8 space[DRAY_MESSAGE_SPACE];
@@ -97,6 +103,17 @@ gboolean dray_message_init_submit (DrayMessage *message,
                                    GVariant *arguments,
                                    gsize max_payload,
                                    GError **error);
+/* A submit, if there is a @name, or else a value, with cargo, which it takes. Where the cargo has
+ * the bytes of @value, it has to be sound. Errors are those of init_value(). */
+gboolean dray_message_init_loaded (DrayMessage *message,
+                                   const DrayFrameHeader *header,
+                                   const char *name,
+                                   GVariant *value,
+                                   DrayCargo *cargo,
+                                   gsize max_payload,
+                                   GError **error);
+/* Of the message that the cargo went with. */
+void dray_message_set_serial (DrayMessage *message, guint64 serial);
 /* The caller sees to it that the arguments can be sent (init_value() tells) and are below 4 GiB. */
 void dray_message_init_hello (DrayMessage *message, const DrayHello *hello);
 /* @text: (nullable). As with errors, what is longer than 32 KiB is cut. */
@@ -125,6 +142,16 @@ void dray_message_init_header (DrayMessage *message, const DrayFrameHeader *head
  * the bytes of @payload in place. */
 GVariant *dray_value_decode (GBytes *payload, GError **error);
 gboolean dray_submit_decode (GBytes *payload, char **function, GVariant **arguments, GError **error);
+/* The same for a payload without its value's bytes, which are @shared (nullable: they are in it). */
+GVariant *dray_value_decode_shared (GBytes *payload, GBytes *shared, GError **error);
+gboolean dray_submit_decode_shared (GBytes *payload,
+                                    GBytes *shared,
+                                    char **function,
+                                    GVariant **arguments,
+                                    GError **error);
+/* (transfer full): @value, or the same in normal form, such that the other side will take it;
+ * serialised. NULL with DRAY_ERROR_TOO_LARGE: its type is too long, or it is nested too deeply. */
+GVariant *dray_value_make_sound (GVariant *value, GError **error);
 /* (out) @fraction: clamped to 0…1, or -1 for unknown (negative, NaN); @text: valid UTF-8 */
 gboolean dray_progress_decode (GBytes *payload, double *fraction, char **text, GError **error);
 /* (transfer full): the error that the peer sent, or (with *malformed TRUE) DRAY_ERROR_PROTOCOL.

@@ -9,9 +9,10 @@
 
 #include "dray-value-check.h"
 
-/* Decodes the value in @payload from @offset on, in place. */
+/* Decodes the value in @payload from @offset on, in place. @shared: (nullable): its bytes, if they
+ * are not in there. */
 static GVariant *
-decode_from (GBytes *payload, gsize offset, GError **error)
+decode_from (GBytes *payload, gsize offset, GBytes *shared, GError **error)
 {
   g_autoptr (GBytes) child = NULL;
   gsize size;
@@ -29,21 +30,63 @@ decode_from (GBytes *payload, gsize offset, GError **error)
 
   type = nul + 1;
   child_size = nul - (data + offset);
-  if (!dray_value_check (type, data + size - type, (const guint8 *) data + offset, child_size))
+  if (shared != NULL && child_size == 0)
+    child = g_bytes_ref (shared);
+  else if (shared == NULL)
+    child = g_bytes_new_from_bytes (payload, offset, child_size);
+
+  if (child == NULL
+      || !dray_value_check (type, data + size - type, g_bytes_get_data (child, NULL),
+                            g_bytes_get_size (child)))
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
                            _("The other side sent a value that does not fit its type"));
       return NULL;
     }
 
-  child = g_bytes_new_from_bytes (payload, offset, child_size);
   return g_variant_ref_sink (g_variant_new_from_bytes ((const GVariantType *) type, child, TRUE));
 }
 
 GVariant *
 dray_value_decode (GBytes *payload, GError **error)
 {
-  return decode_from (payload, 0, error);
+  return decode_from (payload, 0, NULL, error);
+}
+
+GVariant *
+dray_value_decode_shared (GBytes *payload, GBytes *shared, GError **error)
+{
+  return decode_from (payload, 0, shared, error);
+}
+
+static gboolean
+is_sound (GVariant *value)
+{
+  const char *type = g_variant_get_type_string (value);
+
+  return dray_value_check (type, strlen (type), g_variant_get_data (value),
+                           g_variant_get_size (value));
+}
+
+GVariant *
+dray_value_make_sound (GVariant *value, GError **error)
+{
+  g_autoptr (GVariant) normal = NULL;
+
+  if (strlen (g_variant_get_type_string (value)) <= DRAY_VALUE_MAX_TYPE)
+    {
+      if (is_sound (value))
+        return g_variant_ref (value);
+
+      normal = g_variant_get_normal_form (value);
+      if (is_sound (normal))
+        return g_steal_pointer (&normal);
+    }
+
+  g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
+                       _("A value can’t be sent: its type is too long, or containers are nested "
+                         "too deeply in it"));
+  return NULL;
 }
 
 /* Finds the name at the beginning of a submit: @size bytes of text from *@name on, and where the
@@ -79,6 +122,16 @@ find_name (GBytes *payload, const char **name, gsize *size, gsize *end)
 gboolean
 dray_submit_decode (GBytes *payload, char **function, GVariant **arguments, GError **error)
 {
+  return dray_submit_decode_shared (payload, NULL, function, arguments, error);
+}
+
+gboolean
+dray_submit_decode_shared (GBytes *payload,
+                           GBytes *shared,
+                           char **function,
+                           GVariant **arguments,
+                           GError **error)
+{
   const char *name;
   gsize size, end;
   GVariant *value;
@@ -90,7 +143,7 @@ dray_submit_decode (GBytes *payload, char **function, GVariant **arguments, GErr
       return FALSE;
     }
 
-  value = decode_from (payload, end, error);
+  value = decode_from (payload, end, shared, error);
   if (value == NULL)
     return FALSE;
 

@@ -7,6 +7,29 @@
 
 G_BEGIN_DECLS
 
+/* For the files that the job is made of. */
+struct _DrayJob
+{
+  GObject parent_instance;
+
+  /* set at construction */
+  DrayWorker *worker; /* (owned) */
+  DrayLink *link;     /* (owned) */
+  DrayCall *call;     /* (owned) */
+
+  /* atomic */
+  int over;        /* boolean: its outcome is known; only of calls that send nothing */
+  GError *failure; /* (owned) (nullable): why the job fails whatever its function returns */
+
+  GMutex lock;
+
+  /* protected by the lock */
+  GUnixFDList *returned; /* (owned) (nullable): the attachments of the result */
+};
+
+/* Any thread. (transfer full) (nullable) */
+GUnixFDList *dray_job_steal_returned (DrayJob *self);
+
 /* The thread of dray_worker_run() only, all of these. */
 
 /* Takes @call, which link is about to run, or runs. */

@@ -49,20 +49,6 @@
  * Since: 0.1
  */
 
-struct _DrayJob
-{
-  GObject parent_instance;
-
-  /* set at construction */
-  DrayWorker *worker; /* (owned) */
-  DrayLink *link;     /* (owned) */
-  DrayCall *call;     /* (owned) */
-
-  /* atomic */
-  int over;        /* boolean: its outcome is known; only of calls that send nothing */
-  GError *failure; /* (owned) (nullable): why the job fails whatever its function returns */
-};
-
 G_DEFINE_FINAL_TYPE (DrayJob, dray_job, G_TYPE_OBJECT)
 
 /* Takes @error. The first one counts. */
@@ -89,6 +75,8 @@ dray_job_finalize (GObject *object)
   DrayJob *self = DRAY_JOB (object);
 
   g_clear_error (&self->failure);
+  g_clear_object (&self->returned);
+  g_mutex_clear (&self->lock);
   g_clear_pointer (&self->call, dray_call_free);
   g_clear_pointer (&self->link, dray_link_unref);
 
@@ -107,6 +95,7 @@ dray_job_class_init (DrayJobClass *klass)
 static void
 dray_job_init (DrayJob *self)
 {
+  g_mutex_init (&self->lock);
 }
 
 DrayJob *
@@ -117,6 +106,7 @@ dray_job_new (DrayWorker *worker, DrayLink *link, DrayCall *call)
   self->worker = g_object_ref (worker);
   self->link = dray_link_ref (link);
   self->call = call;
+  self->failure = g_steal_pointer (&call->failure);
 
   return self;
 }
@@ -132,7 +122,9 @@ dray_job_finish (DrayJob *self, GVariant *result, GError *error)
 {
   g_autoptr (GVariant) value = result != NULL ? g_variant_take_ref (result) : NULL;
   g_autoptr (GError) failure = g_atomic_pointer_exchange (&self->failure, NULL);
+  g_autoptr (GUnixFDList) returned = dray_job_steal_returned (self);
   g_auto (DrayMessage) message = { 0 };
+  gboolean sent;
   const DrayFrameHeader header = {
     .type = DRAY_FRAME_RESULT,
     .task_id = self->call->task_id,
@@ -143,12 +135,11 @@ dray_job_finish (DrayJob *self, GVariant *result, GError *error)
     failure = g_steal_pointer (&error);
   g_clear_error (&error);
 
-  if (failure == NULL)
-    dray_message_init_value (&message, &header, value, dray_link_get_max_payload (self->link),
-                             &failure);
-  if (failure != NULL)
-    dray_message_init_error (&message, header.task_id, header.attempt, failure);
+  if (failure == NULL
+      && dray_link_send_value (self->link, NULL, &header, value, returned, &sent, &failure))
+    return;
 
+  dray_message_init_error (&message, header.task_id, header.attempt, failure);
   dray_link_finish (self->link, &message);
 }
 
@@ -334,9 +325,9 @@ gboolean
 dray_job_emit (DrayJob *self, GVariant *value)
 {
   g_autoptr (GVariant) owned = NULL;
-  g_auto (DrayMessage) message = { 0 };
   DrayFrameHeader header = { .type = DRAY_FRAME_ITEM };
   GError *error = NULL;
+  gboolean sent;
 
   g_return_val_if_fail (DRAY_IS_JOB (self), FALSE);
   g_return_val_if_fail (value != NULL, FALSE);
@@ -348,14 +339,13 @@ dray_job_emit (DrayJob *self, GVariant *value)
   header.task_id = self->call->task_id;
   header.attempt = self->call->attempt;
 
-  if (!dray_message_init_value (&message, &header, owned, dray_link_get_max_payload (self->link),
-                                &error))
+  if (!dray_link_send_value (self->link, self->call, &header, owned, NULL, &sent, &error))
     {
       fail (self, error);
       return FALSE;
     }
 
-  return dray_link_send (self->link, self->call, &message);
+  return sent;
 }
 
 /**

@@ -24,4 +24,9 @@ DRAY_API gboolean dray_job_is_cancelled (DrayJob *self);
 DRAY_API gboolean dray_job_emit (DrayJob *self, GVariant *value);
 DRAY_API gboolean dray_job_set_progress (DrayJob *self, double fraction, const char *text);
 
+DRAY_API GBytes *dray_job_allocate_bytes (DrayJob *self, gsize size, gpointer *data);
+
+DRAY_API GUnixFDList *dray_job_get_attachments (DrayJob *self);
+DRAY_API int dray_job_return_attachment (DrayJob *self, int fd, GError **error);
+
 G_END_DECLS

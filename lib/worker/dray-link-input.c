@@ -44,8 +44,38 @@ handle_hello (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
     self->max_payload = (gsize) MIN (hello.max_payload, DRAY_LINK_MAX_PAYLOAD);
   if (hello.ring != 0)
     adopt_ring (self, hello.ring);
+  dray_link_open_passage (self, &hello);
   self->greeted = TRUE;
 
+  return TRUE;
+}
+
+/* A call that there is no room for is one that fails, in its turn. */
+static gboolean
+decode_submit (DrayLink *self,
+               DrayCall *call,
+               const DrayFrameHeader *header,
+               GBytes *payload,
+               GError **error)
+{
+  g_autoptr (GBytes) inner = NULL;
+  g_autoptr (GBytes) shared = NULL;
+
+  if ((header->flags & DRAY_FRAME_FLAG_CARGO) == 0)
+    return dray_submit_decode (payload, &call->function, &call->arguments, error);
+
+  inner = dray_link_receive_cargo (self, payload, &shared, &call->attachments, &call->failure);
+  if (inner != NULL)
+    return dray_submit_decode_shared (inner, shared, &call->function, &call->arguments, error);
+
+  if (g_error_matches (call->failure, DRAY_ERROR, DRAY_ERROR_PROTOCOL))
+    {
+      g_propagate_error (error, g_steal_pointer (&call->failure));
+      return FALSE;
+    }
+
+  call->function = g_strdup ("");
+  call->arguments = g_variant_ref_sink (g_variant_new_tuple (NULL, 0));
   return TRUE;
 }
 
@@ -85,19 +115,13 @@ add_call (DrayLink *self, const DrayFrameHeader *header, DrayCall *call)
 static gboolean
 handle_submit (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GError **error)
 {
-  g_autofree char *function = NULL;
-  g_autoptr (GVariant) arguments = NULL;
-  DrayCall *call;
+  g_autoptr (DrayCall) call = g_new0 (DrayCall, 1);
 
-  if (!check_submit (self, header, error)
-      || !dray_submit_decode (payload, &function, &arguments, error))
+  if (!check_submit (self, header, error) || !decode_submit (self, call, header, payload, error))
     return FALSE;
 
-  call = g_new0 (DrayCall, 1);
-  call->function = g_steal_pointer (&function);
-  call->arguments = g_steal_pointer (&arguments);
   call->quiet = (header->flags & DRAY_FRAME_FLAG_QUIET) != 0;
-  add_call (self, header, call);
+  add_call (self, header, g_steal_pointer (&call));
   return TRUE;
 }
 

@@ -13,6 +13,7 @@
 #include "dray-link.h"
 #include "dray-outbox.h"
 #include "dray-ring.h"
+#include "dray-shelf.h"
 
 G_BEGIN_DECLS
 
@@ -32,9 +33,12 @@ struct _DrayLink
   /* only for the holder of the reading role */
   DrayDecoder *decoder; /* (owned) */
   gboolean greeted;
-  gboolean in_ended;   /* after a goodbye there is nothing more to say */
-  GVariant *arguments; /* (owned) (nullable): the initial ones */
-  gsize max_payload;   /* what the host takes; does not change after the greeting */
+  gboolean in_ended;    /* after a goodbye there is nothing more to say */
+  GVariant *arguments;  /* (owned) (nullable): the initial ones */
+  gsize max_payload;    /* what the host takes; this and the next two do not change after the
+                        * greeting */
+  DrayPassage *passage; /* (owned) (nullable): for descriptors; it is sent to under send_lock */
+  DrayShelf *shelf;     /* (owned) (nullable): where the host trusts this worker with slots */
 
   GMutex send_lock; /* may be held when lock is taken, never the other way round */
 
@@ -60,6 +64,7 @@ struct _DrayLink
   GThread *watcher;  /* (owned) (nullable): NULL before the first phase */
   gboolean watcher_asleep;
   gboolean watcher_reads;
+  gsize in_flight; /* bytes in sealed memory that the host may not have received yet */
   guint n_threads; /* of ours that run: the watcher, and those that cancel */
   gboolean stopping;
 };
@@ -85,6 +90,14 @@ void dray_link_kick_watcher (DrayLink *self);
 
 /* The holder of the reading role. Reads once, waiting for it, and deals with all that came. */
 void dray_link_read (DrayLink *self);
+
+/* The holder of the reading role. What the hello says of it is looked for. */
+void dray_link_open_passage (DrayLink *self, const DrayHello *hello);
+/* The holder of the reading role. What came with a frame. Returns the payload without what was
+ * said of it. Errors: DRAY_ERROR_PROTOCOL; G_IO_ERROR if there is no room for it, which is nobody's
+ * fault. */
+GBytes *dray_link_receive_cargo (
+  DrayLink *self, GBytes *payload, GBytes **shared, GUnixFDList **attachments, GError **error);
 
 /* The main thread. A phase begins; @call: (nullable): the call that it is for. */
 void dray_link_begin_locked (DrayLink *self, DrayCall *call);

@@ -69,6 +69,8 @@ dray_call_free (DrayCall *call)
   g_clear_pointer (&call->arguments, g_variant_unref);
   g_clear_pointer (&call->chunk, dray_chunk_free);
   g_object_unref (call->cancellable);
+  g_clear_object (&call->attachments);
+  g_clear_error (&call->failure);
   g_free (call);
 }
 
@@ -219,23 +221,24 @@ gboolean
 dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message)
 {
   GQueue returned = G_QUEUE_INIT;
-  gboolean allowed, alive;
+  gboolean allowed, alive, passed;
 
   g_mutex_lock (&self->send_lock);
   allowed = may_send (self, call, &returned);
   push_returned_locked (self, &returned);
-  if (allowed && message != NULL)
+  passed = !allowed || message == NULL || dray_cargo_pass (message, self->passage, NULL);
+  if (allowed && passed && message != NULL)
     dray_outbox_push (self->outbox, message);
   alive = flush_locked (self);
   g_mutex_unlock (&self->send_lock);
 
   free_calls (&returned);
-  if (message != NULL)
+  if (passed && message != NULL)
     dray_message_clear (message);
   if (!alive)
     dray_link_advance (self, DRAY_LINK_HUNG_UP);
 
-  return allowed && alive;
+  return allowed && alive && passed;
 }
 
 void
@@ -294,6 +297,8 @@ dray_link_unref (DrayLink *self)
   free_calls (&self->returned);
   g_clear_pointer (&self->arguments, g_variant_unref);
   g_clear_pointer (&self->ledger, dray_ledger_close);
+  g_clear_pointer (&self->passage, dray_passage_free);
+  g_clear_pointer (&self->shelf, dray_shelf_unref);
   dray_decoder_free (self->decoder);
   dray_outbox_free (self->outbox);
   g_clear_pointer (&self->ring, dray_ring_free);

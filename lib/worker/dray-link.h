@@ -43,6 +43,8 @@ typedef struct
   DrayChunk *chunk;          /* (owned) (nullable): many calls; see dray-chunk-run.h */
   gboolean quiet;            /* nobody hears its items and its progress */
   int exposed;               /* atomic, boolean: the function has got hold of the cancellable */
+  GUnixFDList *attachments;  /* (owned) (nullable) */
+  GError *failure;           /* (owned) (nullable): it could not be received whole */
 } DrayCall;
 
 typedef struct _DrayLink DrayLink;
@@ -80,8 +82,21 @@ DrayLinkState dray_link_get_state (DrayLink *self);
 gsize dray_link_get_max_payload (DrayLink *self);
 /* Takes @message and writes it, after what has to come before it; this waits for as long as the
  * host does not read. With @call (nullable), only if that one still runs and was not cancelled.
- * FALSE: it was not sent. */
+ * FALSE: it was not sent; if @message still has its cargo, because that could not be passed. */
 gboolean dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message);
+/* Sends a value with @header, in shared memory where that is better, and @attachments (nullable)
+ * with it: an item of @call, or without one the outcome, as finish() does. *sent (out): as send()
+ * returns. FALSE with an error: the value can't be sent, or the attachments can't be passed. */
+gboolean dray_link_send_value (DrayLink *self,
+                               const DrayCall *call,
+                               const DrayFrameHeader *header,
+                               GVariant *value,
+                               GUnixFDList *attachments,
+                               gboolean *sent,
+                               GError **error);
+gboolean dray_link_has_passage (DrayLink *self);
+/* Memory for a value that is to be sent. */
+GBytes *dray_link_allocate (DrayLink *self, gsize size, gpointer *data);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayCall, dray_call_free)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayLink, dray_link_unref)

@@ -69,6 +69,27 @@
  *   grandchild            forks a child that holds all descriptors for ever; u: its pid
  *   grandchild-session    the same, but in a session (so a process group) of its own
  *
+ *   allocate (uy)         ay: so many bytes, in memory of dray_job_allocate_bytes(); each is its
+ *                         place plus the seed
+ *   allocate-stream (uu)  emits N items of SIZE bytes like that, with seeds 0, 1 …; u: how many of
+ *                         them were sent
+ *   same-twice (u)        emits one ay like that twice, and returns it
+ *   sum *                 t: of the bytes of its arguments
+ *   without-descriptors (u)
+ *                         makes the process have no more descriptors; ay: as allocate
+ *   read-attachments      as: what is in the open files that came with the task
+ *   die-with-attachments  exits with 7 at the first attempt, later the same
+ *   return-attachments (as)
+ *                         returns an open file with each of the texts; u: how many
+ *   return-attachments-fail (as), return-attachments-block (as)
+ *                         the same, but then it fails, or waits until it is cancelled
+ *   hostile-cargo (s)     passes what it should not: "unsealed", "writable", "shrinkable",
+ *                         "too-small", "too-large", "pipe": memory; "not-passed", "too-many",
+ *                         "flood", "item-attachment": descriptors; "slot", "slot-number",
+ *                         "slot-too-small", "slot-unsealed", "slot-unknown": slots; "lingering": a
+ *                         result, with a socket that takes a minute to close; "die": half a frame,
+ *                         and is killed
+ *
  * Those that write to the channel wait until they are cancelled, where nothing else is said.
  *
  * When $MISBEHAVING_WORKER_FINALIZED is set, the finalizer makes a file of that name.
@@ -82,6 +103,9 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* Where a worker finds the socket for descriptors. */
+#define PASSAGE_FILENO 3
 
 /* The worker */
 
@@ -147,6 +171,7 @@ run_worker (const char *mode)
 
   add_functions (worker, misbehaving_functions);
   add_functions (worker, misbehaving_map_functions);
+  add_functions (worker, misbehaving_cargo_functions);
   add_functions (worker, misbehaving_wire_functions);
   dray_worker_set_initializer (worker, initialize_cb, (gpointer) mode, NULL);
   dray_worker_set_finalizer (worker, finalize_cb, NULL, NULL);
@@ -220,6 +245,7 @@ main (int argc, char **argv)
 
   setrlimit (RLIMIT_CORE, &no_core);
   misbehaving_wire_fd = fcntl (STDOUT_FILENO, F_DUPFD_CLOEXEC, 200);
+  misbehaving_passage_fd = fcntl (PASSAGE_FILENO, F_DUPFD_CLOEXEC, 200);
 
   if (run_instead (mode) || run_foreign (mode))
     return 0;

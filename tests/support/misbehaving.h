@@ -13,6 +13,9 @@
 /* The channel, as it was before the library took it. */
 extern int misbehaving_wire_fd;
 
+/* The socket for descriptors, likewise; -1 if there is none. */
+extern int misbehaving_passage_fd;
+
 void misbehaving_write_raw (const void *bytes, gsize size);
 /* A hello as a worker of that protocol version says it, or (@swap) one of the other byte order. */
 void misbehaving_write_hello (guint8 version, gboolean swap);
@@ -33,6 +36,7 @@ typedef struct
 /* Each ends with one that has no name. */
 extern const MisbehavingFunction misbehaving_functions[];
 extern const MisbehavingFunction misbehaving_map_functions[];
+extern const MisbehavingFunction misbehaving_cargo_functions[];
 extern const MisbehavingFunction misbehaving_wire_functions[];
 
 /* What "init-args" and "counter" return. */

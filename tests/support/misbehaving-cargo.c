@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "misbehaving.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gunixfdlist.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What goes beside the frames: memory and open files, as they should be and as they should not. */
+
+int misbehaving_passage_fd;
+
+/* Memory */
+
+static GVariant *
+fill_bytes (DrayJob *job, guint32 size, guint8 seed)
+{
+  gpointer data;
+  g_autoptr (GBytes) bytes = dray_job_allocate_bytes (job, size, &data);
+
+  for (guint32 i = 0; i < size; i++)
+    ((guint8 *) data)[i] = (guint8) (i + seed);
+
+  return g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE);
+}
+
+static GVariant *
+allocate_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 size;
+  guint8 seed;
+
+  g_variant_get (arguments, "(uy)", &size, &seed);
+
+  return fill_bytes (job, size, seed);
+}
+
+static GVariant *
+allocate_stream_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 n_items, size, n_sent = 0;
+
+  g_variant_get (arguments, "(uu)", &n_items, &size);
+  while (n_sent < n_items && dray_job_emit (job, fill_bytes (job, size, (guint8) n_sent)))
+    n_sent++;
+
+  return g_variant_new_uint32 (n_sent);
+}
+
+/* One value, made in place, and again and again. */
+static GVariant *
+same_twice_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 size;
+  g_autoptr (GVariant) value = NULL;
+
+  g_variant_get (arguments, "(u)", &size);
+  value = g_variant_ref_sink (fill_bytes (job, size, 1));
+  dray_job_emit (job, value);
+  dray_job_emit (job, value);
+
+  return g_variant_ref (value);
+}
+
+/* The sum of all bytes: whoever asks can tell that they arrived. */
+static GVariant *
+sum_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const guint8 *bytes = g_variant_get_data (arguments);
+  gsize size = g_variant_get_size (arguments);
+  guint64 sum = 0;
+
+  for (gsize i = 0; i < size; i++)
+    sum += bytes[i];
+
+  return g_variant_new_uint64 (sum);
+}
+
+static GVariant *
+without_descriptors_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const struct rlimit none = { .rlim_cur = 3, .rlim_max = 3 };
+  guint32 size;
+
+  g_variant_get (arguments, "(u)", &size);
+  setrlimit (RLIMIT_NOFILE, &none);
+
+  return fill_bytes (job, size, 0);
+}
+
+/* Open files */
+
+/* (transfer full) (nullable) */
+static char *
+read_file (int fd)
+{
+  char text[100];
+  gssize n_read = pread (fd, text, sizeof text, 0);
+
+  return n_read >= 0 ? g_strndup (text, (gsize) n_read) : NULL;
+}
+
+static GVariant *
+read_attachments_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  GUnixFDList *attachments = dray_job_get_attachments (job);
+  int n_fds = 0;
+  const int *fds = attachments != NULL ? g_unix_fd_list_peek_fds (attachments, &n_fds) : NULL;
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_auto (GStrv) texts = NULL;
+
+  for (int i = 0; i < n_fds; i++)
+    {
+      g_autofree char *text = read_file (fds[i]);
+
+      g_strv_builder_add (builder, text != NULL ? text : g_strerror (errno));
+    }
+  texts = g_strv_builder_end (builder);
+
+  return g_variant_new_strv ((const char *const *) texts, n_fds);
+}
+
+/* At the first attempt it dies with them. */
+static GVariant *
+die_with_attachments_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  if (dray_job_get_attempt (job) == 1)
+    _exit (7);
+
+  return read_attachments_cb (job, arguments, data, error);
+}
+
+static gboolean
+return_text (DrayJob *job, const char *text, GError **error)
+{
+  int fd = memfd_create ("attachment", MFD_CLOEXEC);
+  int place;
+
+  if (fd < 0 || write (fd, text, strlen (text)) < 0)
+    {
+      g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (errno), g_strerror (errno));
+      return FALSE;
+    }
+
+  place = dray_job_return_attachment (job, fd, error);
+  close (fd);
+
+  return place >= 0;
+}
+
+/* @data: (nullable): what it does then instead of returning how many there were */
+static GVariant *
+return_attachments_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  g_autofree const char **texts = NULL;
+  gsize n_texts;
+
+  g_variant_get (arguments, "(^a&s)", &texts);
+  n_texts = g_strv_length ((char **) texts);
+  for (gsize i = 0; i < n_texts; i++)
+    if (!return_text (job, texts[i], error))
+      return NULL;
+
+  if (g_strcmp0 (data, "fail") == 0)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "It failed with open files");
+  else if (g_strcmp0 (data, "block") == 0)
+    return misbehaving_block (job, error);
+  else
+    return g_variant_new_uint32 ((guint32) n_texts);
+
+  return NULL;
+}
+
+/* Returns: (transfer full): a socket which takes a minute to close for whoever closes it last: it
+ * has something to say that nobody reads */
+static int
+make_lingering_socket (void)
+{
+  const struct linger linger = { .l_onoff = 1, .l_linger = 60 };
+  struct sockaddr_in address = { .sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
+  socklen_t size = sizeof address;
+  int listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const char bytes[65536] = { 0 };
+
+  if (bind (listener, (struct sockaddr *) &address, size) != 0 || listen (listener, 1) != 0
+      || getsockname (listener, (struct sockaddr *) &address, &size) != 0
+      || connect (fd, (struct sockaddr *) &address, size) != 0)
+    g_error ("There is no socket to be had");
+
+  /* Nobody accepts it: the listener is left open. */
+  setsockopt (fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  while (send (fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+    ;
+
+  return fd;
+}
+
+/* Behind the library's back */
+
+typedef struct
+{
+  guint32 magic;
+  guint8 version;
+  guint8 type;
+  guint16 flags;
+  guint64 task_id;
+  guint32 attempt;
+  guint32 length;
+  guint64 serial;
+  guint16 kind;
+  guint16 n_attachments;
+  guint32 slot;
+  guint64 size;
+  char rest[8];
+} RawCargo;
+
+G_STATIC_ASSERT (sizeof (RawCargo) == 24 + 24 + 8);
+
+enum
+{
+  TYPE_ITEM = 4,
+  TYPE_RESULT = 6,
+};
+
+/* A result of type "ay", all of which is elsewhere. */
+static RawCargo
+make_raw (DrayJob *job, guint64 serial, guint16 kind, guint64 size)
+{
+  RawCargo raw = {
+    .magic = 0x59415244,
+    .version = 1,
+    .type = TYPE_RESULT,
+    .flags = 2,
+    .task_id = dray_job_get_id (job),
+    .attempt = dray_job_get_attempt (job),
+    .length = 24 + 3,
+    .serial = serial,
+    .kind = kind,
+    .size = size,
+    .rest = "\0ay",
+  };
+
+  return raw;
+}
+
+static void
+pass_raw (guint64 serial, int fd, guint n_fds)
+{
+  union
+  {
+    struct cmsghdr header;
+    guint8 bytes[CMSG_SPACE (253 * sizeof (int))];
+  } control = { 0 };
+  struct
+  {
+    guint64 serial;
+    guint32 n_fds;
+    guint32 zero;
+  } note = { serial, n_fds, 0 };
+  struct iovec vector = { .iov_base = &note, .iov_len = sizeof note };
+  struct msghdr message = {
+    .msg_iov = &vector,
+    .msg_iovlen = 1,
+    .msg_control = &control,
+    .msg_controllen = CMSG_SPACE (n_fds * sizeof (int)),
+  };
+
+  control.header.cmsg_level = SOL_SOCKET;
+  control.header.cmsg_type = SCM_RIGHTS;
+  control.header.cmsg_len = CMSG_LEN (n_fds * sizeof (int));
+  for (guint i = 0; i < n_fds; i++)
+    memcpy (CMSG_DATA (&control.header) + i * sizeof (int), &fd, sizeof fd);
+  sendmsg (misbehaving_passage_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int
+make_memory (gsize size, int seals)
+{
+  int fd = memfd_create ("hostile", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+  if (ftruncate (fd, (off_t) size) == 0 && seals != 0)
+    fcntl (fd, F_ADD_SEALS, seals);
+
+  return fd;
+}
+
+#define HOSTILE_SIZE 8192
+#define ALL_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* Passes @fd, and says that it is the memory of a result. */
+static void
+send_memory (DrayJob *job, int fd, guint16 kind, guint32 slot)
+{
+  RawCargo raw = make_raw (job, 1, kind, HOSTILE_SIZE);
+
+  raw.slot = slot;
+  pass_raw (1, fd, 1);
+  misbehaving_write_raw (&raw, sizeof raw);
+}
+
+/* Returns: whether @how is one of these */
+static gboolean
+send_bad_memory (DrayJob *job, const char *how)
+{
+  int fds[2];
+  int fd;
+
+  if (g_str_equal (how, "unsealed"))
+    fd = make_memory (HOSTILE_SIZE, 0);
+  else if (g_str_equal (how, "writable"))
+    fd = make_memory (HOSTILE_SIZE, F_SEAL_SHRINK | F_SEAL_GROW);
+  else if (g_str_equal (how, "shrinkable"))
+    fd = make_memory (HOSTILE_SIZE, F_SEAL_GROW | F_SEAL_WRITE);
+  else if (g_str_equal (how, "too-small"))
+    fd = make_memory (HOSTILE_SIZE - 1, ALL_SEALS);
+  else if (g_str_equal (how, "too-large"))
+    fd = make_memory (HOSTILE_SIZE + 1, ALL_SEALS);
+  else if (g_str_equal (how, "pipe") && pipe (fds) == 0)
+    fd = fds[0];
+  else
+    return FALSE;
+
+  send_memory (job, fd, 1, 0);
+  /* Too late for whoever has mapped it by now. */
+  if (ftruncate (fd, 0) != 0)
+    errno = 0;
+
+  return TRUE;
+}
+
+/* A result of "()", with the socket, which is closed here before it is received there. */
+static void
+send_lingering_socket (DrayJob *job)
+{
+  RawCargo raw = make_raw (job, 1, 0, 0);
+  int fd = make_lingering_socket ();
+
+  pass_raw (1, fd, 1);
+  close (fd);
+  raw.n_attachments = 1;
+  raw.length = 24 + 4;
+  memcpy (raw.rest, "\0\0()", 4);
+  misbehaving_write_raw (&raw, sizeof raw);
+}
+
+static GVariant *
+hostile_cargo_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  int fd = make_memory (HOSTILE_SIZE, ALL_SEALS);
+  RawCargo raw = make_raw (job, 1, 1, HOSTILE_SIZE);
+  const char *how;
+
+  g_variant_get (arguments, "(&s)", &how);
+  if (g_str_equal (how, "not-passed"))
+    misbehaving_write_raw (&raw, sizeof raw);
+  else if (g_str_equal (how, "too-many"))
+    {
+      pass_raw (1, fd, 253);
+      misbehaving_write_raw (&raw, sizeof raw);
+    }
+  else if (g_str_equal (how, "flood"))
+    {
+      for (guint i = 1; i <= 100; i++)
+        pass_raw (i, fd, 253);
+      raw.serial = 100;
+      misbehaving_write_raw (&raw, sizeof raw);
+    }
+  else if (g_str_equal (how, "item-attachment"))
+    {
+      raw.type = TYPE_ITEM;
+      raw.n_attachments = 1;
+      pass_raw (1, fd, 2);
+      misbehaving_write_raw (&raw, sizeof raw);
+    }
+  else if (g_str_equal (how, "slot"))
+    send_memory (job, make_memory (1 << 20, ALL_SEALS), 2, 1);
+  else if (g_str_equal (how, "slot-number"))
+    send_memory (job, make_memory (1 << 20, F_SEAL_SHRINK | F_SEAL_GROW), 2, 1000);
+  else if (g_str_equal (how, "slot-too-small"))
+    send_memory (job, make_memory ((1 << 16) + 100, F_SEAL_SHRINK | F_SEAL_GROW), 2, 1);
+  else if (g_str_equal (how, "slot-unsealed"))
+    send_memory (job, make_memory (1 << 20, 0), 2, 1);
+  else if (g_str_equal (how, "slot-unknown"))
+    {
+      raw.kind = 3;
+      raw.slot = 5;
+      raw.serial = 0;
+      misbehaving_write_raw (&raw, sizeof raw);
+    }
+  else if (g_str_equal (how, "lingering"))
+    send_lingering_socket (job);
+  else if (g_str_equal (how, "die"))
+    {
+      pass_raw (1, fd, 1);
+      misbehaving_write_raw (&raw, sizeof raw / 2);
+      raise (SIGKILL);
+    }
+  else if (!send_bad_memory (job, how))
+    g_assert_not_reached ();
+
+  return misbehaving_block (job, error);
+}
+
+const MisbehavingFunction misbehaving_cargo_functions[] = {
+  { "allocate", "(uy)", allocate_cb, NULL },
+  { "allocate-stream", "(uu)", allocate_stream_cb, NULL },
+  { "die-with-attachments", "*", die_with_attachments_cb, NULL },
+  { "hostile-cargo", "(s)", hostile_cargo_cb, NULL },
+  { "read-attachments", "*", read_attachments_cb, NULL },
+  { "return-attachments", "(as)", return_attachments_cb, NULL },
+  { "return-attachments-block", "(as)", return_attachments_cb, (gpointer) "block" },
+  { "return-attachments-fail", "(as)", return_attachments_cb, (gpointer) "fail" },
+  { "same-twice", "(u)", same_twice_cb, NULL },
+  { "sum", "*", sum_cb, NULL },
+  { "without-descriptors", "(u)", without_descriptors_cb, NULL },
+  { NULL, NULL, NULL, NULL },
+};

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-cargo.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "dray-descriptor.h"
+#include "dray-payload.h"
+#include "fixture.h"
+
+/* What goes beside frames, from one end of a passage to the other, and what a hostile end sends. */
+
+typedef struct
+{
+  Fixture fixture; /* first */
+
+  DrayPassage *host;   /* (owned) */
+  DrayPassage *worker; /* (owned) */
+  int raw_fd;          /* (owned): the worker's end, for what the library would not send */
+} Ends;
+
+static void
+ends_set_up (Ends *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  int theirs;
+
+  fixture_set_up (&self->fixture, data);
+  self->host = dray_passage_new (&theirs, &error);
+  g_assert_no_error (error);
+  self->raw_fd = dray_descriptor_duplicate (theirs);
+  self->worker = dray_passage_adopt (theirs, dray_passage_get_cookie (self->host));
+  g_assert_nonnull (self->worker);
+  g_assert_true (dray_passage_is_confirmed (self->host));
+}
+
+static void
+ends_tear_down (Ends *self, gconstpointer data)
+{
+  close (self->raw_fd);
+  g_clear_pointer (&self->host, dray_passage_free);
+  g_clear_pointer (&self->worker, dray_passage_free);
+  fixture_tear_down (&self->fixture, data);
+}
+
+#define ends_add(path, data, test) g_test_add (path, Ends, data, ends_set_up, test, ends_tear_down)
+
+/* (transfer full): open files of which the first one is empty, and each next a byte longer */
+static GUnixFDList *
+new_attachments (guint n)
+{
+  GUnixFDList *list = g_unix_fd_list_new ();
+
+  for (guint i = 0; i < n; i++)
+    {
+      int fd = dray_payload_create (NULL);
+
+      g_assert_cmpint (ftruncate (fd, i), ==, 0);
+      g_assert_cmpint (g_unix_fd_list_append (list, fd, NULL), ==, (int) i);
+      close (fd);
+    }
+  return list;
+}
+
+static void
+check_attachments (GUnixFDList *list, guint n)
+{
+  const int *fds = g_unix_fd_list_peek_fds (list, NULL);
+
+  g_assert_cmpint (g_unix_fd_list_get_length (list), ==, (int) n);
+  for (guint i = 0; i < n; i++)
+    {
+      g_assert_cmpint (lseek (fds[i], 0, SEEK_END), ==, (int) i);
+      g_assert_cmpint (fcntl (fds[i], F_GETFD) & FD_CLOEXEC, !=, 0);
+    }
+}
+
+/* (transfer full): the payload of a message, as it arrives */
+static GBytes *
+get_payload (const DrayMessage *message, DrayFrameHeader *header)
+{
+  g_autoptr (GByteArray) frame = g_byte_array_new ();
+
+  g_byte_array_append (frame, dray_message_get_head (message), (guint) message->head_length);
+  if (message->body != NULL)
+    g_byte_array_append (frame, g_bytes_get_data (message->body, NULL),
+                         (guint) g_bytes_get_size (message->body));
+  g_byte_array_append (frame, dray_message_get_tail (message), (guint) message->tail_length);
+  g_assert_true (dray_frame_header_decode (frame->data, G_MAXUINT32, header, NULL));
+  g_assert_cmpuint (frame->len, ==,
+                    DRAY_FRAME_HEADER_SIZE + header->length + dray_frame_padding (header->length));
+  return g_bytes_new (frame->data + DRAY_FRAME_HEADER_SIZE, header->length);
+}
+
+static const DrayFrameHeader result_header = {
+  .type = DRAY_FRAME_RESULT,
+  .task_id = 3,
+  .attempt = 1,
+};
+
+/* Sends a value, and gives it as it has arrived. */
+static GVariant *
+transmit (Ends *self, GVariant *value, DrayCargo *cargo, GUnixFDList **attachments)
+{
+  g_auto (DrayMessage) message = { 0 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) payload = NULL;
+  g_autoptr (GBytes) inner = NULL;
+  g_autoptr (GBytes) shared = NULL;
+  g_autoptr (DrayCargo) arrived = NULL;
+  DrayFrameHeader header;
+  GVariant *result;
+
+  g_assert_true (
+    dray_message_init_loaded (&message, &result_header, NULL, value, cargo, G_MAXUINT32, &error));
+  g_assert_no_error (error);
+  g_assert_true (dray_cargo_pass (&message, self->worker, &error));
+  g_assert_no_error (error);
+  g_assert_null (message.cargo);
+
+  payload = get_payload (&message, &header);
+  g_assert_cmpuint (header.flags & DRAY_FRAME_FLAG_CARGO, !=, 0);
+  arrived = dray_cargo_receive (self->host, payload, G_MAXUINT32, &inner, &error);
+  g_assert_no_error (error);
+  if (arrived->memory_fd >= 0)
+    shared = dray_payload_map (arrived->memory_fd, arrived->size, &error);
+  g_assert_no_error (error);
+  result = dray_value_decode_shared (inner, shared, &error);
+  g_assert_no_error (error);
+  if (attachments != NULL)
+    *attachments = g_steal_pointer (&arrived->attachments);
+  return result;
+}
+
+static void
+test_sealed (Ends *self, gconstpointer data)
+{
+  const char *const texts[] = { "@ay [1, 2, 3]", "[('a', <1>), ('b', <'text'>)]", "uint64 7" };
+
+  g_test_summary ("A value in sealed memory arrives as it was.");
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      g_autoptr (GVariant) value = g_variant_parse (NULL, texts[i], NULL, NULL, NULL);
+      g_autoptr (GVariant) sound = dray_value_make_sound (value, NULL);
+      g_autoptr (GVariant) arrived = transmit (self, sound, dray_cargo_new_sealed (sound, NULL),
+                                               NULL);
+
+      g_assert_cmpvariant (arrived, value);
+    }
+}
+
+static void
+test_attachments (Ends *self, gconstpointer data)
+{
+  const guint counts[] = { 1, 2, DRAY_PASSAGE_MAX_ATTACHMENTS };
+
+  g_test_summary ("Open files arrive in order, with a value that is in the frame and with one that "
+                  "is not, and with a name before it.");
+
+  for (guint i = 0; i < G_N_ELEMENTS (counts); i++)
+    for (guint sealed = 0; sealed < 2; sealed++)
+      {
+        g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_string ("hello"));
+        DrayCargo *cargo = sealed != 0 ? dray_cargo_new_sealed (value, NULL) : dray_cargo_new ();
+        g_autoptr (GUnixFDList) attachments = NULL;
+        g_autoptr (GVariant) arrived = NULL;
+
+        cargo->attachments = new_attachments (counts[i]);
+        arrived = transmit (self, value, cargo, &attachments);
+        g_assert_cmpvariant (arrived, value);
+        check_attachments (attachments, counts[i]);
+      }
+}
+
+static void
+test_submit (Ends *self, gconstpointer data)
+{
+  const DrayFrameHeader submit_header = { .type = DRAY_FRAME_SUBMIT, .task_id = 1, .attempt = 1 };
+  g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_string ("hello"));
+  g_auto (DrayMessage) message = { 0 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) payload = NULL;
+  g_autoptr (GBytes) inner = NULL;
+  g_autoptr (GBytes) shared = NULL;
+  g_autoptr (DrayCargo) arrived = NULL;
+  g_autoptr (GVariant) arguments = NULL;
+  g_autofree char *function = NULL;
+  DrayFrameHeader header;
+
+  g_test_summary ("A task whose arguments are in sealed memory arrives as it was.");
+
+  dray_message_init_loaded (&message, &submit_header, "greet", value,
+                            dray_cargo_new_sealed (value, NULL), G_MAXUINT32, &error);
+  g_assert_no_error (error);
+  dray_cargo_pass (&message, self->host, &error);
+  g_assert_no_error (error);
+  payload = get_payload (&message, &header);
+  arrived = dray_cargo_receive (self->worker, payload, G_MAXUINT32, &inner, &error);
+  g_assert_no_error (error);
+  shared = dray_payload_map (arrived->memory_fd, arrived->size, &error);
+  g_assert_no_error (error);
+  g_assert_true (dray_submit_decode_shared (inner, shared, &function, &arguments, &error));
+  g_assert_no_error (error);
+  g_assert_cmpstr (function, ==, "greet");
+  g_assert_cmpvariant (arguments, value);
+}
+
+static void
+test_too_large (Ends *self, gconstpointer data)
+{
+  g_autofree guint8 *zeros = g_malloc0 (1000);
+  g_autoptr (GVariant) value = g_variant_ref_sink (
+    g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, zeros, 1000, 1));
+  g_auto (DrayMessage) message = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("The limit of a value's size holds wherever its bytes are.");
+
+  g_assert_false (dray_message_init_loaded (&message, &result_header, NULL, value,
+                                            dray_cargo_new_sealed (value, NULL), 900, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
+}
+
+/* --- The passage --- */
+
+static void
+test_not_ours (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GBytes) cookie = g_bytes_new ("0123456789abcdef", DRAY_PASSAGE_COOKIE_SIZE);
+  g_autoptr (DrayPassage) passage = NULL;
+  char buffer[32];
+  int fds[2], theirs;
+
+  g_test_summary ("What the worker's descriptor is, if it is not the passage, is left alone.");
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), ==, 0);
+  g_assert_null (dray_passage_adopt (fds[0], cookie));
+  g_assert_cmpint (send (fds[1], "a message of somebody", 21, 0), ==, 21);
+  g_assert_null (dray_passage_adopt (fds[0], cookie));
+  g_assert_cmpint (recv (fds[0], buffer, sizeof buffer, MSG_DONTWAIT), ==, 21);
+  close (fds[0]);
+  close (fds[1]);
+
+  g_assert_cmpint (pipe (fds), ==, 0);
+  g_assert_null (dray_passage_adopt (fds[0], cookie));
+  g_assert_cmpint (close (fds[0]), ==, 0);
+  close (fds[1]);
+  g_assert_null (dray_passage_adopt (-1, cookie));
+  g_assert_null (dray_passage_adopt (1000000, cookie));
+
+  passage = dray_passage_new (&theirs, NULL);
+  g_assert_null (dray_passage_adopt (theirs, cookie));
+  g_assert_false (dray_passage_is_confirmed (passage));
+  close (theirs);
+}
+
+static void
+test_drained (Ends *self, gconstpointer data)
+{
+  int fd = dray_payload_create (NULL);
+  int received;
+
+  g_test_summary ("Whoever sends can tell whether everything was received.");
+
+  g_assert_true (dray_passage_is_drained (self->worker));
+  g_assert_cmpuint (dray_passage_send (self->worker, &fd, 1, NULL), ==, 1);
+  g_assert_false (dray_passage_is_drained (self->worker));
+  g_assert_true (dray_passage_receive (self->host, 1, &received, 1, NULL));
+  g_assert_true (dray_passage_is_drained (self->worker));
+  close (received);
+  close (fd);
+}
+
+static void
+test_full (Ends *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  int fd = dray_payload_create (NULL);
+  guint n_sent = 0;
+  int received;
+
+  g_test_summary (
+    "The host never waits: where the passage is full that is an error, and nothing is "
+    "lost of what was sent before.");
+
+  while (dray_passage_send (self->host, &fd, 1, &error) != 0)
+    n_sent++;
+  g_assert_nonnull (error);
+  g_assert_cmpint (error->domain, ==, G_IO_ERROR);
+  g_assert_cmpuint (n_sent, >, 2);
+
+  for (guint i = 1; i <= n_sent; i++)
+    {
+      g_assert_true (dray_passage_receive (self->worker, i, &received, 1, NULL));
+      close (received);
+    }
+  g_assert_cmpuint (dray_passage_send (self->host, &fd, 1, NULL), ==, n_sent + 1);
+  close (fd);
+}
+
+static void
+test_stale (Ends *self, gconstpointer data)
+{
+  int fd = dray_payload_create (NULL);
+  int received;
+
+  g_test_summary ("Descriptors of frames that were then not sent are closed.");
+
+  for (guint i = 0; i < 5; i++)
+    dray_passage_send (self->worker, &fd, 1, NULL);
+  g_assert_true (dray_passage_receive (self->host, 5, &received, 1, NULL));
+  close (received);
+  close (fd);
+}
+
+/* --- Hostile --- */
+
+static void
+send_raw (Ends *self, gconstpointer bytes, gsize size, int fd, guint n_fds)
+{
+  union
+  {
+    struct cmsghdr header;
+    guint8 bytes[CMSG_SPACE (253 * sizeof (int))];
+  } control = { 0 };
+  struct iovec vector = { .iov_base = (gpointer) bytes, .iov_len = size };
+  struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+
+  if (n_fds > 0)
+    {
+      message.msg_control = &control;
+      message.msg_controllen = CMSG_SPACE (n_fds * sizeof (int));
+      control.header.cmsg_level = SOL_SOCKET;
+      control.header.cmsg_type = SCM_RIGHTS;
+      control.header.cmsg_len = CMSG_LEN (n_fds * sizeof (int));
+      for (guint i = 0; i < n_fds; i++)
+        memcpy (CMSG_DATA (&control.header) + i * sizeof (int), &fd, sizeof fd);
+    }
+  g_assert_cmpint (sendmsg (self->raw_fd, &message, MSG_NOSIGNAL), ==, (gssize) size);
+}
+
+typedef struct
+{
+  guint64 serial;
+  guint32 n_said;
+  guint32 zero;
+  gsize size; /* of the message; 0: of these 16 bytes */
+  guint n_sent;
+} HostileNote;
+
+static const HostileNote hostile_notes[] = {
+  { 1, 1, 0, 0, 0 }, /* none where one was said */
+  { 1, 1, 0, 0, 2 }, /* more than said */
+  { 1, 2, 0, 0, 2 }, /* more than the frame says */
+  { 1, 0, 0, 0, 0 },   { 1, 0, 0, 0, 1 },           { 1, 253, 0, 0, 253 },
+  { 1, 1, 0, 0, 253 }, { 2, 1, 0, 0, 1 },                              /* of a later frame */
+  { 0, 1, 0, 0, 1 },   { G_MAXUINT64, 1, 0, 0, 1 }, { 1, 1, 7, 0, 1 }, /* of another form */
+  { 1, 1, 0, 8, 1 },   { 1, 1, 0, 100, 1 },         { 1, G_MAXUINT32, 0, 0, 1 },
+};
+
+static void
+test_hostile_messages (Ends *self, gconstpointer data)
+{
+  const HostileNote *note = data;
+  g_autoptr (GError) error = NULL;
+  guint8 bytes[128] = { 0 };
+  int fd = dray_payload_create (NULL);
+  int received;
+
+  g_test_summary ("A message that is not what was named is refused, and all that came in it is "
+                  "closed.");
+
+  memcpy (bytes, note, 16);
+  send_raw (self, bytes, note->size != 0 ? note->size : 16, fd, note->n_sent);
+  close (fd);
+  g_assert_false (dray_passage_receive (self->host, 1, &received, 1, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+}
+
+static void
+test_hostile_nothing (Ends *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  int received;
+
+  g_test_summary ("Descriptors that were named but not passed are not waited for.");
+
+  g_assert_false (dray_passage_receive (self->host, 1, &received, 1, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+}
+
+static void
+test_hostile_flood (Ends *self, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  int fd = dray_payload_create (NULL);
+  int received;
+
+  g_test_summary ("Thousands of descriptors that no frame names: they stay in the socket, which is "
+                  "bounded, or the other side is refused.");
+
+  for (guint i = 0; i < 100; i++)
+    {
+      const HostileNote note = { .serial = i + 1, .n_said = 253 };
+
+      send_raw (self, &note, 16, fd, 253);
+    }
+  close (fd);
+  g_assert_false (dray_passage_receive (self->host, 100, &received, 1, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+}
+
+static void
+test_shortage (Ends *self, gconstpointer data)
+{
+  struct rlimit limit, none;
+  g_autoptr (GError) error = NULL;
+  int fd = dray_payload_create (NULL);
+  int received;
+
+  g_test_summary ("Where this process can have no more descriptors, that is not the other side's "
+                  "fault, and what comes later arrives.");
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  none = (struct rlimit){ .rlim_cur = 3, .rlim_max = limit.rlim_max };
+  dray_passage_send (self->worker, &fd, 1, NULL);
+  dray_passage_send (self->worker, &fd, 1, NULL);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
+  g_assert_false (dray_passage_receive (self->host, 1, &received, 1, &error));
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+
+  g_assert_true (dray_passage_receive (self->host, 2, &received, 1, NULL));
+  close (received);
+  close (fd);
+}
+
+typedef struct
+{
+  guint64 serial;
+  guint16 kind;
+  guint16 n_attachments;
+  guint32 slot;
+  guint64 size;
+} Manifest;
+
+static void
+test_hostile_manifests (Ends *self, gconstpointer data)
+{
+  const Manifest table[] = {
+    { 0, 1, 0, 0, 10 },                              /* memory, but no message */
+    { 1, 0, 0, 0, 0 },                               /* a message, but nothing in it */
+    { 1, 0, 65, 0, 0 },                              /* too many */
+    { 1, 0, 65535, 0, 0 },       { 1, 4, 0, 0, 10 }, /* no such kind */
+    { 1, 65535, 0, 1, 10 },      { 1, 1, 0, 0, 0 },  /* no bytes */
+    { 1, 1, 0, 0, 1001 },                            /* over the limit */
+    { 1, 1, 0, 0, G_MAXUINT64 }, { 1, 1, 0, 1, 10 }, /* a slot that is none */
+    { 1, 2, 0, 0, 10 },          { 1, 0, 1, 0, 10 }, { 1, 3, 0, 1, 10 }, { 0, 0, 1, 0, 0 },
+  };
+
+  g_test_summary ("What is said of the cargo has to make sense, before anything is taken.");
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      g_autoptr (GBytes) payload = g_bytes_new (&table[i], sizeof table[i]);
+      g_autoptr (GBytes) inner = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (dray_cargo_receive (self->host, payload, 1000, &inner, &error));
+      g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+    }
+
+  for (gsize size = 0; size < sizeof (Manifest); size++)
+    {
+      g_autoptr (GBytes) payload = g_bytes_new (&table[0], size);
+      g_autoptr (GBytes) inner = NULL;
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (dray_cargo_receive (self->host, payload, 1000, &inner, &error));
+      g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+    }
+}
+
+static void
+test_hostile_values (Ends *self, gconstpointer data)
+{
+  static const struct
+  {
+    const char *payload;
+    gsize size;
+    const char *shared;
+  } table[] = {
+    { "\0s", 2, "no end" },
+    { "\0as", 3, "\xff\xff\xff" },
+    { "x\0s", 3, "ab" },
+    { "\0(", 2, "abc" },
+    { "", 0, "abc" },
+    { "s", 1, "abc" },
+    { "\0"
+      "b",
+      2, "\x02" },
+  };
+
+  g_test_summary ("Bytes in shared memory are checked as those in a frame are.");
+
+  for (guint i = 0; i < G_N_ELEMENTS (table); i++)
+    {
+      g_autoptr (GBytes) payload = g_bytes_new_static (table[i].payload, table[i].size);
+      g_autoptr (GBytes) shared = g_bytes_new_static (table[i].shared, strlen (table[i].shared));
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (dray_value_decode_shared (payload, shared, &error));
+      g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  ends_add ("/cargo/sealed", NULL, test_sealed);
+  ends_add ("/cargo/attachments", NULL, test_attachments);
+  ends_add ("/cargo/submit", NULL, test_submit);
+  ends_add ("/cargo/too-large", NULL, test_too_large);
+  fixture_add ("/cargo/passage/not-ours", NULL, test_not_ours);
+  ends_add ("/cargo/passage/drained", NULL, test_drained);
+  ends_add ("/cargo/passage/full", NULL, test_full);
+  ends_add ("/cargo/passage/stale", NULL, test_stale);
+  ends_add ("/cargo/passage/shortage", NULL, test_shortage);
+  for (guint i = 0; i < G_N_ELEMENTS (hostile_notes); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/cargo/hostile/messages/%u", i);
+
+      ends_add (path, &hostile_notes[i], test_hostile_messages);
+    }
+  ends_add ("/cargo/hostile/nothing", NULL, test_hostile_nothing);
+  ends_add ("/cargo/hostile/flood", NULL, test_hostile_flood);
+  ends_add ("/cargo/hostile/manifests", NULL, test_hostile_manifests);
+  ends_add ("/cargo/hostile/values", NULL, test_hostile_values);
+
+  return g_test_run ();
+}
