@@ -117,15 +117,31 @@ bench_launcher_new (const BenchOptions *options)
   return launcher;
 }
 
-DrayExecutor *
-bench_executor_new (const BenchOptions *options, guint max_workers)
+/* Takes @launcher. */
+static DrayExecutor *
+start_executor (DrayLauncher *launcher, guint max_workers)
 {
-  g_autoptr (DrayLauncher) launcher = bench_launcher_new (options);
   DrayExecutor *executor = g_object_new (DRAY_TYPE_EXECUTOR, "launcher", launcher, "max-workers",
                                          max_workers, "grace-period", GRACE_PERIOD, NULL);
 
+  g_object_unref (launcher);
   start_workers (executor, max_workers);
   return executor;
+}
+
+DrayExecutor *
+bench_executor_new (const BenchOptions *options, guint max_workers)
+{
+  return start_executor (bench_launcher_new (options), max_workers);
+}
+
+DrayExecutor *
+bench_trusting_executor_new (const BenchOptions *options, guint max_workers)
+{
+  DrayLauncher *launcher = bench_launcher_new (options);
+
+  dray_launcher_set_trusted (launcher, TRUE);
+  return start_executor (launcher, max_workers);
 }
 
 void

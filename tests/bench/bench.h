@@ -38,6 +38,7 @@ double bench_round_trip_dray_wait (const BenchOptions *options);
 double bench_round_trip_pipe_limit (const BenchOptions *options);
 
 double bench_result_dray (const BenchOptions *options);
+double bench_result_dray_recycled (const BenchOptions *options);
 double bench_result_memfd_limit (const BenchOptions *options);
 double bench_result_memfd_write_limit (const BenchOptions *options);
 double bench_result_pipe_limit (const BenchOptions *options);
@@ -78,6 +79,8 @@ double bench_median (double *values, guint n_values);
 /* (transfer full): as the options say, with @max_workers workers that are up and have nothing to
  * do; with 0, it may have as many as it likes, and has none yet */
 DrayExecutor *bench_executor_new (const BenchOptions *options, guint max_workers);
+/* The same, with workers that are trusted with memory which is used again. */
+DrayExecutor *bench_trusting_executor_new (const BenchOptions *options, guint max_workers);
 /* (transfer full): another with a launcher that is like those of the others */
 DrayLauncher *bench_launcher_new (const BenchOptions *options);
 /* Ends its workers, blocking, and drops it. */

@@ -28,6 +28,7 @@ static const Figure figures[] = {
   { "round_trip_us.pipe_limit", "us", bench_round_trip_pipe_limit },
 
   { "result_64mib_gib_per_second.dray", "GiB/s", bench_result_dray },
+  { "result_64mib_gib_per_second.dray_recycled", "GiB/s", bench_result_dray_recycled },
   { "result_64mib_gib_per_second.memfd_limit", "GiB/s", bench_result_memfd_limit },
   { "result_64mib_gib_per_second.memfd_write_limit", "GiB/s", bench_result_memfd_write_limit },
   { "result_64mib_gib_per_second.pipe_limit", "GiB/s", bench_result_pipe_limit },

@@ -107,6 +107,7 @@ FIGURES = [
     round_trip('ppe', 5_000, 1_000, PEERS),
 
     result('dray'),
+    result('dray_recycled'),
     result('ppe', PEERS),
     result('memfd_limit'),
     result('memfd_write_limit'),
@@ -164,6 +165,7 @@ GOALS = [
     Goal(TRIP + 'dray_wait', TRIP + 'pipe_limit', LESS, 1.5, 1.2),
     Goal(RESULT + 'dray', RESULT + 'memfd_limit', MORE, 0.85, 0.95),
     Goal(RESULT + 'dray', RESULT + 'ppe', MORE, 3, 4),
+    Goal(RESULT + 'dray_recycled', RESULT + 'memfd_limit', MORE, 5, 20),
     Goal(STREAM + 'dray', STREAM + 'pipe_limit', MORE, 0.7, 0.9),
     Goal('stream_16b_items_per_second.dray', TASKS + 'gthreadpool_idle', MORE, 1, 3),
     Goal('loop_stall_ms.dray_results', None, LESS, 12, 6),

@@ -17,7 +17,9 @@
  * Filling them is part of the time, reading them is not, but for one byte in each MiB. One result
  * goes before those that count.
  *
- *   dray               the result of a call
+ *   dray               the result of a call, written to memory that the library gave for it
+ *   dray_recycled      the same, with workers that are trusted: that memory is shared, and is used
+ *                      again
  *   memfd_limit        two bare processes: new shared memory each time, mapped with all of its
  *                      pages at once, filled through the mapping, sealed, its descriptor sent
  *                      through a socket, its seals and size checked, mapped
@@ -55,10 +57,10 @@ get_result (const BenchOptions *options, DrayExecutor *executor, guint number)
   bench_check_filled (bytes, size, (guint8) number);
 }
 
-double
-bench_result_dray (const BenchOptions *options)
+/* Takes @executor. */
+static double
+measure_executor (const BenchOptions *options, DrayExecutor *executor)
 {
-  DrayExecutor *executor = bench_executor_new (options, 1);
   double start = 0;
   double rate = 0;
 
@@ -70,6 +72,18 @@ bench_result_dray (const BenchOptions *options)
 
   bench_executor_free (executor);
   return rate;
+}
+
+double
+bench_result_dray (const BenchOptions *options)
+{
+  return measure_executor (options, bench_executor_new (options, 1));
+}
+
+double
+bench_result_dray_recycled (const BenchOptions *options)
+{
+  return measure_executor (options, bench_trusting_executor_new (options, 1));
 }
 
 /* --- Shared memory --- */

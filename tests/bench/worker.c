@@ -81,13 +81,14 @@ static GVariant *
 fill (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error)
 {
   guint64 size, value;
-  guint8 *bytes = NULL;
+  gpointer memory = NULL;
+  g_autoptr (GBytes) bytes = NULL;
 
   g_variant_get (arguments, "(tt)", &size, &value);
-  bytes = g_malloc (size);
-  memset (bytes, (guint8) value, size);
+  bytes = dray_job_allocate_bytes (job, size, &memory);
+  memset (memory, (guint8) value, size);
 
-  return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, bytes, size, TRUE, g_free, bytes);
+  return g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE);
 }
 
 static GVariant *
