@@ -68,7 +68,7 @@ dray_call_free (DrayCall *call)
   g_free (call->function);
   g_clear_pointer (&call->arguments, g_variant_unref);
   g_clear_pointer (&call->chunk, dray_chunk_free);
-  g_object_unref (call->cancellable);
+  g_clear_object (&call->cancellable);
   g_clear_object (&call->attachments);
   g_clear_error (&call->failure);
   g_free (call);
