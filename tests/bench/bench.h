@@ -40,7 +40,7 @@ double bench_round_trip_pipe_limit (const BenchOptions *options);
 double bench_result_dray (const BenchOptions *options);
 double bench_result_dray_recycled (const BenchOptions *options);
 double bench_result_memfd_limit (const BenchOptions *options);
-double bench_result_memfd_write_limit (const BenchOptions *options);
+double bench_result_memfd_mapped_limit (const BenchOptions *options);
 double bench_result_pipe_limit (const BenchOptions *options);
 
 double bench_stream_small_dray (const BenchOptions *options);

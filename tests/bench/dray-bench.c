@@ -30,7 +30,7 @@ static const Figure figures[] = {
   { "result_64mib_gib_per_second.dray", "GiB/s", bench_result_dray },
   { "result_64mib_gib_per_second.dray_recycled", "GiB/s", bench_result_dray_recycled },
   { "result_64mib_gib_per_second.memfd_limit", "GiB/s", bench_result_memfd_limit },
-  { "result_64mib_gib_per_second.memfd_write_limit", "GiB/s", bench_result_memfd_write_limit },
+  { "result_64mib_gib_per_second.memfd_mapped_limit", "GiB/s", bench_result_memfd_mapped_limit },
   { "result_64mib_gib_per_second.pipe_limit", "GiB/s", bench_result_pipe_limit },
 
   { "stream_16b_items_per_second.dray", "items/s", bench_stream_small_dray },

@@ -110,7 +110,7 @@ FIGURES = [
     result('dray_recycled'),
     result('ppe', PEERS),
     result('memfd_limit'),
-    result('memfd_write_limit'),
+    result('memfd_mapped_limit'),
     result('pipe_limit'),
 
     Figure('stream_16b_items_per_second.dray', 'items/s', MORE, BENCH,
