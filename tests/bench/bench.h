@@ -44,7 +44,9 @@ double bench_result_memfd_mapped_limit (const BenchOptions *options);
 double bench_result_pipe_limit (const BenchOptions *options);
 
 double bench_stream_small_dray (const BenchOptions *options);
+double bench_stream_small_dray_pulled (const BenchOptions *options);
 double bench_stream_large_dray (const BenchOptions *options);
+double bench_stream_large_dray_pulled (const BenchOptions *options);
 double bench_stream_large_pipe_limit (const BenchOptions *options);
 
 double bench_stall_dray_results (const BenchOptions *options);

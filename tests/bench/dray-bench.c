@@ -34,7 +34,9 @@ static const Figure figures[] = {
   { "result_64mib_gib_per_second.pipe_limit", "GiB/s", bench_result_pipe_limit },
 
   { "stream_16b_items_per_second.dray", "items/s", bench_stream_small_dray },
+  { "stream_16b_items_per_second.dray_pulled", "items/s", bench_stream_small_dray_pulled },
   { "stream_64kib_gib_per_second.dray", "GiB/s", bench_stream_large_dray },
+  { "stream_64kib_gib_per_second.dray_pulled", "GiB/s", bench_stream_large_dray_pulled },
   { "stream_64kib_gib_per_second.pipe_limit", "GiB/s", bench_stream_large_pipe_limit },
 
   { "loop_stall_ms.dray_results", "ms", bench_stall_dray_results },

@@ -70,7 +70,12 @@ def result(variant, program=BENCH):
     })
 
 
-def stream(variant):
+def small_stream(variant):
+    return Figure('stream_16b_items_per_second.' + variant, 'items/s', MORE, BENCH,
+                  sizes('count', 1_000_000, 200_000, 100))
+
+
+def large_stream(variant):
     return Figure('stream_64kib_gib_per_second.' + variant, 'GiB/s', MORE, BENCH,
                   sizes('bytes', 2 * GIB, GIB // 2, MIB))
 
@@ -113,10 +118,12 @@ FIGURES = [
     result('memfd_mapped_limit'),
     result('pipe_limit'),
 
-    Figure('stream_16b_items_per_second.dray', 'items/s', MORE, BENCH,
-           sizes('count', 1_000_000, 200_000, 100)),
-    stream('dray'),
-    stream('pipe_limit'),
+    small_stream('dray'),
+    small_stream('dray_pulled'),
+
+    large_stream('dray'),
+    large_stream('dray_pulled'),
+    large_stream('pipe_limit'),
 
     stall('dray_results', 'count', 1_000_000, 100_000, 50),
     stall('dray_stream', 'bytes', 4 * GIB, GIB, MIB),

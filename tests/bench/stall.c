@@ -82,7 +82,7 @@ bench_stall_dray_stream (const BenchOptions *options)
   double stall = 0;
 
   bench_ticker_start (&ticker, NULL, NULL);
-  bench_run_stream (executor, BENCH_EMIT_LARGE, options->bytes / BENCH_CHUNK_SIZE);
+  bench_run_stream (executor, BENCH_EMIT_LARGE, options->bytes / BENCH_CHUNK_SIZE, FALSE);
   stall = bench_ticker_stop (&ticker);
 
   bench_executor_free (executor);
