@@ -33,6 +33,9 @@ double bench_tasks_dray (const BenchOptions *options);
 double bench_tasks_gtask (const BenchOptions *options);
 double bench_tasks_gthreadpool_idle (const BenchOptions *options);
 
+double bench_map_dray (const BenchOptions *options);
+double bench_map_rss_growth (const BenchOptions *options);
+
 double bench_round_trip_dray_async (const BenchOptions *options);
 double bench_round_trip_dray_wait (const BenchOptions *options);
 double bench_round_trip_pipe_limit (const BenchOptions *options);

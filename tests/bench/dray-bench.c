@@ -20,6 +20,7 @@ typedef struct
 
 static const Figure figures[] = {
   { "tasks_per_second.dray", "tasks/s", bench_tasks_dray },
+  { "tasks_per_second.dray_map", "tasks/s", bench_map_dray },
   { "tasks_per_second.gtask", "tasks/s", bench_tasks_gtask },
   { "tasks_per_second.gthreadpool_idle", "tasks/s", bench_tasks_gthreadpool_idle },
 
@@ -49,6 +50,8 @@ static const Figure figures[] = {
   { "spawn_stall_ms_parent_3gib.dray", "ms", bench_spawn_stall_dray },
   { "spawn_stall_ms_parent_3gib.gsubprocess", "ms", bench_spawn_stall_gsubprocess },
   { "spawn_stall_ms_parent_3gib.nothing", "ms", bench_spawn_stall_nothing },
+
+  { "map_rss_growth_mib.dray", "MiB", bench_map_rss_growth },
 
   { "commands_per_second.dray", "commands/s", bench_commands_dray },
   { "commands_per_second.gsubprocess_async", "commands/s", bench_commands_gsubprocess_async },

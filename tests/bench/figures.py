@@ -15,8 +15,9 @@ GIB = 1024 * MIB
 # only shows that everything works.
 ROUNDS = {'full': 7, 'quick': 3, 'tiny': 1}
 
-# The large parents take long to fill, and each of their measurements holds several anyway.
-ROUNDS_OF_LARGE_PARENTS = {'full': 5, 'quick': 1, 'tiny': 1}
+# Of what takes long: large parents have to be filled, and each of their measurements holds several
+# anyway; and what memory a long map needs hardly differs.
+LONG_ROUNDS = {'full': 5, 'quick': 1, 'tiny': 1}
 
 BENCH = 'dray-bench'
 PEERS = 'peers.py'
@@ -90,7 +91,7 @@ def spawn(family, variant):
         'full': {'count': 10, 'bytes': 3 * GIB},
         'quick': {'count': 10, 'bytes': 3 * GIB},
         'tiny': {'count': 2, 'bytes': MIB},
-    }, ROUNDS_OF_LARGE_PARENTS)
+    }, LONG_ROUNDS)
 
 
 def commands(variant):
@@ -100,6 +101,7 @@ def commands(variant):
 
 FIGURES = [
     tasks('dray', 300_000, 50_000),
+    tasks('dray_map', 1_000_000, 200_000),
     tasks('gtask', 500_000, 100_000),
     tasks('gthreadpool_idle', 1_000_000, 200_000),
     tasks('ppe_submit', 20_000, 4_000, PEERS),
@@ -136,6 +138,9 @@ FIGURES = [
     spawn('spawn_stall', 'gsubprocess'),
     spawn('spawn_stall', 'nothing'),
 
+    Figure('map_rss_growth_mib.dray', 'MiB', LESS, BENCH,
+           sizes('count', 10_000_000, 2_000_000, 50, workers=2), LONG_ROUNDS),
+
     commands('dray'),
     commands('gsubprocess_async'),
     commands('xargs'),
@@ -168,6 +173,7 @@ STREAM = 'stream_64kib_gib_per_second.'
 GOALS = [
     Goal(TASKS + 'dray', TASKS + 'gtask', MORE, 0.5, 1.0),
     Goal(TASKS + 'dray', TASKS + 'ppe_submit', MORE, 20, 40),
+    Goal(TASKS + 'dray_map', TASKS + 'pool_imap', MORE, 10, 20),
     Goal(TRIP + 'dray_async', TRIP + 'pipe_limit', LESS, 1.5, 1.2),
     Goal(TRIP + 'dray_wait', TRIP + 'pipe_limit', LESS, 1.5, 1.2),
     Goal(RESULT + 'dray', RESULT + 'memfd_limit', MORE, 0.85, 0.95),
@@ -179,5 +185,6 @@ GOALS = [
     Goal('loop_stall_ms.dray_stream', None, LESS, 12, 6),
     Goal('spawn_ms_parent_3gib.dray', None, LESS, 5, 2),
     Goal('spawn_stall_ms_parent_3gib.dray', None, LESS, 12, 6),
+    Goal('map_rss_growth_mib.dray', None, LESS, 32, 8),
     Goal('commands_per_second.dray', 'commands_per_second.xargs', MORE, 0.9, 1.2),
 ]

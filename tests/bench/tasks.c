@@ -10,6 +10,7 @@
  * once; the time is from the first submit to the last callback.
  *
  *   dray              a call, a future, a done callback; two workers, which are up
+ *   dray_map          is in map.c
  *   gtask             g_task_run_in_thread(); the number is in the pointer, so that nothing is
  *                     allocated but the task. How many threads there are is GLib's to say.
  *   gthreadpool_idle  a thread pool that hands over each result with g_idle_add(). Two threads of
