@@ -48,6 +48,9 @@ steal_only_item (GPtrArray *items)
  * served in order. The future stays alive until then. Items that were sent before the task ended,
  * however it ended, can be pulled afterwards.
  *
+ * Of a running task its worker is read for this, whatever the limits say. A pending one has to wait
+ * for its turn: if all workers are held up by tasks that nobody pulls from, pull from those.
+ *
  * Since: 0.1
  */
 void
@@ -158,14 +161,6 @@ unref_ticket_closure (gpointer data, GClosure *closure)
   dray_ticket_unref (data);
 }
 
-static gint64
-deadline_after (gint64 timeout)
-{
-  gint64 now = g_get_monotonic_time ();
-
-  return timeout < 0 || timeout > G_MAXINT64 - now ? -1 : now + timeout;
-}
-
 /* Whether something was found, as dray_pull_look_locked() says. */
 static gboolean
 wait_and_look (DrayTicket *ticket,
@@ -179,7 +174,7 @@ wait_and_look (DrayTicket *ticket,
 
   g_mutex_lock (&ticket->pool->lock);
   if (timeout != 0)
-    dray_pull_wait_locked (ticket, deadline_after (timeout), cancellable);
+    dray_pull_wait_locked (ticket, dray_ticket_get_deadline (timeout), cancellable);
   if (!g_cancellable_is_cancelled (cancellable))
     {
       found = dray_pull_look_locked (ticket, max_items, items, error);
@@ -198,13 +193,18 @@ wait_items (
   DrayTicket *ticket = dray_future_get_ticket (self);
   GPtrArray *items = NULL;
   g_autoptr (GError) failure = NULL;
+  gboolean lifts = ticket->lifts != NULL && timeout != 0;
   gulong handler = 0;
   gboolean found;
 
   if (cancellable != NULL)
     handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_cb),
                                      dray_ticket_ref (ticket), unref_ticket_closure, 0);
+  if (lifts) /* for what it comes after, elsewhere */
+    dray_pool_set_urgent_all (ticket->lifts, TRUE);
   found = wait_and_look (ticket, max_items, timeout, cancellable, &items, &failure);
+  if (lifts)
+    dray_pool_set_urgent_all (ticket->lifts, FALSE);
   if (handler != 0)
     g_signal_handler_disconnect (cancellable, handler);
 

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "puller.h"
+#include "workshop.h"
 
 /* Items that are pulled, one at a time and many, blocking and not, and what comes after them. How
  * else it may end is in test-pull-ending.c, and what it does to the worker in test-pull-flow.c. */
@@ -176,6 +177,31 @@ test_wait_batches (Rig *rig, gconstpointer data)
   g_assert_cmpuint (n, ==, 50000);
 }
 
+static void
+test_wait_behind (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayExecutor) other = workshop_new (1);
+  g_autoptr (DrayTask) task = rig_new_task ("numbers", "(uint32 100, false)");
+  g_autoptr (DrayFuture) first = NULL;
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (GError) error = NULL;
+  GVariant *item;
+  guint32 n = 0;
+
+  g_test_summary ("A wait for an item of a task that comes after one of another executor lifts the "
+                  "pause of that one.");
+
+  rig_start (rig, 1);
+  dray_executor_set_paused (other, TRUE);
+  first = dray_executor_call (other, "null", NULL);
+  dray_task_set_pull (task, TRUE);
+  future = dray_future_then (first, rig->executor, task, DRAY_POSITION_NONE);
+  while ((item = dray_future_wait_next_item (future, -1, NULL, &error)) != NULL)
+    puller_check_number (item, &n);
+  g_assert_no_error (error);
+  g_assert_cmpuint (n, ==, 100);
+}
+
 static gpointer
 cancel_thread (gpointer cancellable)
 {
@@ -295,6 +321,7 @@ main (int argc, char **argv)
   rig_add ("/pull/other-context", NULL, test_other_context);
   rig_add ("/pull/wait", NULL, test_wait);
   rig_add ("/pull/wait/batches", NULL, test_wait_batches);
+  rig_add ("/pull/wait/behind", NULL, test_wait_behind);
   rig_add ("/pull/wait/in-vain", NULL, test_wait_in_vain);
   rig_add ("/pull/wait/many", NULL, test_many_wait);
   rig_add ("/pull/pushed", NULL, test_pushed);
