@@ -229,7 +229,7 @@ count_calls_for (DrayPool *self, DrayPoolWorker *worker, const Pending *pending)
 static gboolean
 goes_last (DrayTicket *ticket)
 {
-  return ticket->pull != NULL || dray_ticket_is_heavy (ticket);
+  return dray_task_get_pull (ticket->task) || dray_ticket_is_heavy (ticket);
 }
 
 /* Whether there was any left to give. */

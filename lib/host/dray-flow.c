@@ -6,6 +6,7 @@
 
 #include "dray-pool.h"
 #include "dray-pull.h"
+#include "dray-run.h"
 
 /* In all of this a limit of 0 is none. */
 static gboolean
@@ -146,30 +147,39 @@ dray_flow_changed_locked (DrayTicket *ticket)
 {
   DrayPool *pool = ticket->pool;
 
-  if (pool->throttled || pool->pull_throttled || ticket->held_back)
+  /* What one of those that share a run wants may be held back by another one of them. */
+  if (pool->throttled || pool->pull_throttled || ticket->held_back
+      || (ticket->run_ticket != NULL && pool->n_held_back > 0))
     look_again_locked (pool);
 }
 
-/* What matters whether or not there is room for it. */
+/* Whether somebody wants what is not there yet, whether or not there is room for it. */
 static gboolean
-has_to_be_read_locked (DrayTicket *ticket)
+is_waited_for_locked (DrayTicket *ticket)
+{
+  return ticket->n_waiters > 0
+         || (ticket->pull != NULL
+             && (ticket->pool->shutting_down || dray_pull_is_wanted_locked (ticket->pull)));
+}
+
+static gboolean
+has_room_locked (DrayTicket *ticket)
 {
   DrayPool *pool = ticket->pool;
 
-  return pool->n_urgent > 0 || ticket->n_waiters > 0 || ticket->future == NULL
-         || ticket->cancel_requested || dray_ticket_is_done_locked (ticket)
-         || (ticket->pull != NULL
-             && (pool->shutting_down || dray_pull_is_wanted_locked (ticket->pull)));
+  update_held_back_locked (ticket); /* the limits may have changed since */
+  return !ticket->held_back && !pool->throttled && (ticket->pull == NULL || !pool->pull_throttled);
 }
 
 gboolean
 dray_flow_may_read_locked (DrayTicket *ticket)
 {
-  DrayPool *pool = ticket->pool;
-
-  if (has_to_be_read_locked (ticket))
+  if (ticket->pool->n_urgent > 0 || ticket->cancel_requested || dray_ticket_is_done_locked (ticket))
     return TRUE;
 
-  update_held_back_locked (ticket); /* the limits may have changed since */
-  return !ticket->held_back && !pool->throttled && (ticket->pull == NULL || !pool->pull_throttled);
+  if (ticket->run != NULL)
+    return dray_run_any_locked (ticket, is_waited_for_locked)
+           || dray_run_all_locked (ticket, has_room_locked);
+
+  return ticket->future == NULL || is_waited_for_locked (ticket) || has_room_locked (ticket);
 }

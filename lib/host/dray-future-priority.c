@@ -5,6 +5,7 @@
 #include "dray-future-private.h"
 
 #include "dray-pool-worker.h"
+#include "dray-run.h"
 
 /*
  * The priority of a task that was submitted, which may change for as long as it is pending.
@@ -23,6 +24,8 @@
 gboolean
 dray_pool_set_priority_locked (DrayPool *self, DrayTicket *ticket, int priority)
 {
+  if (ticket->run_ticket != NULL)
+    return dray_run_set_priority_locked (ticket, priority);
   if (ticket->state != DRAY_FUTURE_PENDING || ticket->cancel_requested || ticket->task == NULL)
     return FALSE;
   if (ticket->priority == priority)

@@ -375,7 +375,7 @@ dray_lists_get_futures (DrayPool *pool)
     {
       self->futures = dray_future_list_new ();
       for (GList *link = pool->open.head; link != NULL; link = link->next)
-        if (((DrayTicket *) link->data)->chunk == NULL)
+        if (dray_ticket_is_listed (link->data))
           g_ptr_array_add (self->submitted, dray_ticket_ref (link->data));
     }
   g_mutex_unlock (&pool->lock);

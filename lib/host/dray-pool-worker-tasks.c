@@ -216,7 +216,7 @@ can_wait_behind (DrayPoolWorker *self)
     return FALSE;
   if (last == NULL)
     last = self->current;
-  return !self->recalled && self->process.end_timer.io == NULL && last->pull == NULL
+  return !self->recalled && self->process.end_timer.io == NULL && !dray_task_get_pull (last->task)
          && dray_outbox_get_size (self->outbox) <= MAX_UNWRITTEN;
 }
 

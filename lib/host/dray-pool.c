@@ -10,6 +10,7 @@
 #include "dray-future-private.h"
 #include "dray-lists.h"
 #include "dray-map-flow.h"
+#include "dray-run.h"
 #include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
@@ -37,6 +38,7 @@ dray_pool_new (DrayLaunchPlan *plan, const DrayPoolOptions *options)
   self->commands = dray_pending_queue_new ();
   self->kills = g_array_new (FALSE, FALSE, sizeof (guint64));
   self->deliveries = g_hash_table_new (NULL, NULL);
+  self->runs = g_hash_table_new (g_str_hash, g_str_equal);
 
   return self;
 }
@@ -61,6 +63,7 @@ dray_pool_unref (DrayPool *self)
   dray_pending_queue_free (self->commands);
   g_array_unref (self->kills);
   g_hash_table_unref (self->deliveries);
+  g_hash_table_unref (self->runs);
   g_clear_pointer (&self->lists, dray_lists_free);
   g_clear_error (&self->launch_error);
   g_cond_clear (&self->closed_cond);
@@ -128,7 +131,7 @@ n_pending_locked (DrayPool *self)
 static gboolean
 has_room_locked (DrayPool *self, DrayTask *task)
 {
-  gsize n_pending = n_pending_locked (self);
+  gsize n_pending = n_pending_locked (self) + self->n_joined;
 
   /* A single task always has room: else one that is larger than the limit never would. */
   if (n_pending == 0)
@@ -136,7 +139,7 @@ has_room_locked (DrayPool *self, DrayTask *task)
 
   return (self->options.max_pending_tasks == 0 || n_pending < self->options.max_pending_tasks)
          && (self->options.max_pending_bytes == 0
-             || self->pending_bytes + dray_pool_task_size (task)
+             || self->pending_bytes + self->joined_bytes + dray_pool_task_size (task)
                   <= self->options.max_pending_bytes);
 }
 
@@ -176,8 +179,8 @@ leave_line_locked (DrayPool *self, DrayRoomWaiter *waiter)
   return waited;
 }
 
-static void
-offer_room_locked (DrayPool *self)
+void
+dray_pool_offer_room_locked (DrayPool *self)
 {
   DrayRoomWaiter *waiter;
 
@@ -215,7 +218,7 @@ dray_pool_stop_waiting (DrayPool *self, DrayRoomWaiter *waiter)
 
   g_mutex_lock (&self->lock);
   waited = leave_line_locked (self, waiter);
-  offer_room_locked (self);
+  dray_pool_offer_room_locked (self);
   g_mutex_unlock (&self->lock);
 
   return waited;
@@ -226,7 +229,7 @@ dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket)
 {
   dray_pending_queue_remove (dray_pool_get_queue (self, ticket->task), &ticket->pending);
   self->pending_bytes -= dray_ticket_get_size (ticket);
-  offer_room_locked (self);
+  dray_pool_offer_room_locked (self);
 }
 
 /* Whether it was queued; if not, it has to end with @error, or is done. */
@@ -285,7 +288,7 @@ end_deferral_locked (DrayPool *self, DrayTicket *ticket)
   ticket->deferred = FALSE;
   self->n_deferred--;
   self->pending_bytes -= dray_ticket_get_size (ticket);
-  offer_room_locked (self);
+  dray_pool_offer_room_locked (self);
   dray_pool_wake_locked (self);
 }
 
@@ -318,7 +321,7 @@ dray_pool_ticket_done_locked (DrayPool *self, DrayTicket *ticket)
     end_deferral_locked (self, ticket);
   g_queue_unlink (&self->open, &ticket->open_link);
 
-  if (self->lists != NULL && ticket->chunk == NULL)
+  if (self->lists != NULL && dray_ticket_is_listed (ticket))
     dray_lists_ticket_done_locked (self->lists, ticket);
 }
 
@@ -362,7 +365,29 @@ find_refusal_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellab
   return error;
 }
 
-static void
+/* Queues what is to be run for @ticket; unless it is another task's run, which is returned (transfer
+ * full), as is a new one. */
+static DrayTicket *
+queue_locked (DrayPool *self, DrayTicket *ticket)
+{
+  DrayTicket *run = NULL;
+  DrayTicket *queued = ticket;
+  gboolean is_new = TRUE;
+
+  if (dray_task_get_key (ticket->task) != NULL)
+    queued = run = dray_run_join_locked (ticket, &is_new);
+
+  if (is_new)
+    {
+      enqueue_locked (self, dray_ticket_ref (queued), FALSE);
+      if (!dray_pool_give_directly_locked (self, queued))
+        dray_pool_wake_locked (self);
+    }
+  return run;
+}
+
+/* Returns what the caller has to drop without the lock (transfer full) (nullable). */
+static DrayTicket *
 submit_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellable)
 {
   GError *refusal;
@@ -376,19 +401,16 @@ submit_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellable)
   if (refusal != NULL)
     {
       dray_ticket_complete_locked (ticket, NULL, refusal);
-      return;
+      return NULL;
     }
 
   if (ticket->ties != NULL) /* it follows another one */
     {
       defer_locked (self, ticket);
-      return;
+      return NULL;
     }
 
-  dray_ticket_ref (ticket);
-  enqueue_locked (self, ticket, FALSE);
-  if (!dray_pool_give_directly_locked (self, ticket))
-    dray_pool_wake_locked (self);
+  return queue_locked (self, ticket);
 }
 
 void
@@ -433,6 +455,7 @@ submit_ticket (DrayPool *self,
                DrayRoomWaiter *waiter)
 {
   g_autoptr (DrayFuture) future = dray_future_for_ticket (ticket);
+  g_autoptr (DrayTicket) run = NULL;
   gboolean closed, waits;
 
   dray_task_seal (ticket->task);
@@ -448,10 +471,10 @@ submit_ticket (DrayPool *self,
   else
     {
       ticket->id = ++self->last_ticket_id;
-      submit_locked (self, ticket, cancellable);
+      run = submit_locked (self, ticket, cancellable);
       if (waiter != NULL)
         leave_line_locked (self, waiter);
-      offer_room_locked (self);
+      dray_pool_offer_room_locked (self);
     }
   g_mutex_unlock (&self->lock);
 
@@ -511,7 +534,7 @@ void
 dray_pool_options_changed (DrayPool *self)
 {
   g_mutex_lock (&self->lock);
-  offer_room_locked (self);
+  dray_pool_offer_room_locked (self);
   dray_pool_count_undelivered_locked (self, 0, 0);
   self->reading_changed = TRUE; /* the limits of single futures may have changed as well */
   dray_pool_wake_locked (self);

@@ -77,6 +77,9 @@ struct _DrayPool
   guint64 last_rank; /* of a ticket that took its place at the end of a queue */
   guint64 pending_bytes;
   guint n_deferred;        /* pending tickets that are not in a queue yet */
+  GHashTable *runs; /* (owned): key (unowned) → DrayTicket (unowned): runs that can be joined */
+  guint n_joined;   /* unfinished tickets that have joined the run of another */
+  guint64 joined_bytes;
   gboolean throttled;      /* too much is undelivered: what nobody waits for is not read */
   gboolean pull_throttled; /* the same of what is to be pulled */
   guint n_held_back;       /* tickets whose own limit is met */
@@ -184,6 +187,8 @@ void dray_pool_ticket_done_locked (DrayPool *self, DrayTicket *ticket);
 gboolean dray_pool_set_priority_locked (DrayPool *self, DrayTicket *ticket, int priority);
 /* The queue that a task like this one waits in. */
 DrayPendingQueue *dray_pool_get_queue (DrayPool *self, DrayTask *task);
+/* There may be room for one more task: tells the first of those who wait for it. */
+void dray_pool_offer_room_locked (DrayPool *self);
 /* The queue's reference becomes the caller's. */
 void dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket);
 GError *dray_pool_shut_down_error (void);

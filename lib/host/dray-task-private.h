@@ -16,6 +16,7 @@ struct _DrayTask
 
   DrayTaskKind kind;
   char *label; /* (owned) (not nullable) */
+  char *key;   /* (owned) (nullable) */
   int priority;
   guint time_limit; /* milliseconds, 0: none */
   guint max_retries;

@@ -78,6 +78,7 @@ free_task (DrayTask *self)
 {
   dray_task_clear_input (self);
   g_free (self->label);
+  g_free (self->key);
   g_free (self->function);
   g_clear_pointer (&self->arguments, g_variant_unref);
   g_clear_object (&self->attachments);
@@ -506,4 +507,62 @@ dray_task_get_pull (DrayTask *self)
   g_return_val_if_fail (self != NULL, FALSE);
 
   return self->pull;
+}
+
+/**
+ * dray_task_set_key:
+ * @self: a task
+ * @key: (nullable): what stands for the work, in UTF-8, or %NULL for work of its own
+ *
+ * Lets the task share a run with others of the same key, so that work which is asked for twice
+ * meanwhile is done once. Two tasks share one if they were submitted to the same executor, the
+ * second before the first was done or cancelled; if both call the same function, or both run the
+ * same program; and if both are pulled ([method@Task.set_pull]) or neither is. That their arguments
+ * mean the same is up to whoever makes the key: those of the first are used.
+ *
+ * Each task has a future of its own. All of them get the result, or the error, and the same list of
+ * open files that came with the result. A future that joins later gets the items and the progress
+ * from then on, and knows the progress as it is; the number of items that a command results in is
+ * that of all. Cancelling a future, or its cancellable, ends that one at once; only when no other is
+ * left, the run is cancelled. Dropping one means nothing to the others.
+ *
+ * A task that follows another one ([method@Future.then]) has arguments of its own, and shares with
+ * nobody.
+ *
+ * The run has the label, the time limit and the retries of the first task, and the most urgent
+ * priority of all. It is held up by the slowest reader among them: see
+ * [property@Executor:max-undelivered-bytes-per-future]. Each future counts as a task that is
+ * pending while it waits for the run of another.
+ *
+ * Since: 0.1
+ */
+void
+dray_task_set_key (DrayTask *self, const char *key)
+{
+  g_return_if_fail (self != NULL);
+  g_return_if_fail (!dray_task_is_sealed (self));
+  g_return_if_fail (key == NULL || g_utf8_validate (key, -1, NULL));
+
+  char *copy = g_strdup (key);
+
+  g_free (self->key);
+  self->key = copy;
+}
+
+/**
+ * dray_task_get_key:
+ * @self: a task
+ *
+ * Gets what stands for the work where it may be shared.
+ *
+ * Returns: (nullable): the key, or %NULL if it is never shared
+ *
+ * Since: 0.1
+ */
+const char *
+dray_task_get_key (DrayTask *self)
+{
+  g_return_val_if_fail (self != NULL, NULL);
+
+  return self->key;
 }

@@ -35,6 +35,8 @@ DRAY_API void dray_task_set_max_retries (DrayTask *self, guint max_retries);
 DRAY_API guint dray_task_get_max_retries (DrayTask *self);
 DRAY_API void dray_task_set_cancel_mode (DrayTask *self, DrayCancelMode mode);
 DRAY_API DrayCancelMode dray_task_get_cancel_mode (DrayTask *self);
+DRAY_API void dray_task_set_key (DrayTask *self, const char *key);
+DRAY_API const char *dray_task_get_key (DrayTask *self);
 DRAY_API void dray_task_set_pull (DrayTask *self, gboolean pull);
 DRAY_API gboolean dray_task_get_pull (DrayTask *self);
 

@@ -13,6 +13,7 @@
 #include "dray-map-chunk.h"
 #include "dray-pool.h"
 #include "dray-pull.h"
+#include "dray-run.h"
 #include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
@@ -57,6 +58,8 @@ dray_ticket_unref (DrayTicket *self)
             || (self->ties->combination == NULL && g_queue_is_empty (&self->ties->dependents)));
   g_free (self->ties);
   dray_event_free_all (self->events);
+  g_assert (self->run_ticket == NULL);
+  g_clear_pointer (&self->run, dray_run_free);
   g_clear_pointer (&self->pull, dray_pull_free);
   dray_done_callback_free_all (self->callbacks);
   g_clear_pointer (&self->result, g_variant_unref);
@@ -149,9 +152,18 @@ append_event_locked (DrayTicket *self, DrayEvent *event)
 void
 dray_ticket_add_item_locked (DrayTicket *self, GVariant *value)
 {
+  self->pool->counters.items++;
+  if (self->run != NULL)
+    dray_run_add_item_locked (self, value);
+  else
+    dray_ticket_keep_item_locked (self, value);
+}
+
+void
+dray_ticket_keep_item_locked (DrayTicket *self, GVariant *value)
+{
   DrayEvent *event;
 
-  self->pool->counters.items++;
   if (dray_ticket_is_done_locked (self) || self->future == NULL)
     {
       g_variant_unref (value);
@@ -176,7 +188,7 @@ dray_ticket_add_progress_locked (DrayTicket *self, double fraction, char *text)
 {
   DrayEvent *event = self->last_event;
 
-  if (dray_ticket_is_done_locked (self) || self->future == NULL)
+  if (dray_ticket_is_done_locked (self) || (self->future == NULL && self->run == NULL))
     {
       g_free (text);
       return;
@@ -185,6 +197,13 @@ dray_ticket_add_progress_locked (DrayTicket *self, double fraction, char *text)
   self->progress = fraction;
   g_free (self->status);
   self->status = g_strdup (text);
+
+  if (self->run != NULL)
+    {
+      dray_run_add_progress_locked (self, fraction, text);
+      g_free (text);
+      return;
+    }
 
   if (event == NULL || event->value != NULL)
     {
@@ -283,9 +302,9 @@ set_state_locked (DrayTicket *self, DrayFutureState state)
 
   g_assert (allowed[self->state][state] || (self->task == NULL && state >= DRAY_FUTURE_SUCCEEDED));
 
-  if (self->state == DRAY_FUTURE_RUNNING)
+  if (self->state == DRAY_FUTURE_RUNNING && self->run == NULL)
     self->pool->counters.running--;
-  if (state == DRAY_FUTURE_RUNNING)
+  if (state == DRAY_FUTURE_RUNNING && self->run == NULL)
     self->pool->counters.running++;
   self->state = state;
 }
@@ -318,6 +337,8 @@ dray_ticket_start_locked (DrayTicket *self)
   if (self->state == DRAY_FUTURE_PENDING)
     set_state_locked (self, DRAY_FUTURE_RUNNING);
   set_urgent_locked (self, FALSE);
+  if (self->run != NULL)
+    dray_run_started_locked (self);
 }
 
 void
@@ -326,6 +347,8 @@ dray_ticket_restart_locked (DrayTicket *self)
   if (self->state == DRAY_FUTURE_RUNNING)
     set_state_locked (self, DRAY_FUTURE_PENDING);
   dray_ticket_waiters_changed_locked (self);
+  if (self->run != NULL)
+    dray_run_restarted_locked (self);
 }
 
 static void
@@ -374,7 +397,8 @@ dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
   self->error = error;
   if (self->task != NULL)
     {
-      count_outcome_locked (self, result != NULL, cancelled);
+      if (self->run == NULL)
+        count_outcome_locked (self, result != NULL, cancelled);
       self->result_size = result != NULL ? g_variant_get_size (result) : 0;
       dray_pool_ticket_done_locked (self->pool, self);
     }
@@ -390,6 +414,10 @@ dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
     g_cond_broadcast (&self->done);
   if (self->pull != NULL)
     dray_pull_task_done_locked (self);
+  if (self->run != NULL)
+    dray_run_done_locked (self);
+  if (self->run_ticket != NULL)
+    dray_run_leave_locked (self);
 }
 
 /*
@@ -425,12 +453,15 @@ dray_ticket_tie_up (DrayTicket *self)
   if (combination != NULL)
     dray_combination_leave (combination, cancel_parts);
   dray_dependents_run (&line);
+  if (self->run != NULL)
+    dray_run_release_members (self);
 }
 
 static gboolean
 has_loose_ends_locked (DrayTicket *self)
 {
-  return self->cancellable != NULL || self->ties != NULL || self->holds_delivery;
+  return self->cancellable != NULL || self->ties != NULL || self->holds_delivery
+         || self->run != NULL;
 }
 
 void
@@ -520,34 +551,84 @@ cancelled_error (void)
   return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
 }
 
+/* A run ends when its worker has stopped it: nobody has a future of it. */
+static gboolean
+ends_at_once (DrayTicket *self)
+{
+  return self->run == NULL && dray_task_get_cancel_mode (self->task) == DRAY_CANCEL_IMMEDIATE;
+}
+
+/* Whether it was queued: then the queue's reference is the caller's. */
+static gboolean
+cancel_locked (DrayTicket *self)
+{
+  DrayPool *pool = self->pool;
+  gboolean was_queued, never_ran;
+
+  if (dray_ticket_is_done_locked (self) || self->cancel_requested)
+    return FALSE;
+
+  self->cancel_requested = TRUE;
+  self->cancel_parts = TRUE;
+  if (self->run != NULL)
+    dray_run_close_locked (self);
+
+  was_queued = dray_pending_link_is_queued (&self->pending);
+  never_ran = was_queued || self->deferred || self->task == NULL;
+  if (!never_ran)
+    {
+      g_queue_push_tail (&pool->cancels, dray_ticket_ref (self));
+      dray_pool_wake_locked (pool);
+    }
+  if (never_ran || ends_at_once (self))
+    dray_ticket_complete_locked (self, NULL, cancelled_error ());
+
+  return was_queued;
+}
+
+/* The same for one of those that share a run: as long as others want that, it goes on. */
+static gboolean
+cancel_member_locked (DrayTicket *self)
+{
+  gboolean is_last = dray_run_is_last_locked (self);
+  gboolean was_queued = FALSE;
+
+  if (dray_ticket_is_done_locked (self) || self->cancel_requested)
+    return FALSE;
+
+  self->cancel_requested = TRUE;
+  if (is_last)
+    was_queued = cancel_locked (self->run_ticket);
+  if (!is_last || ends_at_once (self))
+    dray_ticket_complete_locked (self, NULL, cancelled_error ());
+
+  return was_queued;
+}
+
 void
 dray_ticket_cancel (DrayTicket *self)
 {
   DrayPool *pool = self->pool;
-  gboolean was_queued = FALSE;
-  gboolean never_ran;
+  g_autoptr (DrayTicket) run = NULL;
+  gboolean was_queued;
 
   g_mutex_lock (&pool->lock);
-  if (!dray_ticket_is_done_locked (self) && !self->cancel_requested)
+  if (self->run_ticket != NULL)
     {
-      self->cancel_requested = TRUE;
-      self->cancel_parts = TRUE;
-      was_queued = dray_pending_link_is_queued (&self->pending);
-      never_ran = was_queued || self->deferred || self->task == NULL;
-
-      if (!never_ran)
-        {
-          g_queue_push_tail (&pool->cancels, dray_ticket_ref (self));
-          dray_pool_wake_locked (pool);
-        }
-      if (never_ran || dray_task_get_cancel_mode (self->task) == DRAY_CANCEL_IMMEDIATE)
-        dray_ticket_complete_locked (self, NULL, cancelled_error ());
+      run = dray_ticket_ref (self->run_ticket);
+      was_queued = cancel_member_locked (self);
+    }
+  else
+    {
+      was_queued = cancel_locked (self);
     }
   g_mutex_unlock (&pool->lock);
 
   dray_ticket_tie_up (self);
+  if (run != NULL)
+    dray_ticket_tie_up (run);
   if (was_queued)
-    dray_ticket_unref (self); /* the queue's */
+    dray_ticket_unref (run != NULL ? run : self); /* the queue's */
 }
 
 /* --- Waiting --- */

@@ -18,9 +18,9 @@
  * it is queued when the task that it follows has succeeded.
  *
  * Who holds a reference: the future; the pool's queue while it is pending; the worker or command
- * that runs it; the delivery while it has events to hand over. All fields but the first group are
- * protected by the pool's lock; references are dropped without it, since the last one frees
- * things that are not ours.
+ * that runs it; the delivery while it has events to hand over; the run that it shares. All fields
+ * but the first group are protected by the pool's lock; references are dropped without it, since
+ * the last one frees things that are not ours.
  */
 
 #include "dray-future.h"
@@ -35,6 +35,7 @@ typedef struct _DrayMapChunk DrayMapChunk;
 typedef struct _DrayPool DrayPool;
 typedef struct _DrayPoolWorker DrayPoolWorker;
 typedef struct _DrayPull DrayPull;
+typedef struct _DrayRun DrayRun;
 typedef struct _DrayTicket DrayTicket;
 
 /* Something to hand to the application before the end: an item, or (without a value) progress. */
@@ -71,6 +72,7 @@ struct _DrayTicket
   /* set at construction */
   DrayPool *pool; /* (owned) */
   DrayTask *task;   /* (owned) (nullable): NULL, that of a combined future */
+  DrayRun *run; /* (owned) (nullable): it is run for others, and has no future; see dray-run.h */
   DrayPull *pull;   /* (owned) (nullable): its items are pulled; see dray-pull.h */
   GPtrArray *lifts; /* (owned) (nullable) (element-type DrayPool): the other pools that a wait for it
                      * must not be held up by */
@@ -114,6 +116,10 @@ struct _DrayTicket
   GCancellable *cancellable; /* (owned) (nullable) */
   gulong cancelled_handler;
 
+  DrayTicket *run_ticket; /* (unowned) (nullable): that is run for this one … */
+  GList *member_link;     /* (nullable): … and has it here, with a reference */
+  gboolean joined;        /* counted in the pool's n_joined */
+
   guint n_waiters;         /* for its end */
   gboolean waits_urgently; /* counted in the pool's n_urgent */
   GCond done;
@@ -139,9 +145,17 @@ dray_ticket_is_done_locked (const DrayTicket *self)
   return self->state >= DRAY_FUTURE_SUCCEEDED;
 }
 
+/* Whether it is one that was submitted: those that stand for others are in no list. */
+static inline gboolean
+dray_ticket_is_listed (const DrayTicket *self)
+{
+  return self->run == NULL && self->chunk == NULL;
+}
+
 /* Each takes what it is given. Items and progress of a task that is done, or that nobody has a
  * future of any more, are dropped. */
 void dray_ticket_add_item_locked (DrayTicket *self, GVariant *value);
+void dray_ticket_keep_item_locked (DrayTicket *self, GVariant *value); /* not counted as received */
 void dray_ticket_add_progress_locked (DrayTicket *self, double fraction, char *text);
 /* Exactly one of @result and @error is given. Does nothing for a ticket that is done. */
 void dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error);

@@ -35,6 +35,7 @@ test_call (void)
   g_assert_cmpuint (dray_task_get_max_retries (task), ==, 0);
   g_assert_cmpint (dray_task_get_cancel_mode (task), ==, DRAY_CANCEL_IMMEDIATE);
   g_assert_false (dray_task_get_pull (task));
+  g_assert_null (dray_task_get_key (task));
 
   g_assert_null (dray_task_get_argv (task));
   g_assert_null (dray_task_get_directory (task));
@@ -101,6 +102,7 @@ test_setters (void)
   dray_task_set_max_retries (task, 2);
   dray_task_set_cancel_mode (task, DRAY_CANCEL_CONFIRMED);
   dray_task_set_pull (task, TRUE);
+  dray_task_set_key (task, "thumbnail");
   dray_task_set_directory (task, directory);
   dray_task_set_environment (task, environment);
   dray_task_set_split (task, DRAY_SPLIT_CHUNKS);
@@ -114,6 +116,9 @@ test_setters (void)
   g_assert_cmpuint (dray_task_get_max_retries (task), ==, 2);
   g_assert_cmpint (dray_task_get_cancel_mode (task), ==, DRAY_CANCEL_CONFIRMED);
   g_assert_true (dray_task_get_pull (task));
+  g_assert_cmpstr (dray_task_get_key (task), ==, "thumbnail");
+  dray_task_set_key (task, NULL);
+  g_assert_null (dray_task_get_key (task));
   g_assert_cmpstr (dray_task_get_directory (task), ==, "/tmp");
   g_assert_cmpstr (dray_task_get_environment (task)[0], ==, "LC_ALL=C");
   g_assert_null (dray_task_get_environment (task)[1]);
@@ -252,6 +257,12 @@ try_cancel_mode (DrayTask *task)
 }
 
 static void
+try_key (DrayTask *task)
+{
+  dray_task_set_key (task, "key");
+}
+
+static void
 try_pull (DrayTask *task)
 {
   dray_task_set_pull (task, TRUE);
@@ -312,11 +323,11 @@ static const struct
   void (*try) (DrayTask *task);
   gboolean commands_only;
 } setters[] = {
-  { try_label, FALSE },          { try_priority, FALSE },       { try_time_limit, FALSE },
-  { try_max_retries, FALSE },    { try_cancel_mode, FALSE },    { try_pull, FALSE },
-  { try_directory, TRUE },       { try_environment, TRUE },     { try_input_bytes, TRUE },
-  { try_input_fd, TRUE },        { try_split, TRUE },           { try_encoding, TRUE },
-  { try_max_record_size, TRUE }, { try_max_output_size, TRUE },
+  { try_label, FALSE },       { try_priority, FALSE },       { try_time_limit, FALSE },
+  { try_max_retries, FALSE }, { try_cancel_mode, FALSE },    { try_key, FALSE },
+  { try_pull, FALSE },        { try_directory, TRUE },       { try_environment, TRUE },
+  { try_input_bytes, TRUE },  { try_input_fd, TRUE },        { try_split, TRUE },
+  { try_encoding, TRUE },     { try_max_record_size, TRUE }, { try_max_output_size, TRUE },
 };
 
 static void
@@ -347,6 +358,7 @@ test_sealed (void)
   g_assert_cmpuint (dray_task_get_max_retries (task), ==, 0);
   g_assert_cmpint (dray_task_get_cancel_mode (task), ==, DRAY_CANCEL_IMMEDIATE);
   g_assert_false (dray_task_get_pull (task));
+  g_assert_null (dray_task_get_key (task));
   g_assert_null (dray_task_get_directory (task));
   g_assert_null (dray_task_get_environment (task));
   g_assert_null (dray_task_get_input_bytes (task));
@@ -407,6 +419,8 @@ test_misuse (void)
   g_assert_false (dray_task_set_input_fd (task, -1, NULL));
   expect_critical ("*utf8*");
   dray_task_set_label (task, "\xff");
+  expect_critical ("*utf8*");
+  dray_task_set_key (task, "\xff");
   g_test_assert_expected_messages ();
 }
 
