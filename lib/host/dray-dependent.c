@@ -9,6 +9,20 @@
 /* The line of this thread, on the stack of the outermost dray_dependents_run(); NULL outside. */
 static GPrivate thread_line;
 
+DrayTies *
+dray_ticket_get_ties_locked (DrayTicket *self)
+{
+  if (self->ties == NULL)
+    self->ties = g_new0 (DrayTies, 1);
+  return self->ties;
+}
+
+DrayCombination *
+dray_ticket_steal_combination_locked (DrayTicket *self)
+{
+  return self->ties != NULL ? g_steal_pointer (&self->ties->combination) : NULL;
+}
+
 void
 dray_dependent_attach (DrayDependent *self)
 {

@@ -6,8 +6,10 @@
 
 #include "dray-error.h"
 #include "dray-pool.h"
+#include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 static gsize
 count_arguments (GVariant *arguments)
@@ -80,4 +82,43 @@ dray_follow (DrayTicket *ticket, GVariant *result, int position, GError **error)
 
   dray_pool_resume (ticket->pool, ticket, arguments);
   return TRUE;
+}
+
+/* --- What a ticket has, be it its task's or the result of another one --- */
+
+GVariant *
+dray_ticket_get_arguments (DrayTicket *self)
+{
+  return self->arguments != NULL ? self->arguments : dray_task_get_arguments (self->task);
+}
+
+gboolean
+dray_ticket_is_heavy (DrayTicket *self)
+{
+  return dray_task_is_heavy (self->task)
+         || (self->arguments != NULL && g_variant_get_size (self->arguments) >= DRAY_TASK_LARGE);
+}
+
+GBytes *
+dray_ticket_dup_input (DrayTicket *self)
+{
+  GBytes *input = dray_task_get_input_bytes (self->task);
+  const char *text;
+
+  if (self->arguments == NULL)
+    return input != NULL ? g_bytes_ref (input) : NULL;
+
+  if (!g_variant_is_of_type (self->arguments, G_VARIANT_TYPE_STRING))
+    return g_variant_get_data_as_bytes (self->arguments);
+
+  text = g_variant_get_string (self->arguments, NULL);
+  return g_bytes_new_with_free_func (text, strlen (text), (GDestroyNotify) g_variant_unref,
+                                     g_variant_ref (self->arguments));
+}
+
+gsize
+dray_ticket_get_size (DrayTicket *self)
+{
+  return self->arguments != NULL ? g_variant_get_size (self->arguments)
+                                 : dray_pool_task_size (self->task);
 }

@@ -170,8 +170,11 @@ wait_and_look (DrayTicket *ticket,
                GPtrArray **items,
                GError **error)
 {
+  gboolean lifts = ticket->lifts != NULL && timeout != 0;
   gboolean found = FALSE;
 
+  if (lifts)
+    dray_pool_set_urgent_all (ticket->lifts, TRUE);
   g_mutex_lock (&ticket->pool->lock);
   if (timeout != 0)
     dray_pull_wait_locked (ticket, dray_ticket_get_deadline (timeout), cancellable);
@@ -182,6 +185,8 @@ wait_and_look (DrayTicket *ticket,
         dray_pull_ask_locked (ticket);
     }
   g_mutex_unlock (&ticket->pool->lock);
+  if (lifts)
+    dray_pool_set_urgent_all (ticket->lifts, FALSE);
 
   return found;
 }

@@ -2,13 +2,10 @@
 
 #include "config.h"
 
-#include "dray-group.h"
+#include "dray-group-private.h"
 
-#include "dray-combination.h"
 #include "dray-executor.h"
 #include "dray-future-private.h"
-#include "dray-lifts.h"
-#include "dray-pool.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -49,50 +46,19 @@
  * Since: 0.1
  */
 
-/* What members know of, which may be done after the group is gone. They hold it, until they are
- * done. */
-typedef struct
-{
-  gatomicrefcount ref_count;
-  GMutex lock; /* taken before that of any pool */
-
-  /* protected by the lock */
-  GQueue members; /* of Member (unowned), by link: the unfinished ones */
-  DrayLifts lifts;
-  gboolean cancelled;
-  GError *error; /* (owned) (nullable): of the first member that failed */
-  GQueue joins;  /* of DrayTicket (owned): to be completed when no member is unfinished */
-  GCond finished;
-} GroupCore;
-
-typedef struct
-{
-  DrayDependent dependent; /* first */
-  GroupCore *core;         /* (owned) */
-  GList link;
-} Member;
-
-struct _DrayGroup
-{
-  GObject parent_instance;
-
-  /* set at construction */
-  GroupCore *core; /* (owned) */
-};
-
 G_DEFINE_FINAL_TYPE (DrayGroup, dray_group, G_TYPE_OBJECT)
 
 /* --- The core --- */
 
-static GroupCore *
-group_core_ref (GroupCore *core)
+DrayGroupCore *
+dray_group_core_ref (DrayGroupCore *core)
 {
   g_atomic_ref_count_inc (&core->ref_count);
   return core;
 }
 
-static void
-group_core_unref (GroupCore *core)
+void
+dray_group_core_unref (DrayGroupCore *core)
 {
   if (!g_atomic_ref_count_dec (&core->ref_count))
     return;
@@ -107,13 +73,13 @@ group_core_unref (GroupCore *core)
 
 /* (transfer full): the tickets of all unfinished members */
 static GPtrArray *
-list_members_locked (GroupCore *core)
+list_members_locked (DrayGroupCore *core)
 {
   GPtrArray *tickets = g_ptr_array_new_full (g_queue_get_length (&core->members),
                                              (GDestroyNotify) dray_ticket_unref);
 
   for (GList *link = core->members.head; link != NULL; link = link->next)
-    g_ptr_array_add (tickets, dray_ticket_ref (((Member *) link->data)->dependent.ticket));
+    g_ptr_array_add (tickets, dray_ticket_ref (((DrayGroupMember *) link->data)->dependent.ticket));
 
   return tickets;
 }
@@ -126,8 +92,8 @@ cancel_tickets (GPtrArray *tickets)
     dray_ticket_cancel (tickets->pdata[i - 1]);
 }
 
-static void
-complete_joins (GQueue *joins)
+void
+dray_group_core_complete_joins (GQueue *joins)
 {
   DrayTicket *ticket;
 
@@ -143,8 +109,8 @@ complete_joins (GQueue *joins)
 static void
 member_done (DrayDependent *dependent)
 {
-  Member *member = (Member *) dependent;
-  GroupCore *core = member->core;
+  DrayGroupMember *member = (DrayGroupMember *) dependent;
+  DrayGroupCore *core = member->core;
   DrayTicket *done = dependent->ticket;
   g_autoptr (GPtrArray) rest = NULL;
   GQueue joins = G_QUEUE_INIT;
@@ -168,9 +134,9 @@ member_done (DrayDependent *dependent)
 
   if (rest != NULL)
     cancel_tickets (rest);
-  complete_joins (&joins);
+  dray_group_core_complete_joins (&joins);
   dray_ticket_unref (done);
-  group_core_unref (core);
+  dray_group_core_unref (core);
   g_free (member);
 }
 
@@ -186,16 +152,16 @@ member_done (DrayDependent *dependent)
 void
 dray_group_add (DrayGroup *self, DrayFuture *future)
 {
-  GroupCore *core;
-  Member *member;
+  DrayGroupCore *core;
+  DrayGroupMember *member;
   gboolean cancelled;
 
   g_return_if_fail (DRAY_IS_GROUP (self));
   g_return_if_fail (DRAY_IS_FUTURE (future));
 
   core = self->core;
-  member = g_new0 (Member, 1);
-  member->core = group_core_ref (core);
+  member = g_new0 (DrayGroupMember, 1);
+  member->core = dray_group_core_ref (core);
   member->link.data = member;
   member->dependent.run = member_done;
   member->dependent.ticket = dray_ticket_ref (dray_future_get_ticket (future));
@@ -354,217 +320,12 @@ dray_group_check (DrayGroup *self, GError **error)
   return FALSE;
 }
 
-/* --- Waiting --- */
-
-static void
-wake_waiters_cb (GCancellable *cancellable, gpointer user_data)
-{
-  GroupCore *core = user_data;
-
-  g_mutex_lock (&core->lock);
-  g_cond_broadcast (&core->finished);
-  g_mutex_unlock (&core->lock);
-}
-
-static void
-unref_core_closure (gpointer data, GClosure *closure)
-{
-  group_core_unref (data);
-}
-
-/* @deadline: monotonic, µs, or -1 */
-static gboolean
-wait_locked (GroupCore *core, gint64 deadline, GCancellable *cancellable)
-{
-  while (!g_queue_is_empty (&core->members) && !g_cancellable_is_cancelled (cancellable))
-    {
-      if (deadline < 0)
-        g_cond_wait (&core->finished, &core->lock);
-      else if (!g_cond_wait_until (&core->finished, &core->lock, deadline))
-        break;
-    }
-
-  return g_queue_is_empty (&core->members);
-}
-
-/**
- * dray_group_wait:
- * @self: a group
- * @timeout: how long to wait, in microseconds; 0 only looks, a negative one waits for ever
- * @cancellable: (nullable): ends the wait, not the tasks
- * @error: return location for an error
- *
- * Blocks until no member is unfinished, whatever became of them; [method@Group.check] tells. This
- * is as safe as [method@Future.wait]: on every thread, the main thread included, with a main loop or
- * without, and inside callbacks. What the members' executors receive meanwhile is read beyond the
- * limits for undelivered output.
- *
- * Errors: %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_CANCELLED.
- *
- * Returns: %TRUE if no member is unfinished, %FALSE with @error set if the wait ended before
- *
- * Since: 0.1
- */
-gboolean
-dray_group_wait (DrayGroup *self, gint64 timeout, GCancellable *cancellable, GError **error)
-{
-  GroupCore *core;
-  gulong handler = 0;
-  gboolean finished;
-
-  g_return_val_if_fail (DRAY_IS_GROUP (self), FALSE);
-  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
-  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
-
-  core = self->core;
-  if (cancellable != NULL)
-    handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
-                                     group_core_ref (core), unref_core_closure, 0);
-
-  g_mutex_lock (&core->lock);
-  finished = g_queue_is_empty (&core->members);
-  if (!finished && timeout != 0) /* who only looks makes nothing urgent */
-    {
-      dray_lifts_begin_wait (&core->lifts);
-      finished = wait_locked (core, dray_ticket_get_deadline (timeout), cancellable);
-      dray_lifts_end_wait (&core->lifts);
-    }
-  g_mutex_unlock (&core->lock);
-
-  if (handler != 0)
-    g_signal_handler_disconnect (cancellable, handler);
-  if (!finished && !g_cancellable_set_error_if_cancelled (cancellable, error))
-    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
-                         _ ("The group was not finished in time"));
-  return finished;
-}
-
-static void
-return_outcome (DrayGroup *self, GTask *task)
-{
-  GError *error = NULL;
-
-  if (dray_group_check (self, &error))
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, error);
-}
-
-static void
-joined_cb (GObject *object, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  DrayGroup *self = g_task_get_source_object (task);
-  DrayTicket *ticket = dray_future_get_ticket (DRAY_FUTURE (object));
-  GError *error = NULL;
-  g_autoptr (GVariant) ended = dray_future_result_finish (DRAY_FUTURE (object), result, &error);
-  gboolean queued;
-
-  if (ended != NULL)
-    {
-      return_outcome (self, task);
-      return;
-    }
-
-  /* The wait was cancelled: nobody needs to be told any more. */
-  g_mutex_lock (&self->core->lock);
-  queued = g_queue_remove (&self->core->joins, ticket);
-  g_mutex_unlock (&self->core->lock);
-  dray_ticket_cancel (ticket);
-  if (queued)
-    dray_ticket_unref (ticket);
-  g_task_return_error (task, error);
-}
-
-/* (transfer full) (nullable): one that has something to do before the group is finished */
-static DrayPool *
-find_pool (GroupCore *core)
-{
-  DrayPool *pool = NULL;
-  Member *member;
-
-  g_mutex_lock (&core->lock);
-  member = g_queue_peek_head (&core->members);
-  if (member != NULL)
-    pool = dray_pool_ref (member->dependent.ticket->pool);
-  g_mutex_unlock (&core->lock);
-
-  return pool;
-}
-
-/**
- * dray_group_join_async:
- * @self: a group
- * @cancellable: (nullable): ends the wait, not the tasks
- * @callback: (scope async): called in the thread-default main context when no member is unfinished
- * @user_data: data for @callback
- *
- * Waits for the members without blocking.
- *
- * Since: 0.1
- */
-void
-dray_group_join_async (DrayGroup *self,
-                       GCancellable *cancellable,
-                       GAsyncReadyCallback callback,
-                       gpointer user_data)
-{
-  g_autoptr (GTask) task = NULL;
-  g_autoptr (DrayPool) pool = NULL;
-  g_autoptr (DrayFuture) future = NULL;
-  GQueue joins = G_QUEUE_INIT;
-
-  g_return_if_fail (DRAY_IS_GROUP (self));
-  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
-
-  task = g_task_new (self, cancellable, callback, user_data);
-  g_task_set_source_tag (task, dray_group_join_async);
-  pool = find_pool (self->core);
-  if (pool == NULL)
-    {
-      return_outcome (self, task);
-      return;
-    }
-
-  future = dray_combination_new_future (pool);
-  dray_future_result_async (future, cancellable, joined_cb, g_steal_pointer (&task));
-
-  g_mutex_lock (&self->core->lock);
-  g_queue_push_tail (g_queue_is_empty (&self->core->members) ? &joins : &self->core->joins,
-                     dray_ticket_ref (dray_future_get_ticket (future)));
-  g_mutex_unlock (&self->core->lock);
-  complete_joins (&joins);
-}
-
-/**
- * dray_group_join_finish:
- * @self: a group
- * @result: the result of [method@Group.join_async]
- * @error: return location for an error
- *
- * Ends the wait for a group. The errors are those of [method@Group.check], and
- * %G_IO_ERROR_CANCELLED if the wait was cancelled.
- *
- * Returns: %TRUE if all went well, %FALSE with @error set
- *
- * Since: 0.1
- */
-gboolean
-dray_group_join_finish (DrayGroup *self, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (DRAY_IS_GROUP (self), FALSE);
-  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
-  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 /* --- Life --- */
 
 static void
 dray_group_finalize (GObject *object)
 {
-  group_core_unref (DRAY_GROUP (object)->core);
+  dray_group_core_unref (DRAY_GROUP (object)->core);
 
   G_OBJECT_CLASS (dray_group_parent_class)->finalize (object);
 }
@@ -578,7 +339,7 @@ dray_group_class_init (DrayGroupClass *klass)
 static void
 dray_group_init (DrayGroup *self)
 {
-  GroupCore *core = g_new0 (GroupCore, 1);
+  DrayGroupCore *core = g_new0 (DrayGroupCore, 1);
 
   g_atomic_ref_count_init (&core->ref_count);
   g_mutex_init (&core->lock);

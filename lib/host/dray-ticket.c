@@ -17,7 +17,6 @@
 #include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
-#include <string.h>
 
 DrayTicket *
 dray_ticket_new (DrayPool *pool, DrayTask *task)
@@ -75,57 +74,6 @@ dray_ticket_unref (DrayTicket *self)
   g_clear_pointer (&self->delivery, dray_delivery_unref);
   dray_pool_unref (self->pool);
   g_free (self);
-}
-
-GVariant *
-dray_ticket_get_arguments (DrayTicket *self)
-{
-  return self->arguments != NULL ? self->arguments : dray_task_get_arguments (self->task);
-}
-
-gboolean
-dray_ticket_is_heavy (DrayTicket *self)
-{
-  return dray_task_is_heavy (self->task)
-         || (self->arguments != NULL && g_variant_get_size (self->arguments) >= DRAY_TASK_LARGE);
-}
-
-GBytes *
-dray_ticket_dup_input (DrayTicket *self)
-{
-  GBytes *input = dray_task_get_input_bytes (self->task);
-  const char *text;
-
-  if (self->arguments == NULL)
-    return input != NULL ? g_bytes_ref (input) : NULL;
-
-  if (!g_variant_is_of_type (self->arguments, G_VARIANT_TYPE_STRING))
-    return g_variant_get_data_as_bytes (self->arguments);
-
-  text = g_variant_get_string (self->arguments, NULL);
-  return g_bytes_new_with_free_func (text, strlen (text), (GDestroyNotify) g_variant_unref,
-                                     g_variant_ref (self->arguments));
-}
-
-gsize
-dray_ticket_get_size (DrayTicket *self)
-{
-  return self->arguments != NULL ? g_variant_get_size (self->arguments)
-                                 : dray_pool_task_size (self->task);
-}
-
-DrayTies *
-dray_ticket_get_ties_locked (DrayTicket *self)
-{
-  if (self->ties == NULL)
-    self->ties = g_new0 (DrayTies, 1);
-  return self->ties;
-}
-
-DrayCombination *
-dray_ticket_steal_combination_locked (DrayTicket *self)
-{
-  return self->ties != NULL ? g_steal_pointer (&self->ties->combination) : NULL;
 }
 
 /* --- Events --- */

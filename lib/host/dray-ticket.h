@@ -71,10 +71,11 @@ struct _DrayTicket
 
   /* set at construction */
   DrayPool *pool; /* (owned) */
-  DrayTask *task;   /* (owned) (nullable): NULL, that of a combined future */
-  DrayRun *run; /* (owned) (nullable): it is run for others, and has no future; see dray-run.h */
-  DrayPull *pull;   /* (owned) (nullable): its items are pulled; see dray-pull.h */
-  GPtrArray *lifts; /* (owned) (nullable) (element-type DrayPool): the other pools that a wait for it
+  DrayTask *task; /* (owned) (nullable): NULL, that of a combined future */
+  DrayRun *run;   /* (owned) (nullable): it is run for others, and has no future; see dray-run.h */
+  DrayPull *pull; /* (owned) (nullable): its items are pulled; see dray-pull.h */
+  GPtrArray
+    *lifts; /* (owned) (nullable) (element-type DrayPool): the other pools that a wait for it
                      * must not be held up by */
 
   /* set when it is submitted */
@@ -84,7 +85,7 @@ struct _DrayTicket
 
   /* protected by the pool's lock */
   DrayFutureState state;
-  int priority; /* its task's, until somebody sets another one */
+  int priority;     /* its task's, until somebody sets another one */
   GVariant *result; /* (owned) (nullable) (not floating) */
   GError *error;    /* (owned) (nullable) */
   gsize result_size;
@@ -182,7 +183,7 @@ gint64 dray_ticket_get_deadline (gint64 timeout);
 gboolean
 dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, GError **error);
 
-/* What its function is called with: (transfer none) (nullable). */
+/* What its function is called with: (transfer none) (nullable); these four are in dray-follow.c. */
 GVariant *dray_ticket_get_arguments (DrayTicket *self);
 /* Whether it costs more than a place in a pipe to be sent before it can be run. */
 gboolean dray_ticket_is_heavy (DrayTicket *self);
@@ -200,7 +201,7 @@ dray_ticket_get_order_locked (const DrayTicket *self)
   return 2 * (gint64) self->priority + (self->follows ? 0 : 1);
 }
 
-/* Made now if there are none. */
+/* Made now if there are none; both are in dray-dependent.c. */
 DrayTies *dray_ticket_get_ties_locked (DrayTicket *self);
 DrayCombination *dray_ticket_steal_combination_locked (DrayTicket *self);
 

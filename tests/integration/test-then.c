@@ -278,6 +278,74 @@ test_streams (Rig *rig, gconstpointer data)
   g_assert_cmpuint (record->n_bytes, ==, 1000);
 }
 
+static void
+test_pulled (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayExecutor) other = workshop_new (1);
+  g_autoptr (DrayTask) numbers = dray_task_new_call ("numbers", g_variant_new_parsed ("(@u 100,)"));
+  g_autoptr (DrayFuture) first = NULL;
+  g_autoptr (DrayFuture) second = NULL;
+  g_autoptr (DrayFuture) all = NULL;
+  g_autoptr (GError) error = NULL;
+  guint n_items = 0;
+  GVariant *item;
+
+  g_test_summary (
+    "Items of a task that comes after another are pulled with no main loop, also where "
+    "the executor of that is paused; and a combined future with such a part is waited "
+    "for though nobody pulls.");
+
+  rig_start (rig, 1);
+  dray_executor_set_paused (other, TRUE);
+  dray_task_set_pull (numbers, TRUE);
+  first = dray_executor_call (other, "echo", g_variant_new_boolean (FALSE));
+  second = dray_future_then (first, rig->executor, numbers, DRAY_POSITION_LAST);
+  while ((item = dray_future_wait_next_item (second, -1, NULL, &error)) != NULL)
+    {
+      g_assert_cmpuint (g_variant_get_uint32 (item), ==, n_items);
+      n_items++;
+      g_variant_unref (item);
+    }
+  g_assert_no_error (error);
+  g_assert_cmpuint (n_items, ==, 100);
+
+  g_clear_object (&second);
+  second = dray_future_then (first, rig->executor, numbers, DRAY_POSITION_LAST);
+  g_object_set (rig->executor, "max-undelivered-items", 5, NULL);
+  all = dray_future_all (&second, 1);
+  g_assert_true (dray_future_wait (all, -1, NULL, NULL));
+  g_assert_cmpint (dray_future_get_state (all), ==, DRAY_FUTURE_SUCCEEDED);
+}
+
+static void
+test_priority (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) first = NULL;
+  g_autoptr (DrayFuture) second = NULL;
+  g_autoptr (DrayFuture) raised = NULL;
+  g_autoptr (DrayFuture) all = NULL;
+
+  g_test_summary (
+    "The priority of a task can be changed while it waits for another, and counts when "
+    "its turn comes; a combined future has none.");
+
+  rig_start (rig, 1);
+  dray_executor_set_paused (rig->executor, TRUE);
+  first = rig_call (rig, "null", NULL);
+  second = then (rig->executor, g_object_ref (first), rig_new_task ("counter", NULL),
+                 DRAY_POSITION_NONE);
+  raised = then (rig->executor, g_object_ref (first), rig_new_task ("counter", NULL),
+                 DRAY_POSITION_NONE);
+  g_assert_true (dray_future_set_priority (raised, -3));
+  g_assert_cmpint (dray_future_get_priority (raised), ==, -3);
+  all = dray_future_all (&raised, 1);
+  g_assert_false (dray_future_set_priority (all, -3));
+  g_assert_cmpint (dray_future_get_priority (all), ==, 0);
+
+  dray_executor_set_paused (rig->executor, FALSE);
+  g_assert_cmpuint (rig_expect_uint32 (raised), <, rig_expect_uint32 (second));
+}
+
 /* What goes wrong */
 
 static void
@@ -576,6 +644,8 @@ main (int argc, char **argv)
   rig_add ("/then/order", NULL, test_order);
   rig_add ("/then/fan-out", NULL, test_fan_out);
   rig_add ("/then/streams", NULL, test_streams);
+  rig_add ("/then/pulled", NULL, test_pulled);
+  rig_add ("/then/priority", NULL, test_priority);
   rig_add ("/then/failure", NULL, test_failure);
   rig_add ("/then/retry", NULL, test_retry);
   rig_add ("/then/cancel", NULL, test_cancel);

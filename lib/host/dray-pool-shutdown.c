@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-error-private.h"
+#include "dray-map-flow.h"
+#include "dray-pool.h"
+
+#include <glib/gi18n-lib.h>
+
+/* The end of a pool, as far as any thread may see to it: the tickets, the deliveries, and waiting
+ * for it. The processes are the I/O thread's, in dray-dispatch.c. */
+
+/* Nothing pending may run any more. Each ticket is completed by itself, so that the lock is
+ * never held for long. */
+static void
+refuse_pending (DrayPool *self, DrayShutdownMode mode)
+{
+  for (;;)
+    {
+      DrayTicket *ticket;
+
+      g_mutex_lock (&self->lock);
+      ticket = dray_pending_queue_peek (self->calls);
+      if (ticket == NULL)
+        ticket = dray_pending_queue_peek (self->commands);
+      if (ticket != NULL)
+        dray_pool_dequeue_locked (self, ticket);
+      if (ticket != NULL && mode == DRAY_SHUTDOWN_CANCEL_PENDING)
+        ticket->cancel_requested = TRUE;
+      g_mutex_unlock (&self->lock);
+
+      if (ticket == NULL)
+        return;
+
+      dray_ticket_complete (ticket, NULL,
+                            mode == DRAY_SHUTDOWN_CANCEL_PENDING ? g_error_new_literal (
+                              G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"))
+                              : dray_pool_shut_down_error ());
+      dray_ticket_unref (ticket);
+    }
+}
+
+/* What waits for another task will not run: that may run to its end. */
+static void
+cancel_deferred (DrayPool *self)
+{
+  g_autoptr (GPtrArray) tickets = NULL;
+  gboolean any;
+
+  g_mutex_lock (&self->lock);
+  any = self->n_deferred > 0;
+  g_mutex_unlock (&self->lock);
+  if (!any)
+    return;
+
+  tickets = dray_pool_list_open (self);
+  for (guint i = tickets->len; i > 0; i--)
+    {
+      DrayTicket *ticket = tickets->pdata[i - 1];
+      gboolean deferred;
+
+      g_mutex_lock (&self->lock);
+      deferred = ticket->deferred;
+      ticket->cancel_requested |= deferred;
+      g_mutex_unlock (&self->lock);
+
+      if (deferred)
+        dray_ticket_complete (
+          ticket, NULL,
+          g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled")));
+    }
+}
+
+/* What runs is given up by its futures at once; its processes follow. */
+static void
+refuse_running (DrayPool *self)
+{
+  g_autoptr (GPtrArray) tickets = dray_pool_list_open (self);
+
+  for (guint i = 0; i < tickets->len; i++)
+    dray_ticket_complete (tickets->pdata[i], NULL, dray_pool_shut_down_error ());
+}
+
+/* Nobody will have room any more: whoever waits for it is told, and finds the pool shut. */
+static void
+dismiss_room_waiters_locked (DrayPool *self)
+{
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (&self->room_waiters)) != NULL)
+    {
+      DrayRoomWaiter *waiter = link->data;
+
+      waiter->waits = FALSE;
+      dray_delivery_add_notice_locked (waiter->delivery, &waiter->notice);
+    }
+}
+
+/* Returns whether it was kept. */
+static gboolean
+keep_notice_locked (DrayPool *self, DrayCloseNotice *notice)
+{
+  if (notice == NULL)
+    return FALSE;
+
+  /* A pool that is closed may still have something to hand over. */
+  notice->delivery = self->closed ? dray_delivery_find_locked (self)
+                                  : dray_delivery_get_locked (self);
+  if (notice->delivery == NULL)
+    return FALSE;
+
+  notice->notice.last = TRUE;
+  notice->notice.link.data = notice;
+  if (self->closed)
+    dray_delivery_add_notice_locked (notice->delivery, &notice->notice);
+  else
+    g_queue_push_tail_link (&self->close_notices, &notice->notice.link);
+  return TRUE;
+}
+
+gboolean
+dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *notice)
+{
+  gboolean stronger, kept, never_ran;
+
+  g_mutex_lock (&self->lock);
+  stronger = !self->shutting_down || mode > self->mode;
+  self->shutting_down = TRUE;
+  self->reading_changed = TRUE; /* what nobody pulls any more must not hold it up */
+  self->n_refusing++;
+  if (stronger)
+    self->mode = mode;
+  dismiss_room_waiters_locked (self);
+  while (!g_queue_is_empty (&self->maps))
+    dray_map_flow_shut_down_locked (g_queue_peek_head (&self->maps));
+  kept = keep_notice_locked (self, notice);
+  never_ran = self->io == NULL;
+  g_mutex_unlock (&self->lock);
+
+  if (stronger && mode >= DRAY_SHUTDOWN_CANCEL_PENDING)
+    refuse_pending (self, mode);
+  if (stronger && mode == DRAY_SHUTDOWN_CANCEL_PENDING)
+    cancel_deferred (self);
+  if (stronger && mode >= DRAY_SHUTDOWN_TERMINATE)
+    refuse_running (self);
+
+  /* Only now: a task that is given up shall not seem to have failed of what is done to its
+   * process, and the last one shall be told before the deliveries are closed. */
+  g_mutex_lock (&self->lock);
+  self->n_refusing--;
+  dray_pool_wake_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  if (never_ran)
+    dray_pool_close (self);
+  return kept;
+}
+
+static void
+close_deliveries (DrayPool *self)
+{
+  g_autoptr (GPtrArray) deliveries = g_ptr_array_new_with_free_func (
+    (GDestroyNotify) dray_delivery_unref);
+  GHashTableIter iter;
+  gpointer delivery;
+
+  g_mutex_lock (&self->lock);
+  g_hash_table_iter_init (&iter, self->deliveries);
+  while (g_hash_table_iter_next (&iter, NULL, &delivery))
+    g_ptr_array_add (deliveries, dray_delivery_ref (delivery));
+  g_mutex_unlock (&self->lock);
+
+  for (guint i = 0; i < deliveries->len; i++)
+    dray_delivery_close (deliveries->pdata[i]);
+}
+
+/* Called once: by the I/O thread, or by whoever shuts down a pool that never had one. */
+void
+dray_pool_close (DrayPool *self)
+{
+  GList *link;
+
+  g_mutex_lock (&self->lock);
+  if (self->closed)
+    {
+      g_mutex_unlock (&self->lock);
+      return;
+    }
+
+  self->closed = TRUE;
+  while ((link = g_queue_pop_head_link (&self->close_notices)) != NULL)
+    {
+      DrayCloseNotice *notice = link->data;
+
+      dray_delivery_add_notice_locked (notice->delivery, &notice->notice);
+    }
+  g_cond_broadcast (&self->closed_cond);
+  g_mutex_unlock (&self->lock);
+
+  close_deliveries (self);
+}
+
+static void
+wake_waiters_cb (GCancellable *cancellable, gpointer user_data)
+{
+  DrayPool *self = user_data;
+
+  g_mutex_lock (&self->lock);
+  g_cond_broadcast (&self->closed_cond);
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+unref_pool_closure (gpointer data, GClosure *closure)
+{
+  dray_pool_unref (data);
+}
+
+/* (transfer full): those that have to do something before everything here can come to its end. */
+static GPtrArray *
+list_pools_waited_for (DrayPool *self)
+{
+  GPtrArray *pools = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_pool_unref);
+
+  g_mutex_lock (&self->lock);
+  for (GList *link = self->n_deferred > 0 ? self->open.head : NULL; link != NULL; link = link->next)
+    {
+      DrayTicket *ticket = link->data;
+
+      for (guint i = 0; ticket->lifts != NULL && i < ticket->lifts->len; i++)
+        if (!g_ptr_array_find (pools, ticket->lifts->pdata[i], NULL))
+          g_ptr_array_add (pools, dray_pool_ref (ticket->lifts->pdata[i]));
+    }
+  g_mutex_unlock (&self->lock);
+
+  return pools;
+}
+
+gboolean
+dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) others = list_pools_waited_for (self);
+  gulong handler = 0;
+  gboolean closed;
+
+  if (cancellable != NULL)
+    handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
+                                     dray_pool_ref (self), unref_pool_closure, 0);
+
+  dray_pool_set_urgent_all (others, TRUE);
+  g_mutex_lock (&self->lock);
+  dray_pool_set_urgent_locked (self, TRUE);
+  while (!self->closed && !g_cancellable_is_cancelled (cancellable))
+    g_cond_wait (&self->closed_cond, &self->lock);
+  dray_pool_set_urgent_locked (self, FALSE);
+  closed = self->closed;
+  g_mutex_unlock (&self->lock);
+  dray_pool_set_urgent_all (others, FALSE);
+
+  if (handler != 0)
+    g_signal_handler_disconnect (cancellable, handler);
+  if (!closed)
+    g_cancellable_set_error_if_cancelled (cancellable, error);
+  return closed;
+}
