@@ -43,6 +43,7 @@ typedef struct
   GVariant *result; /* (owned) (nullable) */
   GError *error;    /* (owned) (nullable) */
   gboolean cancelled;
+  gboolean is_early; /* there are parts that are not done */
 } Outcome;
 
 /* --- Reference counting --- */
@@ -160,6 +161,7 @@ decide_locked (DrayCombination *self, Part *part, GVariant *value, Outcome *outc
       || (self->kind == DRAY_COMBINE_ALL_RACE && failed))
     {
       take_outcome_of (done, outcome);
+      outcome->is_early = self->n_left > 0;
       return TRUE;
     }
 
@@ -179,7 +181,8 @@ complete (DrayCombination *self, DrayTicket *ticket, Outcome *outcome)
     outcome->result = g_variant_ref_sink (
       g_variant_new_array (G_VARIANT_TYPE_VARIANT, self->results, self->n_parts));
 
-  leave_parts (self, FALSE);
+  if (outcome->is_early)
+    leave_parts (self, FALSE);
   dray_combination_unref (self);
 
   if (outcome->cancelled)
