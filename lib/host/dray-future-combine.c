@@ -143,7 +143,8 @@ dray_future_first (DrayFuture *const *futures, gsize n_futures)
  * all of them, 1 after the first, %DRAY_POSITION_LAST after all. With %DRAY_POSITION_WHOLE the
  * result takes their place, whatever its type. A command reads it from its standard input then,
  * which takes bytes (`ay`) or text (`s`), and fails with %DRAY_ERROR_BAD_ARGUMENTS for all else.
- * With %DRAY_POSITION_NONE the task only comes after.
+ * With %DRAY_POSITION_NONE the task only comes after. Open files that came with the result are not
+ * passed on.
  *
  * The new future is like that of any task which was submitted now: it counts as pending until its
  * turn comes, and may be refused at once. Of tasks with the same priority, those that go on with a
