@@ -5,29 +5,10 @@
 #include "dray-pool-worker-private.h"
 
 #include "dray-map-chunk.h"
-#include "dray-map-ledger.h"
 
 #include <glib/gi18n-lib.h>
 
 /* Chunks of maps: what a worker is told of them, what it says, and what is left when it dies. */
-
-/* Before its first chunk, the worker is told of its ledger. */
-static void
-push_ledger (DrayPoolWorker *self)
-{
-  DrayMessage message;
-
-  if (self->has_had_chunk)
-    return;
-
-  self->has_had_chunk = TRUE;
-  self->ledger = dray_map_ledger_new ();
-  if (self->ledger == NULL)
-    return;
-
-  dray_map_ledger_init_message (self->ledger, &message);
-  dray_outbox_push (self->outbox, &message);
-}
 
 gboolean
 dray_pool_worker_init_chunk (DrayPoolWorker *self,
@@ -35,12 +16,8 @@ dray_pool_worker_init_chunk (DrayPoolWorker *self,
                              DrayTicket *ticket,
                              GError **error)
 {
-  DrayMapChunk *chunk = ticket->chunk;
-
-  if (chunk->arguments == NULL)
-    push_ledger (self);
-  return dray_map_chunk_init_message (chunk, message, ticket, self->pool->now.max_message_size,
-                                      error);
+  return dray_map_chunk_init_message (ticket->chunk, message, ticket,
+                                      self->pool->now.max_message_size, error);
 }
 
 static void
@@ -78,14 +55,31 @@ dray_pool_worker_hear_outcomes (
       return FALSE;
     }
 
-  if (self->ledger != NULL)
-    dray_map_ledger_close (self->ledger);
   note_done (self, outcomes.n_outcomes);
   if (state == DRAY_MAP_CHUNK_CANCELLED)
     *failure = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
   else if (state == DRAY_MAP_CHUNK_OVER)
     *result = g_variant_ref_sink (g_variant_new_tuple (NULL, 0));
   return state != DRAY_MAP_CHUNK_GOES_ON;
+}
+
+/* (transfer full) (nullable): what the worker, which is gone, has left of that chunk: a payload of
+ * outcomes, not yet checked, from the call *@first on. Something that it has left running may write
+ * there even now: each number is read once, and the rest is looked at in a copy. */
+static GBytes *
+read_ledger (DrayLedger *ledger, DrayTicket *ticket, guint *first)
+{
+  guint64 content = __atomic_load_n (&ledger->content, __ATOMIC_ACQUIRE);
+  guint32 n_records = (guint32) (content >> 32);
+  gsize n_bytes = (gsize) (content & G_MAXUINT32);
+
+  *first = __atomic_load_n (&ledger->first, __ATOMIC_ACQUIRE);
+  if (n_records == 0 || n_bytes > DRAY_LEDGER_SPACE
+      || __atomic_load_n (&ledger->task_id, __ATOMIC_ACQUIRE) != ticket->id
+      || __atomic_load_n (&ledger->attempt, __ATOMIC_ACQUIRE) != ticket->attempt)
+    return NULL;
+
+  return dray_outcomes_new_payload (ledger->records, n_bytes, n_records);
 }
 
 void
@@ -97,8 +91,8 @@ dray_pool_worker_lose_chunk (DrayPoolWorker *self, DrayTicket *ticket)
   guint first = 0;
   gboolean failed;
 
-  if (self->ledger != NULL)
-    left = dray_map_ledger_take (self->ledger, ticket->id, ticket->attempt, &first);
+  if (self->uses_ring)
+    left = read_ledger (dray_ring_get_ledger (self->ring), ticket, &first);
 
   failed = dray_map_chunk_lose (ticket->chunk, left, first,
                                 dray_task_get_max_retries (ticket->task), rest);

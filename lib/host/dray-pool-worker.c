@@ -529,7 +529,6 @@ dray_pool_worker_free (DrayPoolWorker *self)
   dray_decoder_free (self->decoder);
   dray_outbox_free (self->outbox);
   g_clear_pointer (&self->ring, dray_ring_free);
-  g_clear_pointer (&self->ledger, dray_map_ledger_free);
   dray_exchange_free (self->exchange);
   g_clear_error (&self->failure);
   g_assert (self->current == NULL && g_queue_is_empty (&self->ahead));

@@ -34,7 +34,6 @@
 #include "dray-process.h"
 #include "dray-decoder.h"
 #include "dray-exchange.h"
-#include "dray-map-ledger.h"
 #include "dray-outbox.h"
 #include "dray-ring.h"
 
@@ -79,8 +78,6 @@ struct _DrayPoolWorker
   gint64 read_at;        /* when something was last read from it; monotonic, µs */
   guint n_messages;      /* since then, likewise */
   gboolean is_dense;     /* they came in quick succession */
-  DrayMapLedger *ledger; /* (owned) (nullable): from its first chunk on, where it can be had */
-  gboolean has_had_chunk;
   guint64 tasks_taken;
   guint64 tasks_done;
   DrayIoTimer timer; /* the time to start in; then the time limit of the current task */

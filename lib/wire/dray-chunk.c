@@ -7,7 +7,7 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-/* Records, chunks, and where the ledger is. The outcomes are in dray-chunk-outcomes.c. */
+/* Records and chunks. The outcomes are in dray-chunk-outcomes.c. */
 
 /* What a chunk begins with: the number of calls, two lengths and a zero. */
 #define CHUNK_HEAD ((gsize) 16)
@@ -268,38 +268,4 @@ dray_chunk_next (DrayChunk *self)
   bytes = g_bytes_new_from_bytes (self->payload, (gsize) (record.data - data), record.size);
   return g_variant_ref_sink (
     g_variant_new_from_bytes ((const GVariantType *) self->type, bytes, TRUE));
-}
-
-/* --- Where the ledger is --- */
-
-void
-dray_ledger_init_message (DrayMessage *message, guint64 nonce, const char *path)
-{
-  const DrayFrameHeader header = {
-    .type = DRAY_FRAME_LEDGER,
-    .length = sizeof nonce + strlen (path),
-  };
-  guint8 *place = dray_message_start (message, &header);
-
-  memcpy (place, &nonce, sizeof nonce);
-  memcpy (place + sizeof nonce, path, strlen (path));
-}
-
-gboolean
-dray_ledger_decode (GBytes *payload, guint64 *nonce, char **path, GError **error)
-{
-  gsize size;
-  const guint8 *data = g_bytes_get_data (payload, &size);
-  const char *text = (const char *) data + sizeof *nonce;
-
-  if (size <= sizeof *nonce || !g_utf8_validate_len (text, size - sizeof *nonce, NULL))
-    {
-      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side sent calls that can’t be read"));
-      return FALSE;
-    }
-
-  memcpy (nonce, data, sizeof *nonce);
-  *path = g_strndup (text, size - sizeof *nonce);
-  return TRUE;
 }

@@ -16,8 +16,6 @@
  *                                4  number of calls that are given back
  *                                8  how long those with an outcome took in all, in ns
  *                                …  a record for each outcome, in the order of the calls
- *   ledger     to the worker     8  a number that the ledger begins with
- *                                …  where it can be opened, text
  *
  *   record     4  length of its bytes
  *              4  kind
@@ -147,10 +145,6 @@ gboolean dray_outcomes_decode (GBytes *payload, DrayOutcomesReader *reader, GErr
 GVariant *dray_outcomes_next (DrayOutcomesReader *reader, GError **error);
 /* The same, and forgets it. */
 void dray_outcomes_skip (DrayOutcomesReader *reader);
-
-void dray_ledger_init_message (DrayMessage *message, guint64 nonce, const char *path);
-/* @path: (out) (transfer full) */
-gboolean dray_ledger_decode (GBytes *payload, guint64 *nonce, char **path, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayChunk, dray_chunk_free)
 

@@ -3,21 +3,21 @@
 #pragma once
 
 /*
- * The ledger: memory that the host shares with one worker, where the outcomes of a chunk lie
- * until they are written to the channel. If the worker dies meanwhile they are not lost: the host
- * finds here what was done, and so knows which call the worker died of. Thus the worker need not
- * make a system call for each tiny call, and still none is ever run twice.
+ * The ledger: memory beside the ring, where the outcomes of a chunk lie until a frame is made of
+ * them. If the worker dies meanwhile they are not lost: the host finds here what was done, and so
+ * knows which call the worker died of. Thus the worker need not send each outcome of a tiny call by
+ * itself, and still none is ever run twice.
  *
  * Only the worker writes, and the host reads when the worker's process is gone. Each store that
  * the process made is there then, in whatever state the process was. The order of the stores is
  * what makes it consistent at each point between two of them:
  *
  *   an outcome   its record behind the others, then `content`
- *   written      `content` is zero, then `first` moves on
+ *   sent         `content` is zero, then `first` moves on
  *   a new chunk  (`content` is zero) `first` is zero, then the attempt, then the task id
  *
- * The host believes nothing in it: it takes a copy, and checks that like a message. The memory is
- * sealed against shrinking, so that reading it can't fail.
+ * Where it was sent, and the worker dies before `content` is zero, the host has heard of it twice,
+ * and knows by `first`. It believes nothing in here: it takes a copy, and checks that like a message.
  */
 
 #include <glib.h>
@@ -28,7 +28,6 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  guint64 nonce; /* written by the host, once */
   guint64 task_id;
   guint32 attempt;
   guint32 first;   /* which call of the chunk the first record is the outcome of */
@@ -47,7 +46,7 @@ dray_ledger_set_content (DrayLedger *self, guint n_records, gsize n_bytes)
                     __ATOMIC_RELEASE);
 }
 
-/* The records have been written to the channel. */
+/* The records have been sent. */
 static inline void
 dray_ledger_move_on (DrayLedger *self, guint n_records)
 {

@@ -32,9 +32,10 @@
 
 #define CACHE_LINE 64
 
-/* The data follows on the next page. */
+/* The data follows on the next page, and the ledger behind that. */
 #define DATA_OFFSET ((gsize) 4096)
-#define MAP_SIZE (DATA_OFFSET + DRAY_RING_SIZE)
+#define LEDGER_OFFSET (DATA_OFFSET + DRAY_RING_SIZE)
+#define MAP_SIZE (LEDGER_OFFSET + DRAY_LEDGER_SIZE)
 
 /* A writer that has to wait is woken when that much is free, and not for each byte. */
 #define ROOM_TO_WAKE (DRAY_RING_SIZE / 2)
@@ -150,6 +151,12 @@ dray_ring_free (DrayRing *self)
   if (self->fd >= 0)
     close (self->fd);
   g_free (self);
+}
+
+DrayLedger *
+dray_ring_get_ledger (DrayRing *self)
+{
+  return (DrayLedger *) (gpointer) ((guint8 *) self->shared + LEDGER_OFFSET);
 }
 
 /* Nobody waits for a word of another process's private memory: these are shared futexes. */

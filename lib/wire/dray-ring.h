@@ -22,6 +22,7 @@
  */
 
 #include "dray-error.h"
+#include "dray-ledger.h"
 
 G_BEGIN_DECLS
 
@@ -63,6 +64,9 @@ gboolean dray_ring_publish (DrayRing *self);
 gboolean dray_ring_wait (DrayRing *self);
 /* Any thread of the writer's: wait() waits no more, now and ever. */
 void dray_ring_interrupt (DrayRing *self);
+
+/* Beside the ring, memory that the two share for another purpose (unowned); see dray-ledger.h. */
+DrayLedger *dray_ring_get_ledger (DrayRing *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayRing, dray_ring_free)
 

@@ -79,12 +79,14 @@ dray_chunk_run_new (DrayLink *link, DrayCall *calls)
   g_mutex_init (&self->lock);
 
   g_mutex_lock (&link->lock);
-  self->ledger = link->ledger;
   link->chunk_run = self;
   if (link->watcher_reads)
     dray_link_kick_watcher (link); /* it shall look after this chunk */
   g_mutex_unlock (&link->lock);
 
+  /* What is sent through the ring is safe there; before that it is in the ledger. */
+  if (link->uses_ring)
+    self->ledger = dray_ring_get_ledger (link->ring);
   self->writer.records.grows = self->ledger == NULL;
   if (self->ledger != NULL)
     {

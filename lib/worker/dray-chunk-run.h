@@ -7,16 +7,11 @@
  * and sent many at a time. How, and when they are sent, is told in dray-chunk-run.c.
  */
 
-#include "dray-ledger.h"
 #include "dray-link.h"
 
 G_BEGIN_DECLS
 
 typedef struct _DrayChunkRun DrayChunkRun;
-
-/* Maps the ledger that the host has made. NULL: it can't be had, as on another machine. */
-DrayLedger *dray_ledger_open (const char *path, guint64 nonce);
-void dray_ledger_close (DrayLedger *self);
 
 /* Main thread only. Takes @calls, a chunk that the link has just begun. */
 DrayChunkRun *dray_chunk_run_new (DrayLink *link, DrayCall *calls);

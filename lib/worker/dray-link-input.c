@@ -144,27 +144,6 @@ handle_chunk (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
   return TRUE;
 }
 
-/* Before the first chunk, if at all. Where it can't be had, outcomes are not packed. */
-static gboolean
-handle_ledger (DrayLink *self, GBytes *payload, GError **error)
-{
-  g_autofree char *path = NULL;
-  DrayLedger *ledger;
-  guint64 nonce;
-
-  if (!dray_ledger_decode (payload, &nonce, &path, error))
-    return FALSE;
-
-  ledger = dray_ledger_open (path, nonce);
-  g_mutex_lock (&self->lock);
-  if (self->ledger == NULL)
-    self->ledger = g_steal_pointer (&ledger);
-  g_mutex_unlock (&self->lock);
-
-  g_clear_pointer (&ledger, dray_ledger_close);
-  return TRUE;
-}
-
 static gboolean
 is_call (const DrayCall *call, const DrayFrameHeader *header)
 {
@@ -234,9 +213,6 @@ handle_frame (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
 
     case DRAY_FRAME_CHUNK:
       return handle_chunk (self, header, payload, error);
-
-    case DRAY_FRAME_LEDGER:
-      return handle_ledger (self, payload, error);
 
     case DRAY_FRAME_CANCEL:
       handle_cancel (self, header);

@@ -58,7 +58,6 @@ struct _DrayLink
   GQueue returned;   /* of DrayCall (owned): the host is still to be told */
   DrayCall *running; /* (unowned) (nullable) */
   DrayChunkRun *chunk_run; /* (unowned) (nullable): while a chunk runs */
-  DrayLedger *ledger;      /* (owned) (nullable): where the outcomes of chunks are packed */
   gboolean busy;     /* a phase of user code lasts */
   guint64 phase;     /* the number of it */
   GThread *watcher;  /* (owned) (nullable): NULL before the first phase */

@@ -296,7 +296,6 @@ dray_link_unref (DrayLink *self)
   free_calls (&self->waiting);
   free_calls (&self->returned);
   g_clear_pointer (&self->arguments, g_variant_unref);
-  g_clear_pointer (&self->ledger, dray_ledger_close);
   g_clear_pointer (&self->passage, dray_passage_free);
   g_clear_pointer (&self->shelf, dray_shelf_unref);
   dray_decoder_free (self->decoder);

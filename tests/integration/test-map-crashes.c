@@ -87,18 +87,21 @@ test_death (Rig *rig, gconstpointer data)
 }
 
 static void
-test_without_ledger (Rig *rig, gconstpointer data)
+test_without_memory (Rig *rig, gconstpointer data)
 {
   g_autoptr (MapRecord) record = map_record_new (3000, exit_some);
+  g_autofree char *path = rig_dup_path (rig, "begun");
   g_autoptr (DrayMap) map = NULL;
 
   g_test_summary ("The same holds for workers that can't share memory with the application.");
 
-  rig_start_with (rig, rig_new_launcher ("--no-files"), 2);
+  rig_start_with (rig, rig_new_launcher ("--no-ring"), 2);
+  record->path = path;
   map = map_record_start (record, rig);
   map_record_run (record, map);
   g_assert_no_error (record->error);
   expect_hurt (record, 3000);
+  map_expect_begun_once (path, 3000);
 }
 
 static const char *
@@ -250,7 +253,7 @@ main (int argc, char **argv)
 
   for (gsize i = 0; i < G_N_ELEMENTS (deaths); i++)
     rig_add (deaths[i].name, &deaths[i], test_death);
-  rig_add ("/map-crashes/without-ledger", NULL, test_without_ledger);
+  rig_add ("/map-crashes/without-memory", NULL, test_without_memory);
   rig_add ("/map-crashes/retried", NULL, test_retried);
   rig_add ("/map-crashes/retried-in-vain", NULL, test_retried_in_vain);
   rig_add ("/map-crashes/all-die", NULL, test_all_die);

@@ -329,6 +329,21 @@ test_with_others (Rig *rig, gconstpointer data)
 }
 
 static void
+test_packed (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (N_CALLS, NULL);
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary ("The outcomes of tiny calls come many at a time: in fewer bytes than a message "
+                  "for each would have.");
+
+  rig_start (rig, 2);
+  map = map_record_start (record, rig);
+  map_record_run (record, map);
+  g_assert_cmpuint (rig_get_count (rig, bytes_in), <, 40 * N_CALLS);
+}
+
+static void
 test_two_maps (Rig *rig, gconstpointer data)
 {
   g_autoptr (MapRecord) one = map_record_new (5000, NULL);
@@ -501,6 +516,7 @@ main (int argc, char **argv)
   rig_add ("/map/time-limit", NULL, test_time_limit);
   rig_add ("/map/max-tasks-per-worker", NULL, test_max_tasks_per_worker);
   rig_add ("/map/with-others", NULL, test_with_others);
+  rig_add ("/map/packed", NULL, test_packed);
   rig_add ("/map/two-maps", NULL, test_two_maps);
   rig_add ("/map/empty", NULL, test_empty);
   rig_add ("/map/many-async", NULL, test_many_async);

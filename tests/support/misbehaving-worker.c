@@ -15,7 +15,6 @@
  *   --init-hangs          its initializer never returns
  *   --init-exits          its initializer exits with 5
  *   --init-crashes        its initializer is killed by SIGSEGV
- *   --no-files            its initializer sees to it that no file can be opened any more
  *   --slow-start MS       becomes a worker after so many milliseconds
  *   (anything else)       just is a worker
  *
@@ -140,8 +139,6 @@ initialize_cb (DrayWorker *worker, GVariant *arguments, gpointer data, GError **
     _exit (5);
   if (g_str_equal (mode, "--init-crashes"))
     misbehaving_raise_by_default (SIGSEGV);
-  if (g_str_equal (mode, "--no-files"))
-    setrlimit (RLIMIT_NOFILE, &(const struct rlimit) { 0, 0 });
 
   return TRUE;
 }

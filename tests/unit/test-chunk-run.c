@@ -5,16 +5,11 @@
 #include "worker-peer.h"
 
 #include "dray-chunk.h"
-#include "dray-ledger.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-/* What a worker does with a chunk, told by a host that is played: when it sends outcomes, what it
- * gives back, and what it leaves in the ledger when it dies. */
+/* What a worker does with a chunk, told by a host that is played and has no memory to share: when it
+ * sends outcomes, and what it gives back. */
 
 #define FIRST_ID 10
 
@@ -94,37 +89,13 @@ send_until_blocked (WorkerPeer *peer, const char *const *what, guint n_calls, He
   while (heard->n_outcomes + heard->n_returned == n_calls);
 }
 
-/* A ledger that this process has, and the worker is told of. */
-static DrayLedger *
-share_ledger (WorkerPeer *peer, guint64 nonce, guint64 told)
-{
-  int fd = memfd_create ("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  g_autofree char *path = g_strdup_printf ("/proc/%d/fd/%d", (int) getpid (), fd);
-  DrayLedger *ledger;
-  DrayMessage message;
-
-  g_assert_cmpint (ftruncate (fd, (off_t) DRAY_LEDGER_SIZE), ==, 0);
-  g_assert_cmpint (fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), ==, 0);
-  ledger = mmap (NULL, DRAY_LEDGER_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  g_assert_true (ledger != MAP_FAILED);
-  ledger->nonce = nonce;
-
-  dray_ledger_init_message (&message, told, path);
-  worker_peer_send (peer, &message);
-  /* It has it when it has answered. */
-  worker_peer_submit (peer, 1, "null", NULL);
-  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 1, "()");
-  close (fd);
-  return ledger;
-}
-
 static void
-test_without_ledger (WorkerPeer *peer, gconstpointer data)
+test_without_memory (WorkerPeer *peer, gconstpointer data)
 {
   const char *what[] = { "", "fail", "", "nothing", "large", "" };
   Heard heard = { 0 };
 
-  g_test_summary ("Without a ledger each outcome is sent as soon as it is there.");
+  g_test_summary ("Without shared memory each outcome is sent as soon as it is there.");
 
   worker_peer_start (peer);
   send_chunk (peer, what, G_N_ELEMENTS (what));
@@ -134,115 +105,15 @@ test_without_ledger (WorkerPeer *peer, gconstpointer data)
 }
 
 static void
-test_false_ledger (WorkerPeer *peer, gconstpointer data)
-{
-  const char *what[] = { "", "", "" };
-  Heard heard = { 0 };
-  DrayLedger *ledger;
-
-  g_test_summary ("Memory that does not begin with the right number is left alone.");
-
-  worker_peer_start (peer);
-  ledger = share_ledger (peer, 1, 2);
-  send_chunk (peer, what, G_N_ELEMENTS (what));
-  hear_all (peer, G_N_ELEMENTS (what), &heard);
-  g_assert_cmpuint (heard.most, ==, 1);
-  g_assert_cmpuint (ledger->task_id, ==, 0);
-  munmap (ledger, DRAY_LEDGER_SIZE);
-}
-
-static void
-test_packed (WorkerPeer *peer, gconstpointer data)
-{
-  const guint n_calls = 100;
-  const char *what[100];
-  Heard heard = { 0 };
-  DrayLedger *ledger;
-
-  g_test_summary ("With a ledger the outcomes of tiny calls come many at a time, also those that "
-                  "are too large for it and those that are errors.");
-
-  for (guint i = 0; i < n_calls; i++)
-    what[i] = i == 20 ? "large" : i % 10 == 5 ? "fail" : "";
-
-  worker_peer_start (peer);
-  ledger = share_ledger (peer, 7, 7);
-  do
-    {
-      heard = (Heard){ 0 };
-      send_chunk (peer, what, n_calls);
-      hear_all (peer, n_calls, &heard);
-    }
-  while (heard.n_returned > 0 || heard.most < 2);
-  g_assert_cmpuint (heard.n_failed, ==, 10);
-
-  /* It empties it when the outcomes are written, which is perhaps not before they are read here. */
-  worker_peer_submit (peer, 2, "null", NULL);
-  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 2, "()");
-  g_assert_cmpuint (ledger->content, ==, 0);
-  munmap (ledger, DRAY_LEDGER_SIZE);
-}
-
-static void
-test_dies (WorkerPeer *peer, gconstpointer data)
-{
-  const char *what[] = { "", "", "fail", "kill", "" };
-  g_autoptr (GBytes) payload = NULL;
-  DrayOutcomesReader reader;
-  Heard heard = { 0 };
-  DrayLedger *ledger;
-  DrayFrameHeader header;
-  guint n_known;
-
-  g_test_summary ("What a worker did before it was killed, and had not sent, is in the ledger.");
-
-  worker_peer_start (peer);
-  ledger = share_ledger (peer, 7, 7);
-  send_chunk (peer, what, G_N_ELEMENTS (what));
-
-  /* Some of it may have been sent, or given back, if this machine is busy. */
-  for (;;)
-    {
-      g_autoptr (GBytes) sent = worker_peer_hear (peer, &header);
-
-      if (sent == NULL)
-        break;
-      g_assert_true (dray_outcomes_decode (sent, &reader, NULL));
-      heard.n_outcomes += reader.n_outcomes;
-      heard.n_returned += reader.n_returned;
-      if (heard.n_outcomes + heard.n_returned == G_N_ELEMENTS (what))
-        {
-          heard = (Heard){ 0 };
-          send_chunk (peer, what, G_N_ELEMENTS (what));
-        }
-    }
-  g_free (worker_peer_expect_signal (peer, SIGKILL));
-
-  g_assert_cmpuint (ledger->task_id, ==, FIRST_ID);
-  g_assert_cmpuint (ledger->attempt, ==, 1);
-  n_known = (guint) (ledger->content >> 32);
-  g_assert_cmpuint (ledger->first + n_known, ==, 3);
-  g_assert_cmpuint (ledger->first, <=, heard.n_outcomes);
-  if (n_known > 0)
-    {
-      payload = dray_outcomes_new_payload (ledger->records, ledger->content & G_MAXUINT32, n_known);
-      g_assert_true (dray_outcomes_decode (payload, &reader, NULL));
-    }
-  munmap (ledger, DRAY_LEDGER_SIZE);
-}
-
-static void
 test_long_call (WorkerPeer *peer, gconstpointer data)
 {
   const char *what[] = { "", "", "block", "", "" };
   Heard heard = { 0 };
-  DrayLedger *ledger;
 
   g_test_summary ("While a call takes long, the outcomes before it are sent, and the calls behind "
                   "it are given back.");
 
   worker_peer_start (peer);
-  ledger = share_ledger (peer, 7, 7);
   send_until_blocked (peer, what, G_N_ELEMENTS (what), &heard);
   g_assert_cmpuint (heard.n_outcomes, ==, 2);
   g_assert_cmpuint (heard.n_returned, ==, 2);
@@ -250,7 +121,6 @@ test_long_call (WorkerPeer *peer, gconstpointer data)
   worker_peer_cancel (peer, FIRST_ID);
   hear_all (peer, 5, &heard);
   g_assert_cmpuint (heard.n_failed, ==, 1);
-  munmap (ledger, DRAY_LEDGER_SIZE);
 }
 
 static void
@@ -261,7 +131,6 @@ test_long_calls_in_a_row (WorkerPeer *peer, gconstpointer data)
   g_test_summary ("This holds for one chunk after another, whoever reads the channel then.");
 
   worker_peer_start (peer);
-  munmap (share_ledger (peer, 7, 7), DRAY_LEDGER_SIZE);
   for (int i = 0; i < 5; i++)
     {
       Heard heard = { 0 };
@@ -381,10 +250,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  worker_peer_add ("/chunk-run/without-ledger", NULL, test_without_ledger);
-  worker_peer_add ("/chunk-run/false-ledger", NULL, test_false_ledger);
-  worker_peer_add ("/chunk-run/packed", NULL, test_packed);
-  worker_peer_add ("/chunk-run/dies", NULL, test_dies);
+  worker_peer_add ("/chunk-run/without-memory", NULL, test_without_memory);
   worker_peer_add ("/chunk-run/long-call", NULL, test_long_call);
   worker_peer_add ("/chunk-run/long-calls-in-a-row", NULL, test_long_calls_in_a_row);
   worker_peer_add ("/chunk-run/budget", NULL, test_budget);

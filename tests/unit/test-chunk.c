@@ -197,23 +197,6 @@ test_no_outcomes (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (reader.n_returned, ==, 3);
 }
 
-static void
-test_ledger (Fixture *fixture, gconstpointer data)
-{
-  g_autoptr (GBytes) payload = NULL;
-  g_autofree char *path = NULL;
-  DrayMessage message;
-  guint64 nonce = 0;
-
-  g_test_summary ("Where the ledger is comes out as it went in.");
-
-  dray_ledger_init_message (&message, 0x123456789abcdef0, "/proc/12/fd/34");
-  payload = steal_payload (&message, DRAY_FRAME_LEDGER);
-  g_assert_true (dray_ledger_decode (payload, &nonce, &path, NULL));
-  g_assert_cmphex (nonce, ==, 0x123456789abcdef0);
-  g_assert_cmpstr (path, ==, "/proc/12/fd/34");
-}
-
 /* --- What is hostile --- */
 
 static gboolean
@@ -244,15 +227,6 @@ read_outcomes (GBytes *payload, GError **error)
   return TRUE;
 }
 
-static gboolean
-read_ledger (GBytes *payload, GError **error)
-{
-  g_autofree char *path = NULL;
-  guint64 nonce;
-
-  return dray_ledger_decode (payload, &nonce, &path, error);
-}
-
 typedef gboolean (*Read) (GBytes *payload, GError **error);
 
 static void
@@ -277,9 +251,6 @@ test_truncated (Fixture *fixture, gconstpointer data)
     expect_refused (read_calls, g_bytes_get_data (calls, NULL), size);
   for (gsize size = 0; size < g_bytes_get_size (outcomes); size++)
     expect_refused (read_outcomes, g_bytes_get_data (outcomes, NULL), size);
-  for (gsize size = 0; size <= 8; size++)
-    expect_refused (read_ledger, "12345678", size);
-  expect_refused (read_ledger, "12345678/a\0b", 12);
 }
 
 static void
@@ -356,7 +327,6 @@ main (int argc, char **argv)
   fixture_add ("/chunk/unsound-arguments", NULL, test_unsound_arguments);
   fixture_add ("/chunk/outcomes", NULL, test_outcomes);
   fixture_add ("/chunk/no-outcomes", NULL, test_no_outcomes);
-  fixture_add ("/chunk/ledger", NULL, test_ledger);
   fixture_add ("/chunk/truncated", NULL, test_truncated);
   fixture_add ("/chunk/bad-numbers", NULL, test_bad_numbers);
   fixture_add ("/chunk/mutations", NULL, test_mutations);
