@@ -51,12 +51,13 @@ dray_map_flow_has_room_locked (DrayMapFlow *self)
          && self->n_bytes < MAX_BYTES_IN_FLIGHT;
 }
 
-/* Each call by itself: where a limit counts from its start, or its end may end the worker. */
+/* Each call by itself: where a limit counts from its start, its end may end the worker, or more goes
+ * with it than a frame can take. */
 static gboolean
 is_single_locked (DrayMapFlow *self)
 {
   return dray_task_get_time_limit (self->task) > 0 || self->pool->options.max_tasks_per_worker > 0
-         || self->outcome_size >= LARGE_VALUE;
+         || self->outcome_size >= LARGE_VALUE || dray_task_get_attachments (self->task) != NULL;
 }
 
 /* How many calls the next chunk may have. With a bound of few, they go to all workers. */
@@ -114,6 +115,8 @@ add_chunk_locked (DrayMapFlow *self, DrayMapChunk *chunk, DrayMapChunk *after)
   DrayTicket *ticket = dray_ticket_new (self->pool, self->task);
 
   ticket->chunk = chunk;
+  if (chunk->arguments != NULL)
+    ticket->arguments = g_variant_ref (chunk->arguments);
   chunk->ticket = ticket;
   self->n_unfinished++;
   if (self->abandoned)

@@ -88,25 +88,13 @@ dray_map_chunk_add (DrayMapChunk *self, GVariant *arguments, gboolean single)
   return TRUE;
 }
 
-gboolean
-dray_map_chunk_init_message (
-  DrayMapChunk *self, DrayMessage *message, DrayTicket *ticket, gsize max_payload, GError **error)
+void
+dray_map_chunk_init_message (DrayMapChunk *self, DrayMessage *message, DrayTicket *ticket)
 {
   const DrayFrameHeader header = { .task_id = ticket->id, .attempt = ticket->attempt };
-  const char *function = dray_task_get_function (ticket->task);
 
-  if (self->arguments == NULL)
-    {
-      dray_chunk_init_message (message, &header, function, self->type, self->records.data,
-                               self->records.used, self->n_calls);
-      return TRUE;
-    }
-
-  if (!dray_message_init_submit (message, ticket->id, ticket->attempt, function, self->arguments,
-                                 max_payload, error))
-    return FALSE;
-  dray_message_set_flags (message, DRAY_FRAME_FLAG_QUIET);
-  return TRUE;
+  dray_chunk_init_message (message, &header, dray_task_get_function (ticket->task), self->type,
+                           self->records.data, self->records.used, self->n_calls);
 }
 
 /* --- Splitting --- */

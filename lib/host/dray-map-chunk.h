@@ -71,9 +71,8 @@ void dray_map_chunk_unref (DrayMapChunk *self);
  * are there. */
 gboolean dray_map_chunk_add (DrayMapChunk *self, GVariant *arguments, gboolean single);
 
-/* What its worker is told. FALSE: it can't be. */
-gboolean dray_map_chunk_init_message (
-  DrayMapChunk *self, DrayMessage *message, DrayTicket *ticket, gsize max_payload, GError **error);
+/* What its worker is told, unless it is a call by itself. */
+void dray_map_chunk_init_message (DrayMapChunk *self, DrayMessage *message, DrayTicket *ticket);
 
 typedef enum
 {

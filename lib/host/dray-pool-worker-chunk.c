@@ -10,16 +10,6 @@
 
 /* Chunks of maps: what a worker is told of them, what it says, and what is left when it dies. */
 
-gboolean
-dray_pool_worker_init_chunk (DrayPoolWorker *self,
-                             DrayMessage *message,
-                             DrayTicket *ticket,
-                             GError **error)
-{
-  return dray_map_chunk_init_message (ticket->chunk, message, ticket,
-                                      self->pool->now.max_message_size, error);
-}
-
 static void
 note_done (DrayPoolWorker *self, guint n_calls)
 {

@@ -45,10 +45,6 @@ GError *dray_pool_worker_unexpected (DrayFrameType type);
 GError *dray_pool_worker_describe_death (DrayPoolWorker *self, DrayTicket *ticket);
 
 /* In dray-pool-worker-chunk.c. */
-gboolean dray_pool_worker_init_chunk (DrayPoolWorker *self,
-                                      DrayMessage *message,
-                                      DrayTicket *ticket,
-                                      GError **error);
 /* The current task is a chunk. TRUE: it is over, with one of @result and @failure (out). */
 gboolean dray_pool_worker_hear_outcomes (DrayPoolWorker *self,
                                          GBytes *payload,

@@ -4,6 +4,7 @@
 
 #include "dray-pool-worker-private.h"
 
+#include "dray-map-chunk.h"
 #include "dray-task-private.h"
 
 /*
@@ -160,11 +161,21 @@ flush_later (DrayPoolWorker *self)
 static gboolean
 init_submit (DrayPoolWorker *self, DrayMessage *message, DrayTicket *ticket, GError **error)
 {
-  if (ticket->chunk != NULL)
-    return dray_pool_worker_init_chunk (self, message, ticket, error);
+  DrayMapChunk *chunk = ticket->chunk;
 
-  return dray_exchange_init_submit (self->exchange, message, ticket,
-                                    self->pool->now.max_message_size, error);
+  if (chunk != NULL && chunk->arguments == NULL)
+    {
+      dray_map_chunk_init_message (chunk, message, ticket);
+      return TRUE;
+    }
+
+  if (!dray_exchange_init_submit (self->exchange, message, ticket,
+                                  self->pool->now.max_message_size, error))
+    return FALSE;
+
+  if (chunk != NULL)
+    dray_message_add_flags (message, DRAY_FRAME_FLAG_QUIET);
+  return TRUE;
 }
 
 void

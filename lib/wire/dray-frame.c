@@ -77,10 +77,12 @@ dray_frame_header_encode (const DrayFrameHeader *header,
 }
 
 void
-dray_frame_header_set_flags (guint8 bytes[static DRAY_FRAME_HEADER_SIZE], guint flags)
+dray_frame_header_add_flags (guint8 bytes[static DRAY_FRAME_HEADER_SIZE], guint flags)
 {
-  const guint16 value = (guint16) flags;
+  guint16 value;
 
+  memcpy (&value, bytes + OFFSET_FLAGS, sizeof value);
+  value |= (guint16) flags;
   memcpy (bytes + OFFSET_FLAGS, &value, sizeof value);
 }
 

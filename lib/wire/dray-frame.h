@@ -101,7 +101,7 @@ const char *dray_frame_type_to_string (DrayFrameType type);
 void dray_frame_header_encode (const DrayFrameHeader *header,
                                guint8 bytes[static DRAY_FRAME_HEADER_SIZE]);
 
-void dray_frame_header_set_flags (guint8 bytes[static DRAY_FRAME_HEADER_SIZE], guint flags);
+void dray_frame_header_add_flags (guint8 bytes[static DRAY_FRAME_HEADER_SIZE], guint flags);
 
 /* Decodes exactly DRAY_FRAME_HEADER_SIZE bytes. Refuses with DRAY_ERROR_PROTOCOL: another magic
  * (naming the other byte order where it is that; quoting the first bytes as text where they are

@@ -83,9 +83,9 @@ start_small (DrayMessage *message, const DrayFrameHeader *header)
 }
 
 void
-dray_message_set_flags (DrayMessage *message, guint flags)
+dray_message_add_flags (DrayMessage *message, guint flags)
 {
-  dray_frame_header_set_flags (message->block != NULL ? message->block : message->space, flags);
+  dray_frame_header_add_flags (message->block != NULL ? message->block : message->space, flags);
 }
 
 guint8 *

@@ -85,8 +85,8 @@ void dray_message_clear (DrayMessage *message);
 guint8 *dray_message_start (DrayMessage *message, const DrayFrameHeader *header);
 gsize dray_message_get_size (const DrayMessage *message);
 
-/* The flags of a message that is ready. */
-void dray_message_set_flags (DrayMessage *message, guint flags);
+/* To the flags of a message that is ready. */
+void dray_message_add_flags (DrayMessage *message, guint flags);
 /* @value: (nullable), NULL stands for "()". It stays the caller's, floating or not. Values whose
  * payload would be over @max_payload are refused with DRAY_ERROR_TOO_LARGE, and so are those of a
  * longer type or a deeper nesting than the other side takes; @message is empty then. */
