@@ -161,30 +161,15 @@ add_batch_locked (DrayMapChunk *self, DrayMapBatch *batch, guint n_calls)
   dray_map_flow_add_batch_locked (self->flow, self, batch);
 }
 
-/* How many of the next @n_outcomes are errors; @reader is a copy. */
-static guint
-count_errors (DrayOutcomesReader reader)
-{
-  const guint8 *data = g_bytes_get_data (reader.payload, NULL);
-  gsize size = g_bytes_get_size (reader.payload);
-  guint n_errors = 0;
-  DrayRecord record;
-
-  while (dray_record_next (data, size, &reader.offset, &record))
-    n_errors += record.kind == DRAY_RECORD_ERROR;
-  return n_errors;
-}
-
 static void
 add_payload_locked (DrayMapChunk *self, GBytes *payload, const DrayOutcomesReader *reader, guint n)
 {
   DrayMapBatch *batch = g_new0 (DrayMapBatch, 1);
-  guint n_errors = count_errors (*reader);
 
   batch->payload = g_bytes_ref (payload);
   batch->reader = *reader;
   batch->size = g_bytes_get_size (payload);
-  count_locked (self, n - n_errors, n_errors, 0);
+  count_locked (self, n - reader->n_errors, reader->n_errors, 0);
   add_batch_locked (self, batch, n);
 }
 
@@ -252,7 +237,7 @@ recover_locked (DrayMapChunk *self, GBytes *payload, guint first)
 
   n_known = self->n_heard - first;
   for (guint i = 0; i < n_known; i++)
-    dray_outcomes_skip (&reader);
+    reader.n_errors -= dray_outcomes_skip (&reader) ? 1 : 0;
   add_payload_locked (self, payload, &reader, reader.n_outcomes - n_known);
 }
 

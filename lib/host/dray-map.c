@@ -58,8 +58,8 @@
  *
  * ## What is different from tasks
  *
- * - What a call emits with [method@Job.emit], its progress, and the attachments that it returns are
- *   not heard of.
+ * - What a call emits with [method@Job.emit], and its progress, is not heard. It can return no
+ *   attachments.
  * - Priority, time limit, retries and cancel mode are those of the map's task, see
  *   [method@Map.get_task]. With a time limit, calls are sent to workers one at a time, since
  *   it counts from the start of each; likewise where

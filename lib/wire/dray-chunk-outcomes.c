@@ -171,6 +171,7 @@ check_record (DrayOutcomesReader *reader)
   if (!take_record (reader, &record))
     return FALSE;
 
+  reader->n_errors += record.kind == DRAY_RECORD_ERROR;
   if (record.kind == DRAY_RECORD_ERROR)
     return record.size <= DRAY_FRAME_MAX_CONTROL
            && dray_value_check ("(sis)", strlen ("(sis)"), record.data, record.size);
@@ -204,6 +205,7 @@ check_all (GBytes *payload, DrayOutcomesReader *reader)
     if (!check_record (&checker))
       return FALSE;
 
+  reader->n_errors = checker.n_errors;
   return checker.offset == size;
 }
 
@@ -238,10 +240,11 @@ dray_outcomes_next (DrayOutcomesReader *reader, GError **error)
     g_variant_new_from_bytes ((const GVariantType *) reader->type, bytes, TRUE));
 }
 
-void
+gboolean
 dray_outcomes_skip (DrayOutcomesReader *reader)
 {
-  DrayRecord record;
+  DrayRecord record = { 0 };
 
   take_record (reader, &record);
+  return record.kind == DRAY_RECORD_ERROR;
 }

@@ -129,6 +129,7 @@ typedef struct
 {
   GBytes *payload; /* (unowned) */
   guint n_outcomes;
+  guint n_errors; /* of these */
   guint n_returned;
   guint64 busy;     /* ns */
   gsize offset;     /* of the next record */
@@ -143,8 +144,8 @@ gboolean dray_outcomes_decode (GBytes *payload, DrayOutcomesReader *reader, GErr
 /* Takes the next outcome, which is there: a value that has nothing to do with the payload any
  * more (transfer full), or (NULL) an error (transfer full). */
 GVariant *dray_outcomes_next (DrayOutcomesReader *reader, GError **error);
-/* The same, and forgets it. */
-void dray_outcomes_skip (DrayOutcomesReader *reader);
+/* The same, and forgets it. Returns whether it was an error. */
+gboolean dray_outcomes_skip (DrayOutcomesReader *reader);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayChunk, dray_chunk_free)
 

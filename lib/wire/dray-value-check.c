@@ -513,6 +513,30 @@ check (Checker *self, guint index, const guint8 *data, gsize size)
     }
 }
 
+/* The size of a basic type of which all bytes are good; 0 for any other. */
+static gsize
+get_plain_size (char type)
+{
+  switch (type)
+    {
+    case 'y':
+      return 1;
+    case 'n':
+    case 'q':
+      return 2;
+    case 'i':
+    case 'u':
+    case 'h':
+      return 4;
+    case 'x':
+    case 't':
+    case 'd':
+      return 8;
+    default:
+      return 0;
+    }
+}
+
 gboolean
 dray_value_check (const char *type, gsize type_length, const guint8 *data, gsize size)
 {
@@ -522,6 +546,8 @@ dray_value_check (const char *type, gsize type_length, const guint8 *data, gsize
 
   if (type_length > DRAY_VALUE_MAX_TYPE)
     return FALSE;
+  if (type_length == 1 && get_plain_size (*type) > 0)
+    return size == get_plain_size (*type);
 
   self.nodes = self.some;
   self.n_nodes = 0;

@@ -490,6 +490,63 @@ test_with_large_value (Rig *rig, gconstpointer data)
   expect_texts (future, 3);
 }
 
+/* --- Maps --- */
+
+static GVariant *
+give_nothing_cb (gpointer user_data)
+{
+  guint *n_left = user_data;
+
+  return (*n_left)-- > 0 ? g_variant_new_tuple (NULL, 0) : NULL;
+}
+
+static void
+test_map (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GUnixFDList) list = new_list (2);
+  guint n_calls = 50;
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("The attachments of a map's task go with each of its calls.");
+
+  rig_start (rig, 2);
+  map = dray_executor_map (rig->executor, "read-attachments", give_nothing_cb, &n_calls, NULL);
+  g_assert_true (dray_task_set_attachments (dray_map_get_task (map), list, &error));
+  for (int i = 0; i < 50; i++)
+    {
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, -1, NULL, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpuint (g_variant_n_children (dray_outcome_get_value (outcome)), ==, 2);
+    }
+  g_assert_null (dray_map_wait_next (map, -1, NULL, &error));
+  g_assert_no_error (error);
+}
+
+static void
+test_map_returning (Rig *rig, gconstpointer data)
+{
+  GVariant *values[20];
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("The calls of a map can return no attachments, and are told.");
+
+  rig_start (rig, 2);
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    values[i] = new_texts (2);
+  map = dray_executor_map_values (rig->executor, "return-attachments", values,
+                                  G_N_ELEMENTS (values));
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    {
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, -1, NULL, &error);
+
+      g_assert_no_error (error);
+      g_assert_error (dray_outcome_get_error (outcome), DRAY_ERROR, DRAY_ERROR_ATTACHMENTS);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -514,6 +571,9 @@ main (int argc, char **argv)
   rig_add ("/attachments/returned/outlives", NULL, test_outlives);
   rig_add ("/attachments/returned/limit", NULL, test_limit);
   rig_add ("/attachments/not-passed", NULL, test_not_passed);
+
+  rig_add ("/attachments/map", NULL, test_map);
+  rig_add ("/attachments/map-returning", NULL, test_map_returning);
 
   return g_test_run ();
 }
