@@ -155,12 +155,6 @@ wake_cb (GCancellable *cancellable, gpointer user_data)
   dray_pull_wake (user_data);
 }
 
-static void
-unref_ticket_closure (gpointer data, GClosure *closure)
-{
-  dray_ticket_unref (data);
-}
-
 /* Whether something was found, as dray_pull_look_locked() says. */
 static gboolean
 wait_and_look (DrayTicket *ticket,
@@ -204,7 +198,7 @@ wait_items (
 
   if (cancellable != NULL)
     handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_cb),
-                                     dray_ticket_ref (ticket), unref_ticket_closure, 0);
+                                     dray_ticket_ref (ticket), dray_ticket_unref_closure, 0);
   if (lifts) /* for what it comes after, elsewhere */
     dray_pool_set_urgent_all (ticket->lifts, TRUE);
   found = wait_and_look (ticket, max_items, timeout, cancellable, &items, &failure);

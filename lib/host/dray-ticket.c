@@ -76,6 +76,12 @@ dray_ticket_unref (DrayTicket *self)
   g_free (self);
 }
 
+void
+dray_ticket_unref_closure (gpointer data, GClosure *closure)
+{
+  dray_ticket_unref (data);
+}
+
 /* --- Events --- */
 
 static gsize
@@ -450,135 +456,6 @@ dray_ticket_complete_and_start (
   return cancelled;
 }
 
-/* --- Cancelling --- */
-
-/*
- * The handler is a plain signal handler that holds a reference on the ticket, not one of
- * g_cancellable_connect(): disconnecting that would wait for whatever other handlers of the same
- * cancellable do, on a thread (the I/O thread) that may wait for nobody's code.
- */
-static void
-cancelled_cb (GCancellable *cancellable, gpointer user_data)
-{
-  dray_ticket_cancel (user_data);
-}
-
-static void
-unref_ticket_closure (gpointer data, GClosure *closure)
-{
-  dray_ticket_unref (data);
-}
-
-void
-dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable)
-{
-  gulong handler;
-  gboolean done;
-
-  handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb),
-                                   dray_ticket_ref (self), unref_ticket_closure, 0);
-
-  g_mutex_lock (&self->pool->lock);
-  done = dray_ticket_is_done_locked (self);
-  if (!done)
-    {
-      self->cancellable = g_object_ref (cancellable);
-      self->cancelled_handler = handler;
-    }
-  g_mutex_unlock (&self->pool->lock);
-
-  if (done)
-    g_signal_handler_disconnect (cancellable, handler);
-  else if (g_cancellable_is_cancelled (cancellable))
-    dray_ticket_cancel (self);
-}
-
-static GError *
-cancelled_error (void)
-{
-  return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
-}
-
-/* A run ends when its worker has stopped it: nobody has a future of it. */
-static gboolean
-ends_at_once (DrayTicket *self)
-{
-  return self->run == NULL && dray_task_get_cancel_mode (self->task) == DRAY_CANCEL_IMMEDIATE;
-}
-
-/* Whether it was queued: then the queue's reference is the caller's. */
-static gboolean
-cancel_locked (DrayTicket *self)
-{
-  DrayPool *pool = self->pool;
-  gboolean was_queued, never_ran;
-
-  if (dray_ticket_is_done_locked (self) || self->cancel_requested)
-    return FALSE;
-
-  self->cancel_requested = TRUE;
-  self->cancel_parts = TRUE;
-  if (self->run != NULL)
-    dray_run_close_locked (self);
-
-  was_queued = dray_pending_link_is_queued (&self->pending);
-  never_ran = was_queued || self->deferred || self->task == NULL;
-  if (!never_ran)
-    {
-      g_queue_push_tail (&pool->cancels, dray_ticket_ref (self));
-      dray_pool_wake_locked (pool);
-    }
-  if (never_ran || ends_at_once (self))
-    dray_ticket_complete_locked (self, NULL, cancelled_error ());
-
-  return was_queued;
-}
-
-/* The same for one of those that share a run: as long as others want that, it goes on. */
-static gboolean
-cancel_member_locked (DrayTicket *self)
-{
-  gboolean is_last = dray_run_is_last_locked (self);
-  gboolean was_queued = FALSE;
-
-  if (dray_ticket_is_done_locked (self) || self->cancel_requested)
-    return FALSE;
-
-  self->cancel_requested = TRUE;
-  if (is_last)
-    was_queued = cancel_locked (self->run_ticket);
-  if (!is_last || ends_at_once (self))
-    dray_ticket_complete_locked (self, NULL, cancelled_error ());
-
-  return was_queued;
-}
-
-void
-dray_ticket_cancel (DrayTicket *self)
-{
-  DrayPool *pool = self->pool;
-  g_autoptr (DrayTicket) run = NULL;
-  gboolean was_queued;
-
-  g_mutex_lock (&pool->lock);
-  if (self->run_ticket != NULL)
-    {
-      run = dray_ticket_ref (self->run_ticket);
-      was_queued = cancel_member_locked (self);
-    }
-  else
-    {
-      was_queued = cancel_locked (self);
-    }
-  g_mutex_unlock (&pool->lock);
-
-  dray_ticket_tie_up (self);
-  if (run != NULL)
-    dray_ticket_tie_up (run);
-  if (was_queued)
-    dray_ticket_unref (run != NULL ? run : self); /* the queue's */
-}
-
 /* --- Waiting --- */
 
 static void
@@ -633,7 +510,7 @@ dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, G
 
   if (cancellable != NULL)
     handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
-                                     dray_ticket_ref (self), unref_ticket_closure, 0);
+                                     dray_ticket_ref (self), dray_ticket_unref_closure, 0);
 
   if (lifts)
     dray_pool_set_urgent_all (self->lifts, TRUE);

@@ -139,6 +139,8 @@ struct _DrayTicket
 DrayTicket *dray_ticket_new (DrayPool *pool, DrayTask *task);
 DrayTicket *dray_ticket_ref (DrayTicket *self);
 void dray_ticket_unref (DrayTicket *self);
+/* The same of a signal handler's data. */
+void dray_ticket_unref_closure (gpointer data, GClosure *closure);
 
 static inline gboolean
 dray_ticket_is_done_locked (const DrayTicket *self)
