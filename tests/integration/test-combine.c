@@ -506,10 +506,12 @@ test_shutdown (Rig *rig, gconstpointer data)
     "are, as they are, and tells so.");
 
   rig_start (rig, 1);
+  g_ptr_array_add (parts, rig_call (rig, "sleep", "(u)", 5));
+  workshop_block_until_running (parts->pdata[0]);
+  dray_executor_set_paused (rig->executor, TRUE); /* the others are pending, however slow this is */
   for (guint i = 0; i < 20; i++)
     g_ptr_array_add (parts, rig_call (rig, "sleep", "(u)", 5));
   all = workshop_watch (combine (dray_future_all, parts));
-  workshop_block_until_running (parts->pdata[0]);
   rig_shut_down (rig, mode);
 
   g_assert_cmpint (dray_future_get_state (all->future), ==, states[mode]);

@@ -358,10 +358,11 @@ test_shutdown (Rig *rig, gconstpointer data)
 
   rig_start (rig, 1);
   first = submit (group, rig, "sleep", "(uint32 20,)");
+  workshop_block_until_running (first);
+  dray_executor_set_paused (rig->executor, TRUE); /* the others are pending, however slow this is */
   for (guint i = 0; i < 10; i++)
     submit_and_drop (group, rig, "sleep", "(uint32 5,)");
   dray_group_join_async (group, NULL, joined_cb, &outcome);
-  workshop_block_until_running (first);
   rig_shut_down (rig, mode);
   g_assert_cmpuint (dray_group_get_n_unfinished (group), ==, 0);
   join (group, &outcome);

@@ -531,10 +531,14 @@ test_shutdown (Rig *rig, gconstpointer data)
                   "modes; what runs when pending tasks are cancelled runs to its end.");
 
   rig_start (rig, 2);
-  first = rig_call (rig, "sleep", "(u)", 50);
+  if (mode <= DRAY_SHUTDOWN_CANCEL_PENDING)
+    first = rig_call (rig, "sleep", "(u)", 50);
+  else
+    first = rig_call (rig, "block", NULL);
+  workshop_block_until_running (first);
+  dray_executor_set_paused (rig->executor, TRUE); /* the others are pending, however slow this is */
   second = then_echo (rig->executor, g_object_ref (first));
   third = then_echo (rig->executor, g_object_ref (second));
-  workshop_block_until_running (first);
   rig_shut_down (rig, mode);
 
   g_assert_cmpint (dray_future_get_state (third), ==, states[mode]);
