@@ -34,6 +34,9 @@ DRAY_API GType dray_counters_get_type (void) G_GNUC_CONST;
  *
  * What an executor has done so far. All but the last four only ever grow.
  *
+ * Each call of a [class@Map] counts as a task; but those that wait or run together count as one in
+ * @queue_length and @running.
+ *
  * Since: 0.1
  */
 struct _DrayCounters

@@ -295,7 +295,9 @@ dray_map_flow_cancel (DrayMapFlow *self)
     self, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled")));
   g_mutex_unlock (&self->pool->lock);
 
-  dray_map_flow_drop_source (self);
+  /* What is the application's is let go of where it is used, if it can be. */
+  if (!self->foreign || self->owner == g_thread_self ())
+    dray_map_flow_drop_source (self);
   cancel_tickets (self);
 }
 
@@ -308,6 +310,7 @@ dray_map_flow_abandon (DrayMapFlow *self)
   gboolean was_queued;
 
   dray_map_flow_cancel (self);
+  dray_map_flow_drop_source (self);
 
   g_mutex_lock (&pool->lock);
   self->abandoned = TRUE;
@@ -393,19 +396,15 @@ pop_batch_locked (DrayMapFlow *self, GQueue *removed)
 
 /* The next batch, with reader_lock held. */
 static DrayMapBatch *
-take_batch (DrayMapFlow *self)
+take_batch (DrayMapFlow *self, GQueue *removed)
 {
-  GQueue removed = G_QUEUE_INIT;
   DrayMapBatch *batch;
-  GList *link;
 
   g_mutex_lock (&self->pool->lock);
-  batch = pop_batch_locked (self, &removed);
+  batch = pop_batch_locked (self, removed);
   self->batch_left = batch != NULL;
   g_mutex_unlock (&self->pool->lock);
 
-  while ((link = g_queue_pop_head_link (&removed)) != NULL)
-    dray_map_chunk_unref (link->data);
   return batch;
 }
 
@@ -443,12 +442,14 @@ read_outcome (DrayMapBatch *batch)
 DrayOutcome *
 dray_map_flow_take (DrayMapFlow *self)
 {
+  GQueue removed = G_QUEUE_INIT;
   DrayOutcome *outcome = NULL;
   DrayMapBatch *batch;
+  GList *link;
 
   g_mutex_lock (&self->reader_lock);
   if (self->batch == NULL)
-    self->batch = take_batch (self);
+    self->batch = take_batch (self, &removed);
 
   batch = self->batch;
   if (batch != NULL)
@@ -460,5 +461,8 @@ dray_map_flow_take (DrayMapFlow *self)
     }
   g_mutex_unlock (&self->reader_lock);
 
+  /* With arguments of the application's, perhaps. */
+  while ((link = g_queue_pop_head_link (&removed)) != NULL)
+    dray_map_chunk_unref (link->data);
   return outcome;
 }

@@ -45,7 +45,8 @@
  * application's, which is the generator or the function of a list's items, runs in the main context
  * that was the thread's default when the map was made; also inside a wait on the thread that made
  * it. So waiting is safe on that thread, also where no main loop runs, and on another one while the
- * main context is iterated. A generator can't wait for its own map: that fails with
+ * main context is iterated. Their data is freed there, too, or where the last reference on the map is
+ * dropped. A generator can't wait for its own map: that fails with
  * %G_IO_ERROR_PENDING.
  *
  * ## The end
@@ -105,7 +106,10 @@ G_DEFINE_FINAL_TYPE (DrayMap, dray_map, G_TYPE_OBJECT)
 static void
 dray_map_dispose (GObject *object)
 {
-  dray_map_flow_abandon (DRAY_MAP (object)->flow);
+  DrayMap *self = DRAY_MAP (object);
+
+  if (self->flow != NULL)
+    dray_map_flow_abandon (self->flow);
 
   G_OBJECT_CLASS (dray_map_parent_class)->dispose (object);
 }
@@ -113,7 +117,7 @@ dray_map_dispose (GObject *object)
 static void
 dray_map_finalize (GObject *object)
 {
-  dray_map_flow_unref (DRAY_MAP (object)->flow);
+  g_clear_pointer (&DRAY_MAP (object)->flow, dray_map_flow_unref);
 
   G_OBJECT_CLASS (dray_map_parent_class)->finalize (object);
 }

@@ -237,6 +237,54 @@ test_dropped_unstarted (Rig *rig, gconstpointer data)
   g_assert_cmpuint (record->n_asked, ==, 0);
 }
 
+static gpointer
+cancel_thread (gpointer map)
+{
+  dray_map_cancel (map);
+  return NULL;
+}
+
+static GThread *freeing_thread;
+
+static void
+note_thread_cb (gpointer user_data)
+{
+  freeing_thread = g_thread_self ();
+}
+
+static GVariant *
+give_step_cb (gpointer user_data)
+{
+  return g_variant_new ("(xss)", G_GINT64_CONSTANT (1), "", "");
+}
+
+static gboolean
+was_freed (gpointer user_data)
+{
+  return freeing_thread != NULL;
+}
+
+static void
+test_cancel_elsewhere (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (DrayOutcome) outcome = NULL;
+  GThread *thread;
+
+  g_test_summary ("A map may be cancelled on any thread; the generator's data is freed in the main "
+                  "context that it belongs to.");
+
+  rig_start (rig, 2);
+  freeing_thread = NULL;
+  map = dray_executor_map (rig->executor, "step", give_step_cb, NULL, note_thread_cb);
+  outcome = dray_map_wait_next (map, -1, NULL, NULL);
+  thread = g_thread_new ("cancels", cancel_thread, map);
+  g_thread_join (thread);
+  g_assert_null (freeing_thread);
+  fixture_iterate_until (was_freed, NULL, "the generator's data to be freed");
+  g_assert_true (freeing_thread == g_thread_self ());
+}
+
 static void
 test_context_gone (Rig *rig, gconstpointer data)
 {
@@ -279,6 +327,7 @@ main (int argc, char **argv)
   rig_add ("/map-ending/after-shutdown", NULL, test_after_shutdown);
   rig_add ("/map-ending/dropped", NULL, test_dropped);
   rig_add ("/map-ending/dropped-unstarted", NULL, test_dropped_unstarted);
+  rig_add ("/map-ending/cancel-elsewhere", NULL, test_cancel_elsewhere);
   rig_add ("/map-ending/context-gone", NULL, test_context_gone);
 
   return g_test_run ();
