@@ -17,6 +17,7 @@ struct _DrayExchange
 {
   /* set at construction */
   gboolean trusted;
+  guint64 shared_size;
 
   DrayPassage *passage;           /* (owned) (nullable) */
   gboolean open;                  /* the worker has the other end */
@@ -32,11 +33,12 @@ dray_arrival_clear (DrayArrival *arrival)
 }
 
 DrayExchange *
-dray_exchange_new (gboolean trusted, int *theirs)
+dray_exchange_new (gboolean trusted, guint64 shared_size, int *theirs)
 {
   DrayExchange *self = g_new0 (DrayExchange, 1);
 
   self->trusted = trusted;
+  self->shared_size = shared_size;
   self->passage = dray_passage_new (theirs, NULL);
 
   return self;
@@ -59,6 +61,7 @@ dray_exchange_fill_hello (DrayExchange *self, DrayHello *hello)
 
   hello->cookie = dray_passage_get_cookie (self->passage);
   hello->trusted = self->trusted;
+  hello->shared_size = self->shared_size;
 }
 
 void
@@ -84,7 +87,7 @@ load_ticket (DrayExchange *self, DrayTicket *ticket, gsize max_payload)
   if (!self->open)
     return NULL;
 
-  if (size >= DRAY_PAYLOAD_SEALED_MIN && size <= max_payload)
+  if (size >= self->shared_size && size <= max_payload)
     sound = dray_value_make_sound (arguments, NULL);
   if (sound != NULL)
     cargo = dray_cargo_new_sealed (sound, NULL);

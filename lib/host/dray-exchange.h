@@ -27,9 +27,10 @@ void dray_arrival_clear (DrayArrival *arrival);
 
 /* I/O thread only, all of these. */
 
-/* *theirs (out): the worker's end, the caller's to close; -1 where the system has no descriptors
- * left for it: then everything goes in frames. */
-DrayExchange *dray_exchange_new (gboolean trusted, int *theirs);
+/* @shared_size: from which on values go in sealed memory, in bytes. *theirs (out): the worker's
+ * end, the caller's to close; -1 where the system has no descriptors left for it: then everything
+ * goes in frames. */
+DrayExchange *dray_exchange_new (gboolean trusted, guint64 shared_size, int *theirs);
 void dray_exchange_free (DrayExchange *self);
 
 /* What the host has to say of it in its hello. */

@@ -161,6 +161,7 @@ dray_launcher_plan (DrayLauncher *self)
   plan->arguments = self->arguments != NULL ? g_variant_ref (self->arguments) : NULL;
   plan->stderr_mode = self->stderr_mode;
   plan->trusted = self->trusted;
+  plan->shared_size = self->shared_size;
   plan->display_name = make_display_name_locked (self);
   return plan;
 }

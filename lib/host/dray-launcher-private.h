@@ -25,6 +25,7 @@ struct _DrayLauncher
   GVariant *arguments; /* (owned) (nullable) (not floating) */
   DrayStderr stderr_mode;
   gboolean trusted;
+  guint64 shared_size; /* bytes */
 };
 
 char **dray_launcher_dup_argv_locked (DrayLauncher *self);
@@ -41,6 +42,7 @@ typedef struct
   GVariant *arguments; /* (owned) (nullable) (not floating) */
   DrayStderr stderr_mode;
   gboolean trusted;
+  guint64 shared_size; /* bytes */
   char *display_name; /* (owned): for messages, UTF-8: the base name of program or module */
 } DrayLaunchPlan;
 

@@ -368,3 +368,53 @@ dray_launcher_get_trusted (DrayLauncher *self)
 
   return self->trusted;
 }
+
+/**
+ * dray_launcher_set_shared_size:
+ * @self: a launcher
+ * @bytes: the size in bytes, at least 1
+ *
+ * Sets from which size on arguments, items and results travel in shared memory, where the worker is
+ * one of this machine. It makes no difference but in speed.
+ *
+ * Shared memory has to be fresh each time, which costs more than to have the library copy smaller
+ * values. But it is the worker who pays for that, while all that is copied is copied by one thread
+ * of the application, for all workers. The default, 128 MiB, is for a few workers; with many
+ * processors, all of which send large results at a time, a smaller one may be better. It is not for
+ * large arguments, which that thread has to copy in either case. (See also
+ * [method@Launcher.set_trusted], which has neither cost, for results.)
+ *
+ * Since: 0.1
+ */
+void
+dray_launcher_set_shared_size (DrayLauncher *self, guint64 bytes)
+{
+  g_return_if_fail (DRAY_IS_LAUNCHER (self));
+  g_return_if_fail (bytes > 0);
+
+  g_mutex_lock (&self->lock);
+  self->shared_size = bytes;
+  g_mutex_unlock (&self->lock);
+
+  g_object_notify (G_OBJECT (self), "shared-size");
+}
+
+/**
+ * dray_launcher_get_shared_size:
+ * @self: a launcher
+ *
+ * Gets from which size on values travel in shared memory.
+ *
+ * Returns: bytes
+ *
+ * Since: 0.1
+ */
+guint64
+dray_launcher_get_shared_size (DrayLauncher *self)
+{
+  g_return_val_if_fail (DRAY_IS_LAUNCHER (self), 0);
+
+  G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
+
+  return self->shared_size;
+}

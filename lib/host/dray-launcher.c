@@ -5,6 +5,7 @@
 #include "dray-launcher-private.h"
 
 #include "dray-enum-types.h"
+#include "dray-payload.h"
 
 /**
  * DrayLauncher:
@@ -67,6 +68,7 @@ enum
   PROP_INITIAL_ARGUMENTS,
   PROP_STDERR,
   PROP_TRUSTED,
+  PROP_SHARED_SIZE,
   N_PROPERTIES,
 };
 
@@ -107,6 +109,9 @@ dray_launcher_set_property (GObject *object,
     case PROP_TRUSTED:
       dray_launcher_set_trusted (self, g_value_get_boolean (value));
       break;
+    case PROP_SHARED_SIZE:
+      dray_launcher_set_shared_size (self, g_value_get_uint64 (value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -139,6 +144,9 @@ dray_launcher_get_property (GObject *object, guint property_id, GValue *value, G
       break;
     case PROP_TRUSTED:
       g_value_set_boolean (value, dray_launcher_get_trusted (self));
+      break;
+    case PROP_SHARED_SIZE:
+      g_value_set_uint64 (value, dray_launcher_get_shared_size (self));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
@@ -240,6 +248,16 @@ dray_launcher_class_init (DrayLauncherClass *klass)
    */
   properties[PROP_TRUSTED] = g_param_spec_boolean ("trusted", NULL, NULL, FALSE, flags);
 
+  /**
+   * DrayLauncher:shared-size: (getter get_shared_size) (setter set_shared_size)
+   *
+   * The size in bytes from which on values travel in shared memory.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_SHARED_SIZE]
+    = g_param_spec_uint64 ("shared-size", NULL, NULL, 1, G_MAXUINT64, DRAY_PAYLOAD_SEALED_MIN, flags);
+
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }
 
@@ -249,6 +267,7 @@ dray_launcher_init (DrayLauncher *self)
   g_mutex_init (&self->lock);
   self->changes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->stderr_mode = DRAY_STDERR_CAPTURE;
+  self->shared_size = DRAY_PAYLOAD_SEALED_MIN;
 }
 
 /**

@@ -34,5 +34,7 @@ DRAY_API void dray_launcher_set_stderr (DrayLauncher *self, DrayStderr mode);
 DRAY_API DrayStderr dray_launcher_get_stderr (DrayLauncher *self);
 DRAY_API void dray_launcher_set_trusted (DrayLauncher *self, gboolean trusted);
 DRAY_API gboolean dray_launcher_get_trusted (DrayLauncher *self);
+DRAY_API void dray_launcher_set_shared_size (DrayLauncher *self, guint64 bytes);
+DRAY_API guint64 dray_launcher_get_shared_size (DrayLauncher *self);
 
 G_END_DECLS

@@ -464,7 +464,7 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
   self->ring = dray_ring_new (NULL);
   if (self->ring != NULL)
     spawn.ring_fd = dray_ring_get_descriptor (self->ring);
-  self->exchange = dray_exchange_new (plan->trusted, &spawn.status_fd);
+  self->exchange = dray_exchange_new (plan->trusted, plan->shared_size, &spawn.status_fd);
   started = check_arguments (pool, error)
             && dray_process_start (&self->process, pool, &funcs, &spawn, TRUE,
                                    plan->stderr_mode == DRAY_STDERR_CAPTURE, error);

@@ -7,6 +7,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "dray-payload.h"
+
 /*
  * Bytes arrive in one of two places:
  *
@@ -21,6 +23,10 @@
  * fills up, never further than to the padded length; so what a peer makes us allocate is at most
  * twice what it has sent. It is enlarged as soon as it is full, in take(): thus space() always
  * has some to give, and a failure waits in @refused for the call of next() that follows.
+ *
+ * A block that malloc() would take from the system, and give back to it, each time anew is a
+ * mapping of our own instead, in large pages where there are any. It has its whole size at once,
+ * and is shown to grow all the same: what is not touched takes no memory.
  */
 
 /* What one read can bring at most. */
@@ -32,6 +38,9 @@
 
 /* More than the buffer holds, so that what was gathered always fits. */
 #define FIRST_BLOCK_SIZE ((gsize) 256 * 1024)
+
+/* What malloc() of the C library takes from the system each time. */
+#define MAPPED_MIN ((gsize) 32 * 1024 * 1024)
 
 G_STATIC_ASSERT (GATHER_MAX + DRAY_FRAME_HEADER_SIZE < BUFFER_SIZE / 2);
 G_STATIC_ASSERT (FIRST_BLOCK_SIZE >= BUFFER_SIZE);
@@ -48,7 +57,8 @@ struct _DrayDecoder
   gsize end;
 
   /* filling */
-  guint8 *block; /* (owned) (nullable): NULL while gathering */
+  guint8 *block;   /* (owned) (nullable): NULL while gathering */
+  GBytes *mapping; /* (owned) (nullable): of which the block is then */
   gsize block_size;
   gsize block_end;        /* how far it is filled */
   gsize padded_length;    /* how far it will be */
@@ -68,10 +78,19 @@ dray_decoder_new (gsize max_payload)
   return self;
 }
 
+static void
+clear_block (DrayDecoder *self)
+{
+  if (self->mapping == NULL)
+    g_free (self->block);
+  g_clear_pointer (&self->mapping, g_bytes_unref);
+  self->block = NULL;
+}
+
 void
 dray_decoder_free (DrayDecoder *self)
 {
-  g_free (self->block);
+  clear_block (self);
   g_free (self->buffer);
   g_bytes_unref (self->empty);
   g_clear_error (&self->refused);
@@ -85,7 +104,7 @@ refuse (DrayDecoder *self, GError *error)
   g_assert (self->refused == NULL);
 
   self->refused = error;
-  g_clear_pointer (&self->block, g_free);
+  clear_block (self);
   self->start = self->end = 0;
 }
 
@@ -94,14 +113,14 @@ refuse_for_memory (DrayDecoder *self)
 {
   refuse (self, g_error_new (DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
                              _("There is not enough memory for a value of %zu bytes"),
-                             self->header.length));
+                                self->header.length));
 }
 
 /* Returns: FALSE if there is no memory; the block is as before then */
 static gboolean
 resize_block (DrayDecoder *self, gsize size)
 {
-  guint8 *block = g_try_realloc (self->block, size);
+  guint8 *block = self->mapping != NULL ? self->block : g_try_realloc (self->block, size);
 
   if (block == NULL)
     return FALSE;
@@ -119,6 +138,8 @@ start_block (DrayDecoder *self, const DrayFrameHeader *header)
 
   self->header = *header;
   self->padded_length = header->length + dray_frame_padding (header->length);
+  if (self->padded_length >= MAPPED_MIN)
+    self->mapping = dray_payload_reserve (self->padded_length, (gpointer *) &self->block);
   if (!resize_block (self, MIN (self->padded_length, FIRST_BLOCK_SIZE)))
     {
       refuse_for_memory (self);
@@ -193,11 +214,18 @@ check_padding (DrayDecoder *self, const guint8 *payload, gsize length)
 static GBytes *
 steal_block (DrayDecoder *self)
 {
+  GBytes *payload;
+
   if (self->block_end < self->padded_length
       || !check_padding (self, self->block, self->header.length))
     return NULL;
 
-  return g_bytes_new_take (g_steal_pointer (&self->block), self->header.length);
+  if (self->mapping == NULL)
+    return g_bytes_new_take (g_steal_pointer (&self->block), self->header.length);
+
+  payload = g_bytes_new_from_bytes (self->mapping, 0, self->header.length);
+  clear_block (self);
+  return payload;
 }
 
 /* Where it is plain from the first bytes that this is no frame, the other side is told so at

@@ -47,6 +47,9 @@ dray_hello_encode (const DrayHello *hello)
     g_variant_builder_add (&builder, "{sv}", "passage",
                            g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, hello->cookie,
                                                      TRUE));
+  if (hello->shared_size != 0)
+    g_variant_builder_add (&builder, "{sv}", "shared-size",
+                           g_variant_new_uint64 (hello->shared_size));
   if (hello->trusted)
     g_variant_builder_add (&builder, "{sv}", "trusted", g_variant_new_boolean (TRUE));
   if (hello->arguments != NULL)
@@ -164,6 +167,7 @@ dray_hello_decode (const DrayFrameHeader *header,
   g_variant_lookup (features, "max-payload", "t", &hello->max_payload);
   g_variant_lookup (features, "ring", "t", &hello->ring);
   g_variant_lookup (features, "trusted", "b", &hello->trusted);
+  g_variant_lookup (features, "shared-size", "t", &hello->shared_size);
   hello->cookie = find_cookie (features);
   hello->arguments = g_variant_lookup_value (features, "arguments", NULL);
   return TRUE;

@@ -22,7 +22,8 @@ typedef enum
 /* The payload of hello: (yyya{sv}): byte order ('l' or 'B'), role, version, then what the peer
  * may ignore. Keys: "arguments" (host; v: the initial arguments), "pid" (worker; u),
  * "max-payload" (host; t), "library" (both; s: the library's version), "passage" (host; ay: the
- * cookie of dray-passage.h), "trusted" (host; b: slots may be used). */
+ * cookie of dray-passage.h), "trusted" (host; b: slots may be used),
+ * "shared-size" (host; t: from which size on values go in sealed memory). */
 typedef struct
 {
   DrayRole role;
@@ -33,6 +34,7 @@ typedef struct
   guint64 ring;        /* what the ring is recognised by; 0 where there is none */
   GBytes *cookie;      /* (owned) (nullable): of the passage */
   gboolean trusted;    /* the worker may send values in slots */
+  guint64 shared_size; /* values from here on go in sealed memory, in bytes; 0 where it was not said */
 } DrayHello;
 
 typedef struct _DrayCargo DrayCargo;

@@ -189,20 +189,31 @@ dray_payload_map (int fd, gsize size, GError **error)
 }
 
 GBytes *
-dray_payload_allocate (gsize size, gpointer *data)
+dray_payload_reserve (gsize size, gpointer *data)
 {
-  gpointer address = MAP_FAILED;
+  gpointer address;
 
-  if (size >= LARGE_PAGE)
-    address = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (size < LARGE_PAGE)
+    return NULL;
 
+  address = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                  -1, 0);
   if (address == MAP_FAILED)
-    {
-      *data = g_malloc (MAX (size, 1));
-      return g_bytes_new_take (*data, size);
-    }
+    return NULL;
 
   (void) madvise (address, size, MADV_HUGEPAGE);
   *data = address;
   return wrap_mapping (address, size);
+}
+
+GBytes *
+dray_payload_allocate (gsize size, gpointer *data)
+{
+  GBytes *bytes = dray_payload_reserve (size, data);
+
+  if (bytes != NULL)
+    return bytes;
+
+  *data = g_malloc (MAX (size, 1));
+  return g_bytes_new_take (*data, size);
 }

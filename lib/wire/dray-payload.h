@@ -18,10 +18,11 @@
 
 G_BEGIN_DECLS
 
-/* Values from this size on go in sealed memory, where descriptors can be passed, and in slots from
- * that size on, where the worker is trusted. Below them the pipe is as fast, or faster: it needs no
- * fresh memory. architecture.md has the figures. In bytes. */
-#define DRAY_PAYLOAD_SEALED_MIN ((gsize) 16 * 1024 * 1024)
+/* Values from this size on go in sealed memory, where descriptors can be passed and nobody has said
+ * otherwise, and in slots from that size on, where the worker is trusted. Below them they are as
+ * fast in frames, or faster, since those need no fresh memory: architecture.md has the figures. In
+ * bytes. */
+#define DRAY_PAYLOAD_SEALED_MIN ((gsize) 128 * 1024 * 1024)
 #define DRAY_PAYLOAD_SLOT_MIN ((gsize) 256 * 1024)
 
 /* A new memfd of our own, close-on-exec, not one of the standard descriptors. -1 with an error of
@@ -41,8 +42,11 @@ GBytes *dray_payload_map (int fd, gsize size, GError **error);
  * (out) @size: its size in bytes. Error: DRAY_ERROR_PROTOCOL. */
 gboolean dray_payload_check (int fd, gboolean frozen, gsize *size, GError **error);
 
-/* Memory to write @size bytes to, which are to become a payload: fresh, but cheaper to touch than
- * what malloc() gives, where the system has large pages. */
+/* Fresh memory that takes nothing before it is touched, and less time to be touched than what
+ * malloc() gives, where the system has large pages. NULL: @size is too small for that, or there is
+ * no such memory. */
+GBytes *dray_payload_reserve (gsize size, gpointer *data);
+/* Memory to write @size bytes to, which are to become a payload: like that, or from malloc(). */
 GBytes *dray_payload_allocate (gsize size, gpointer *data);
 
 G_END_DECLS

@@ -29,6 +29,7 @@ dray_link_open_passage (DrayLink *self, const DrayHello *hello)
   if (hello->cookie == NULL)
     return;
 
+  self->shared_size = hello->shared_size != 0 ? hello->shared_size : DRAY_PAYLOAD_SEALED_MIN;
   self->passage = dray_passage_adopt (DRAY_PASSAGE_DESCRIPTOR, hello->cookie);
   if (self->passage != NULL && hello->trusted)
     self->shelf = dray_shelf_new ();
@@ -117,7 +118,7 @@ load_value (DrayLink *self, GVariant *value)
 {
   gsize size = value != NULL ? g_variant_get_size (value) : 0;
   gboolean for_slot = self->shelf != NULL && size >= DRAY_PAYLOAD_SLOT_MIN;
-  gboolean for_seal = self->passage != NULL && size >= DRAY_PAYLOAD_SEALED_MIN;
+  gboolean for_seal = self->passage != NULL && size >= self->shared_size;
   g_autoptr (GVariant) sound = NULL;
   DrayCargo *cargo = NULL;
 

@@ -35,9 +35,10 @@ struct _DrayLink
   gboolean greeted;
   gboolean in_ended;    /* after a goodbye there is nothing more to say */
   GVariant *arguments;  /* (owned) (nullable): the initial ones */
-  gsize max_payload;    /* what the host takes; this and the next two do not change after the
+  gsize max_payload;    /* what the host takes; this and the next three do not change after the
                         * greeting */
   DrayPassage *passage; /* (owned) (nullable): for descriptors; it is sent to under send_lock */
+  guint64 shared_size;  /* from which on values go in sealed memory, in bytes */
   DrayShelf *shelf;     /* (owned) (nullable): where the host trusts this worker with slots */
 
   GMutex send_lock; /* may be held when lock is taken, never the other way round */

@@ -475,7 +475,8 @@ test_not_passed (Rig *rig, gconstpointer data)
 static void
 test_with_large_value (Rig *rig, gconstpointer data)
 {
-  const gsize size = 20 * 1024 * 1024;
+  const gsize size = 3 * 1024 * 1024;
+  DrayLauncher *launcher = rig_new_launcher (NULL);
   g_autoptr (GUnixFDList) list = new_list (3);
   g_autofree guint8 *zeros = g_malloc0 (size);
   DrayTask *task = dray_task_new_call (
@@ -485,7 +486,8 @@ test_with_large_value (Rig *rig, gconstpointer data)
   g_test_summary ("Open files and arguments in shared memory go together.");
 
   g_assert_true (dray_task_set_attachments (task, list, NULL));
-  rig_start (rig, 1);
+  dray_launcher_set_shared_size (launcher, 1024 * 1024);
+  rig_start_with (rig, launcher, 1);
   future = rig_submit (rig, task);
   expect_texts (future, 3);
 }

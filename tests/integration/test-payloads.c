@@ -15,7 +15,9 @@
  */
 
 #define MIB (1024 * 1024)
-#define LARGE (20 * MIB)
+/* From here on values go in shared memory in these tests, so that they need not be as large. */
+#define SHARED_SIZE (2 * MIB)
+#define LARGE (3 * MIB)
 #define VERY_LARGE (100 * MIB)
 
 typedef enum
@@ -35,6 +37,7 @@ start (Rig *rig, Way way)
   const char *const closing_prefix[] = { "sh", "-c", "exec 3<&-; exec \"$@\"", "sh", NULL };
   DrayLauncher *launcher = rig_new_launcher (NULL);
 
+  dray_launcher_set_shared_size (launcher, SHARED_SIZE);
   dray_launcher_set_trusted (launcher, way == TRUSTED);
   if (way == PREFIXED)
     dray_launcher_set_prefix (launcher, prefix);
@@ -55,11 +58,13 @@ static void
 check_bytes (GVariant *value, gsize size, guint8 seed)
 {
   const guint8 *bytes = g_variant_get_data (value);
+  guint8 pattern[256 * 16];
 
   g_assert_cmpuint (get_size (value), ==, size);
-  for (gsize i = 0; i < size; i++)
-    if (bytes[i] != (guint8) (i + seed))
-      g_error ("The byte %zu is %u, not %u", i, bytes[i], (guint8) (i + seed));
+  for (guint i = 0; i < sizeof pattern; i++)
+    pattern[i] = (guint8) (i + seed);
+  for (gsize i = 0; i < size; i += sizeof pattern)
+    g_assert_cmpint (memcmp (bytes + i, pattern, MIN (sizeof pattern, size - i)), ==, 0);
 }
 
 /* Whether the bytes lie in memory that a worker has made. */
@@ -82,6 +87,29 @@ is_shared (GVariant *value)
         return strstr (lines[i], "memfd:dray") != NULL;
     }
   return FALSE;
+}
+
+static void
+test_settings (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayLauncher) launcher = rig_new_launcher (NULL);
+  guint64 size = 0;
+  gboolean trusted = TRUE;
+
+  g_test_summary (
+    "A launcher can be told from which size on memory is shared, and whether its workers "
+    "are trusted with that.");
+
+  g_assert_false (dray_launcher_get_trusted (launcher));
+  g_assert_cmpuint (dray_launcher_get_shared_size (launcher), ==, 128 * MIB);
+  g_object_set (launcher, "trusted", TRUE, "shared-size", (guint64) 5000, NULL);
+  g_assert_true (dray_launcher_get_trusted (launcher));
+  g_assert_cmpuint (dray_launcher_get_shared_size (launcher), ==, 5000);
+  dray_launcher_set_trusted (launcher, FALSE);
+  dray_launcher_set_shared_size (launcher, 1);
+  g_object_get (launcher, "trusted", &trusted, "shared-size", &size, NULL);
+  g_assert_false (trusted);
+  g_assert_cmpuint (size, ==, 1);
 }
 
 /* --- Each way --- */
@@ -585,6 +613,7 @@ main (int argc, char **argv)
         rig_add (path, GINT_TO_POINTER (way), each_way[i].test);
       }
 
+  rig_add ("/payloads/settings", NULL, test_settings);
   rig_add ("/payloads/crash/passing", GINT_TO_POINTER (PASSING), test_crash);
   rig_add ("/payloads/crash/trusted", GINT_TO_POINTER (TRUSTED), test_crash);
   rig_add ("/payloads/shortage/worker", NULL, test_worker_without_descriptors);

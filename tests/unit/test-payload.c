@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "dray-decoder.h"
 #include "dray-error.h"
 #include "dray-slot.h"
 #include "fixture.h"
@@ -212,6 +213,85 @@ test_allocate (Fixture *fixture, gconstpointer data)
     }
 }
 
+/* --- Payloads that are read --- */
+
+/* Feeds a frame with a payload of @length bytes, as far as @n_bytes of that; all of them are 7. */
+static void
+feed (DrayDecoder *decoder, gsize length, gsize n_bytes)
+{
+  const DrayFrameHeader header = {
+    .type = DRAY_FRAME_RESULT,
+    .task_id = 1,
+    .attempt = 1,
+    .length = length,
+  };
+  DrayFrameHeader decoded;
+  GBytes *payload = NULL;
+  gsize size;
+
+  dray_frame_header_encode (&header, dray_decoder_get_space (decoder, &size));
+  dray_decoder_take (decoder, DRAY_FRAME_HEADER_SIZE);
+  g_assert_false (dray_decoder_next (decoder, &decoded, &payload, NULL));
+
+  while (n_bytes > 0)
+    {
+      guint8 *space = dray_decoder_get_space (decoder, &size);
+
+      g_assert_false (dray_decoder_next (decoder, &decoded, &payload, NULL));
+      size = MIN (size, n_bytes);
+      memset (space, 7, size);
+      dray_decoder_take (decoder, size);
+      n_bytes -= size;
+    }
+}
+
+static void
+test_read (Fixture *fixture, gconstpointer data)
+{
+  const gsize sizes[] = { 31 * 1024 * 1024, 32 * 1024 * 1024, 40 * 1024 * 1024 + 8 };
+
+  g_test_summary (
+    "A payload that is read into memory of its own arrives whole, aligned, and outlives "
+    "the decoder; the next one has its own.");
+
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      g_autoptr (DrayDecoder) decoder = dray_decoder_new (G_MAXUINT32);
+      g_autoptr (GBytes) first = NULL;
+      g_autoptr (GBytes) second = NULL;
+      DrayFrameHeader header;
+      const guint8 *bytes;
+      gsize size;
+
+      feed (decoder, sizes[i], sizes[i]);
+      g_assert_true (dray_decoder_next (decoder, &header, &first, NULL));
+      feed (decoder, sizes[i], sizes[i]);
+      g_assert_true (dray_decoder_next (decoder, &header, &second, NULL));
+      g_clear_pointer (&decoder, dray_decoder_free);
+
+      g_assert_true (g_bytes_equal (first, second));
+      bytes = g_bytes_get_data (first, &size);
+      g_assert_cmpuint (size, ==, sizes[i]);
+      g_assert_cmpuint ((guintptr) bytes % 8, ==, 0);
+      g_assert_cmpuint (bytes[0], ==, 7);
+      g_assert_cmpint (memcmp (bytes, bytes + 1, size - 1), ==, 0);
+    }
+}
+
+static void
+test_read_in_part (Fixture *fixture, gconstpointer data)
+{
+  g_test_summary ("One that never comes to its end is let go of.");
+
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (DrayDecoder) decoder = dray_decoder_new (G_MAXUINT32);
+
+      feed (decoder, 1024 * 1024 * 1024, i * 1024 * 1024);
+      g_assert_true (dray_decoder_has_partial (decoder));
+    }
+}
+
 /* --- Slots --- */
 
 static void
@@ -285,6 +365,8 @@ main (int argc, char **argv)
   fixture_add ("/payload/hostile/wrong-size", NULL, test_wrong_size);
   fixture_add ("/payload/hostile/no-memory", NULL, test_no_memory);
   fixture_add ("/payload/hostile/large-pages", NULL, test_large_pages);
+  fixture_add ("/payload/read/whole", NULL, test_read);
+  fixture_add ("/payload/read/in-part", NULL, test_read_in_part);
   fixture_add ("/payload/slot/lent", NULL, test_slot);
   fixture_add ("/payload/slot/refused", NULL, test_slot_refused);
 
