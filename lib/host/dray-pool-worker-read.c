@@ -106,8 +106,8 @@ is_expected_to_write (DrayPoolWorker *self)
 static gboolean
 read_ring (DrayPoolWorker *self, gboolean again)
 {
-  gboolean has_bell = again || hear_bell (self);
   gboolean empty = FALSE;
+  gboolean has_bell;
   guint n_reads;
 
   for (n_reads = 0; n_reads < MAX_READS && self->process.reading && !empty; n_reads++)
@@ -127,7 +127,10 @@ read_ring (DrayPoolWorker *self, gboolean again)
         return FALSE;
     }
 
-  if (empty && !has_bell)
+  /* Somebody waits for what was in the ring, and nobody for this. What it may have written since, and
+   * before its end, is there. */
+  has_bell = again || hear_bell (self);
+  if (!has_bell && empty && dray_ring_count_unread (self->ring) == 0)
     return FALSE;
 
   if (self->process.reading)
