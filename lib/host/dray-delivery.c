@@ -6,6 +6,7 @@
 
 #include "dray-future-private.h"
 #include "dray-pool.h"
+#include "dray-spin.h"
 
 typedef struct
 {
@@ -16,6 +17,10 @@ typedef struct
 struct _DrayDelivery
 {
   gatomicrefcount ref_count;
+
+  /* atomic */
+  int has_news;       /* as armed */
+  gint64 expected_by; /* when there will probably be something, soon; monotonic, µs; 0: not known */
 
   /* set at construction */
   DrayPool *pool;    /* (owned) */
@@ -193,6 +198,7 @@ delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_d
   if (is_empty_locked (self))
     {
       self->armed = FALSE;
+      g_atomic_int_set (&self->has_news, FALSE);
       g_source_set_ready_time (source, -1);
     }
   goes_on = self->armed || self->context != NULL;
@@ -273,7 +279,29 @@ delivery_source_finalize (GSource *source)
   dray_delivery_unref (self);
 }
 
+void
+dray_delivery_expect (DrayDelivery *self, gint64 time)
+{
+  __atomic_store_n (&self->expected_by, time, __ATOMIC_RELAXED);
+}
+
+/* The main loop has nothing better to do, and is about to sleep. What comes now sets the ready time,
+ * which is looked at next. */
+static gboolean
+delivery_source_prepare (GSource *source, int *timeout)
+{
+  DrayDelivery *self = ((DeliverySource *) source)->delivery;
+  gint64 expected_by = __atomic_exchange_n (&self->expected_by, 0, __ATOMIC_RELAXED);
+
+  if (expected_by > 0)
+    dray_spin_until (&self->has_news, expected_by);
+
+  *timeout = -1;
+  return FALSE;
+}
+
 static GSourceFuncs delivery_source_funcs = {
+  .prepare = delivery_source_prepare,
   .dispatch = delivery_source_dispatch,
   .finalize = delivery_source_finalize,
 };
@@ -368,6 +396,7 @@ arm_locked (DrayDelivery *self)
 
   self->armed = TRUE;
   g_source_set_ready_time (self->source, 0);
+  g_atomic_int_set (&self->has_news, TRUE);
 }
 
 void

@@ -8,6 +8,7 @@
 #include "dray-lists.h"
 #include "dray-pool-worker.h"
 #include "dray-sigpipe.h"
+#include "dray-spin.h"
 #include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
@@ -588,6 +589,17 @@ find_direct_worker_locked (DrayPool *self, DrayTicket *ticket)
   return link->data;
 }
 
+/* @time: that a task takes, in µs; 0: not known */
+static void
+expect_locked (DrayTicket *ticket, gint64 time)
+{
+  if (time == 0 || 2 * time > DRAY_SPIN_MAX)
+    return;
+
+  ticket->expected_by = g_get_monotonic_time () + 2 * time;
+  dray_delivery_expect (ticket->delivery, ticket->expected_by);
+}
+
 gboolean
 dray_pool_give_directly_locked (DrayPool *self, DrayTicket *ticket)
 {
@@ -610,6 +622,7 @@ dray_pool_give_directly_locked (DrayPool *self, DrayTicket *ticket)
       flush_workers (self);
       dray_sigpipe_restore (&sigpipe, worker->process.input_fd < 0);
       g_mutex_lock (&self->lock);
+      expect_locked (ticket, dray_pool_worker_get_task_time (worker));
     }
   dray_io_thread_leave (io);
 

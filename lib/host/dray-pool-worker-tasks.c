@@ -94,6 +94,12 @@ dray_pool_worker_measure (DrayPoolWorker *self)
 }
 
 gint64
+dray_pool_worker_get_task_time (DrayPoolWorker *self)
+{
+  return (self->task_time + TIME_UNITS - 1) / TIME_UNITS;
+}
+
+gint64
 dray_pool_worker_get_patience (DrayPoolWorker *self)
 {
   gint64 time_ahead = self->ahead.length * self->task_time / TIME_UNITS;

@@ -13,6 +13,7 @@
 #include "dray-map-chunk.h"
 #include "dray-pool.h"
 #include "dray-pull.h"
+#include "dray-spin.h"
 #include "dray-run.h"
 #include "dray-task-private.h"
 
@@ -347,6 +348,7 @@ dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
       return;
     }
 
+  g_atomic_int_set (&self->settled, TRUE);
   self->result = result;
   self->error = error;
   if (self->task != NULL)
@@ -481,6 +483,13 @@ count_waiter_locked (DrayTicket *self, int change)
 static gboolean
 wait_locked (DrayTicket *self, gint64 deadline, GCancellable *cancellable)
 {
+  if (self->expected_by > 0)
+    {
+      g_mutex_unlock (&self->pool->lock);
+      dray_spin_until (&self->settled, self->expected_by);
+      g_mutex_lock (&self->pool->lock);
+    }
+
   while (!dray_ticket_is_done_locked (self) && !g_cancellable_is_cancelled (cancellable))
     {
       if (deadline < 0)

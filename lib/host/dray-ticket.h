@@ -106,6 +106,7 @@ struct _DrayTicket
   guint attempt; /* counted from 1; 0 before it was first given to a worker */
   gboolean cancel_requested;
   gboolean counted;         /* as undelivered: its result */
+  gint64 expected_by;       /* when it will probably be done, soon; monotonic, µs; 0: not known */
   guint holds_delivery : 1; /* until it is done: a combined future may be done after its pool */
   guint cancel_parts : 1;   /* with it */
   guint deferred : 1;       /* counted in the pool's n_deferred */
@@ -129,6 +130,9 @@ struct _DrayTicket
   GList open_link;         /* in the pool's list of unfinished tickets */
   GList delivery_link;     /* in its delivery's queue; holds a reference while it is there */
   gboolean in_delivery;
+
+  /* atomic */
+  int settled; /* it is done */
 
   /* I/O thread only */
   DrayPoolWorker *worker; /* (unowned) (nullable): that has it */

@@ -159,15 +159,19 @@ assert_deaf_workers (void)
   for (guint i = 0; i < 10; i++)
     {
       g_autoptr (DrayFuture) first = dray_executor_call (executor, "deaf-channel", NULL);
+      g_autoptr (DrayTask) task = dray_task_new_call ("null", NULL);
       g_autoptr (DrayFuture) lost = NULL;
       g_autoptr (DrayFuture) after = NULL;
       g_autoptr (GError) error = NULL;
 
       g_assert_true (dray_future_wait (first, -1, NULL, NULL));
-      lost = dray_executor_call (executor, "null", NULL);
+      /* Where the worker's watcher just polls the pipe, it is kept open for one more message. */
+      dray_task_set_time_limit (task, 1000);
+      lost = dray_executor_submit (executor, task, NULL);
       g_assert_true (dray_future_wait (lost, -1, NULL, NULL));
       g_assert_null (dray_future_dup_result (lost, &error));
-      g_assert_error (error, DRAY_ERROR, DRAY_ERROR_WORKER_DIED);
+      if (!g_error_matches (error, DRAY_ERROR, DRAY_ERROR_TIMED_OUT))
+        g_assert_error (error, DRAY_ERROR, DRAY_ERROR_WORKER_DIED);
 
       after = dray_executor_call (executor, "null", NULL);
       g_assert_true (dray_future_wait (after, -1, NULL, NULL));
