@@ -114,6 +114,7 @@ test_failure (Rig *rig, gconstpointer data)
                   "one, and whatever is added later; nobody else.");
 
   rig_start (rig, 4);
+  g_object_set (rig->executor, "grace-period", 60000, NULL); /* enough on a busy machine, too */
   running = submit (group, rig, "block", NULL);
   rig_run_until_status (running, "blocked");
   dray_group_join_async (group, NULL, joined_cb, &outcome);
