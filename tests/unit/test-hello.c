@@ -54,7 +54,7 @@ make_bytes (gsize size)
 static DrayFrameHeader
 make_hello_header (guint version)
 {
-  return (DrayFrameHeader) { .type = DRAY_FRAME_HELLO, .version = version };
+  return (DrayFrameHeader){ .type = DRAY_FRAME_HELLO, .version = version };
 }
 
 static void
@@ -63,6 +63,7 @@ test_round_trip (void)
   g_autoptr (GVariant) small = g_variant_ref_sink (g_variant_new ("(si)", "a", 1));
   g_autoptr (GVariant) large = g_variant_ref_sink (make_bytes (200 * KIB));
   g_autoptr (GVariant) variant = g_variant_ref_sink (g_variant_new_variant (small));
+  g_autoptr (GBytes) cookie = g_bytes_new_static ("0123456789abcdef", 16);
   const DrayHello vectors[] = {
     { .role = DRAY_ROLE_WORKER, .version = DRAY_PROTOCOL_VERSION, .pid = 4711 },
     { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION, .max_payload = G_MAXUINT64 },
@@ -71,6 +72,12 @@ test_round_trip (void)
     { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION, .arguments = small },
     { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION, .arguments = variant },
     { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION, .arguments = large },
+    { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION, .cookie = cookie },
+    { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION, .ring = 12345 },
+    { .role = DRAY_ROLE_HOST,
+      .version = DRAY_PROTOCOL_VERSION,
+      .trusted = TRUE,
+      .shared_size = G_MAXUINT64 },
   };
 
   g_test_summary ("Either side's hello arrives with what it says.");
@@ -92,6 +99,11 @@ test_round_trip (void)
       g_assert_cmpuint (hello.version, ==, DRAY_PROTOCOL_VERSION);
       g_assert_cmpuint (hello.pid, ==, vectors[i].pid);
       g_assert_cmpuint (hello.max_payload, ==, vectors[i].max_payload);
+      g_assert_cmpuint (hello.ring, ==, vectors[i].ring);
+      g_assert_cmpint (hello.trusted, ==, vectors[i].trusted);
+      g_assert_cmpuint (hello.shared_size, ==, vectors[i].shared_size);
+      g_assert_true ((hello.cookie != NULL) == (vectors[i].cookie != NULL));
+      g_assert_true (hello.cookie == NULL || g_bytes_equal (hello.cookie, cookie));
       if (vectors[i].arguments != NULL)
         {
           g_assert_cmpvariant (hello.arguments, vectors[i].arguments);
