@@ -207,6 +207,12 @@ dray_map_flow_pump (DrayMapFlow *self, gint64 deadline)
 }
 
 void
+dray_map_flow_note_size_locked (DrayMapFlow *self, double size)
+{
+  self->outcome_size += (size - self->outcome_size) / 4;
+}
+
+void
 dray_map_flow_note_time_locked (
   DrayMapFlow *self, guint n_calls, guint64 busy, gsize size, gboolean slow)
 {
@@ -220,7 +226,7 @@ dray_map_flow_note_time_locked (
     time = 0.1; /* less than the clock can tell */
   self->call_time = self->call_time > 0 ? self->call_time + (time - self->call_time) / 4 : time;
   if (n_calls > 0)
-    self->outcome_size += ((double) size / n_calls - self->outcome_size) / 4;
+    dray_map_flow_note_size_locked (self, (double) size / n_calls);
 
   ideal = CLAMP (CHUNK_TIME / self->call_time, 1, MAX_CHUNK_SIZE);
   ideal = MIN (ideal, MAX (1, (double) MAX_CHUNK_BYTES / MAX (self->outcome_size, 1)));

@@ -296,6 +296,8 @@ dray_map_chunk_end_locked (DrayMapChunk *self, GVariant *result, GError *error)
       batch->size = batch->value != NULL ? g_variant_get_size (batch->value) : 0;
       count_locked (self, batch->value != NULL ? n_left : 0,
                     batch->value == NULL && !cancelled ? n_left : 0, cancelled ? n_left : 0);
+      if (self->arguments != NULL)
+        dray_map_flow_note_size_locked (self->flow, (double) batch->size);
       add_batch_locked (self, batch, n_left);
       self->n_heard = n_heard; /* the worker may still have to say something about them */
     }

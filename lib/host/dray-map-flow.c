@@ -151,6 +151,14 @@ dray_map_flow_is_over (DrayMapFlow *self, GError **error)
   return over;
 }
 
+/* For whoever stands in the main context. */
+static gboolean
+has_work_locked (DrayMapFlow *self)
+{
+  return dray_map_flow_has_room_locked (self)
+         || (!g_queue_is_empty (&self->readers) && dray_map_flow_has_news_locked (self));
+}
+
 /* In the flow's main context. */
 static void
 run_notice_cb (DrayNotice *notice)
@@ -159,7 +167,7 @@ run_notice_cb (DrayNotice *notice)
     = (DrayMapFlow *) (gpointer) ((guint8 *) notice - G_STRUCT_OFFSET (DrayMapFlow, notice));
   DrayPool *pool = self->pool;
   gint64 deadline;
-  gboolean more, unneeded;
+  gboolean unneeded;
 
   /* Queued again at once: a callback may run the main loop, which shall go on with the rest. */
   g_mutex_lock (&pool->lock);
@@ -168,10 +176,11 @@ run_notice_cb (DrayNotice *notice)
   g_mutex_unlock (&pool->lock);
 
   dray_map_flow_pump (self, deadline);
-  more = dray_map_flow_serve (self, deadline);
+  dray_map_flow_serve (self, deadline);
 
+  /* Whatever has come meanwhile found the notice queued: so it is looked for under the lock. */
   g_mutex_lock (&pool->lock);
-  unneeded = !more && !dray_map_flow_has_room_locked (self)
+  unneeded = !has_work_locked (self)
              && dray_delivery_remove_notice_locked (self->delivery, &self->notice);
   g_mutex_unlock (&pool->lock);
 

@@ -139,6 +139,8 @@ DrayTicket *dray_map_flow_add_part_locked (DrayMapFlow *self,
 /* Takes @batch. */
 void dray_map_flow_add_batch_locked (DrayMapFlow *self, DrayMapChunk *chunk, gpointer batch);
 void dray_map_flow_chunk_ended_locked (DrayMapFlow *self, DrayMapChunk *chunk);
+/* An outcome of a call by itself took @size bytes. */
+void dray_map_flow_note_size_locked (DrayMapFlow *self, double size);
 /* @n_calls took @busy ns, their outcomes @size bytes. @slow: the next one takes long. */
 void dray_map_flow_note_time_locked (
   DrayMapFlow *self, guint n_calls, guint64 busy, gsize size, gboolean slow);

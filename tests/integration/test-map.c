@@ -28,8 +28,8 @@ test_for_each (Rig *rig, gconstpointer data)
   g_assert_true (record->freed);
   g_assert_cmpuint (rig_get_count (rig, submitted), ==, N_CALLS);
   g_assert_cmpuint (rig_get_count (rig, succeeded), ==, N_CALLS);
-  g_assert_cmpuint (rig_get_count (rig, queue_length), ==, 0);
-  g_assert_cmpuint (rig_get_count (rig, running), ==, 0);
+  rig_run_until_count (rig, queue_length, 0);
+  rig_run_until_count (rig, running, 0);
 }
 
 static void
@@ -343,6 +343,27 @@ test_packed (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, bytes_in), <, 40 * N_CALLS);
 }
 
+static const char *
+large_then_small (guint64 index)
+{
+  return index > 100 && index < 200 ? "large" : "";
+}
+
+static void
+test_large_then_small (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (N_CALLS, large_then_small);
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary ("After large results, which come one by one, small ones are packed again.");
+
+  rig_start (rig, 2);
+  map = map_record_start (record, rig);
+  map_record_run (record, map);
+  g_assert_cmpuint (record->n_values, ==, N_CALLS);
+  g_assert_cmpuint (rig_get_count (rig, bytes_in), <, 40 * N_CALLS + 100 * 110000);
+}
+
 static void
 test_two_maps (Rig *rig, gconstpointer data)
 {
@@ -517,6 +538,7 @@ main (int argc, char **argv)
   rig_add ("/map/max-tasks-per-worker", NULL, test_max_tasks_per_worker);
   rig_add ("/map/with-others", NULL, test_with_others);
   rig_add ("/map/packed", NULL, test_packed);
+  rig_add ("/map/large-then-small", NULL, test_large_then_small);
   rig_add ("/map/two-maps", NULL, test_two_maps);
   rig_add ("/map/empty", NULL, test_empty);
   rig_add ("/map/many-async", NULL, test_many_async);
