@@ -152,7 +152,7 @@ test_errors (Rig *rig, gconstpointer data)
   g_autoptr (GPtrArray) parts = new_futures ();
   g_autoptr (DrayFuture) all = NULL;
   g_autoptr (DrayFuture) any = NULL;
-  g_autoptr (GError) error = NULL;
+  G_GNUC_UNUSED g_autoptr (GError) error = NULL;
 
   g_test_summary ("Of many errors it is the first in time that fails all, and the last that fails "
                   "any; with their own domain, code and message.");

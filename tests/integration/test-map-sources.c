@@ -299,7 +299,7 @@ test_values (Rig *rig, gconstpointer data)
 {
   const gsize n_values = 3000;
   g_autoptr (GPtrArray) values = g_ptr_array_new ();
-  g_autoptr (DrayMap) map = NULL;
+  G_GNUC_UNUSED g_autoptr (DrayMap) map = NULL;
   Odd odd = { 0 };
   GThread *thread;
 
