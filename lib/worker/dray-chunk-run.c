@@ -80,8 +80,11 @@ dray_chunk_run_new (DrayLink *link, DrayCall *calls)
 
   g_mutex_lock (&link->lock);
   link->chunk_run = self;
+  /* A new phase: one who has begun to read since the chunk was taken, and found no run to look
+   * after, has to begin anew. */
+  dray_link_begin_locked (link, calls);
   if (link->watcher_reads)
-    dray_link_kick_watcher (link); /* it shall look after this chunk */
+    dray_link_kick_watcher (link);
   g_mutex_unlock (&link->lock);
 
   /* What is sent through the ring is safe there; before that it is in the ledger. */
