@@ -36,8 +36,9 @@
  * it. Only for a group that is empty the number is free, and it comes round again after all
  * others have, which takes longer than it takes to notice.
  *
- * Without a pidfd (a kernel before 5.3, a sandbox that forbids it, Valgrind, no descriptor left)
- * all goes on, by looking again and again.
+ * Without a pidfd (a kernel before 5.3, a sandbox that forbids it, Valgrind) all goes on, by
+ * looking again and again. If there was just no descriptor left, each look tries to get one: the
+ * caller has closed some since, those that are the child's now.
  */
 
 /* Where descriptors are moved that lie in each other's way. */
@@ -53,12 +54,13 @@ struct _DrayChild
   DrayChildExitedFunc exited;
   gpointer user_data;
   pid_t pid;
-  int pidfd; /* (owned): -1 if there is none */
 
   /* I/O thread only */
+  int pidfd;         /* (owned): -1 if there is none */
   DrayIoWatch watch; /* until it has exited, if there is a pidfd … */
   DrayIoTimer look;  /* … or if there is none */
   DrayExit end;
+  gboolean lacks_descriptor; /* for a pidfd: one may be had later */
   gboolean has_exited;
   gboolean reaped;
 };
@@ -284,13 +286,31 @@ pidfd_ready_cb (DrayIoWatch *watch, guint32 events)
   look_at_end ((gpointer) ((char *) watch - G_STRUCT_OFFSET (DrayChild, watch)));
 }
 
+/* Returns whether the loop will tell of its end. */
+static gboolean
+open_pidfd (DrayChild *self)
+{
+  self->pidfd = dray_descriptor_raise (pidfd_open (self->pid, 0));
+  self->lacks_descriptor = self->pidfd == -1 && (errno == EMFILE || errno == ENFILE);
+  if (self->pidfd == -1)
+    return FALSE;
+  if (dray_io_watch_start (&self->watch, self->io, self->pidfd, EPOLLIN, NULL))
+    return TRUE;
+
+  close (self->pidfd);
+  self->pidfd = -1;
+  return FALSE;
+}
+
 static void
 look_cb (DrayIoTimer *timer)
 {
   DrayChild *self = (gpointer) ((char *) timer - G_STRUCT_OFFSET (DrayChild, look));
 
-  if (!look_at_end (self))
-    dray_io_timer_set (&self->look, self->io, g_get_monotonic_time () + LOOK_INTERVAL);
+  if (look_at_end (self) || (self->lacks_descriptor && open_pidfd (self)))
+    return;
+
+  dray_io_timer_set (&self->look, self->io, g_get_monotonic_time () + LOOK_INTERVAL);
 }
 
 /* Whatever is missing for a pidfd, the process is there, and its end is noticed in the other way.
@@ -299,14 +319,8 @@ look_cb (DrayIoTimer *timer)
 static void
 watch_for_end (DrayChild *self)
 {
-  self->pidfd = dray_descriptor_raise (pidfd_open (self->pid, 0));
-  if (self->pidfd != -1 && dray_io_watch_start (&self->watch, self->io, self->pidfd, EPOLLIN, NULL))
-    return;
-
-  if (self->pidfd != -1)
-    close (self->pidfd);
-  self->pidfd = -1;
-  dray_io_timer_set (&self->look, self->io, 0);
+  if (!open_pidfd (self))
+    dray_io_timer_set (&self->look, self->io, 0);
 }
 
 DrayChild *

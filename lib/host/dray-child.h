@@ -30,8 +30,9 @@ typedef struct
   int stdin_fd;  /* each becomes the child's 0, 1, 2; all others are closed there. */
   int stdout_fd; /* -1 is /dev/null. The caller keeps (and closes) its own. */
   int stderr_fd;
-  int status_fd; /* becomes the child's 3, unless it is -1 */
-  int ring_fd;   /* becomes the child's 4, unless it is -1 */
+  int status_fd;   /* becomes the child's 3, unless it is -1 */
+  int ring_fd;     /* becomes the child's 4, unless it is -1 */
+  gboolean modest; /* it can wait: it is not started where descriptors are scarce */
 } DraySpawn;
 
 /* What is known of the end of a child. */

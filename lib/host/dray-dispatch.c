@@ -19,18 +19,21 @@
  *
  * Who is next. Calls and commands wait in a queue each; of the first of both, the one with the
  * higher priority goes first, then the one that has had it for longer. A call goes to an idle worker;
- * else a worker is started for it, if there is a free slot; else it is put behind the task that some worker runs, as
- * many as that one will run in a millisecond, so that it need not wait for the next message. Calls
- * are given out as many at a time as a worker takes of its share of what is pending. When a worker
- * has nothing to do while another one still has tasks waiting behind a long one, those are recalled.
+ * else a worker is started for it, if there is a free slot, and no launch has just failed; else it is
+ * put behind the task that some worker runs, as many as that one will run in a millisecond, so that
+ * it need not wait for the next message. Calls are given out as many at a time as a worker takes of
+ * its share of what is pending. When a worker has nothing to do while another one still has tasks
+ * waiting behind a long one, those are recalled.
  *
  * Launch failures. After each in a row the pool waits twice as long before the next try; after
- * MAX_LAUNCH_FAILURES, with no worker alive, the calls that wait fail with the reason of the last
+ * MAX_LAUNCH_FAILURES, with no worker left, the calls that wait fail with the reason of the last
  * one. Workers that die before they have finished any task slow the pool down in the same way,
  * but fail nobody but the task they ran.
  */
 
 #define MAX_AT_ONCE 256 /* calls given out at a time */
+
+#define MAX_RESTING 64 /* with more workers at work there is always one that needs us */
 
 /* Bytes of arguments that a submitting thread may write itself. */
 #define MAX_DIRECT_SIZE ((gsize) 16 * 1024)
@@ -106,14 +109,12 @@ dray_pool_note_early_death (DrayPool *self)
   delay_launch (self, self->n_early_deaths);
 }
 
-/* Whether any worker may still take calls. */
+/* Whether any worker may still take calls, or leaves behind what another one needs: when it is gone
+ * there is one more try at least. */
 static gboolean
 has_hope (DrayPool *self)
 {
-  if (self->n_starting > 0 || self->n_busy > 0)
-    return TRUE;
-
-  return !g_queue_is_empty (&self->idle_workers);
+  return !g_queue_is_empty (&self->workers);
 }
 
 static void
@@ -177,18 +178,7 @@ find_idle_worker (DrayPool *self)
 static DrayPoolWorker *
 find_worker_with_room_behind (DrayPool *self)
 {
-  if (uses_too_many_slots (self))
-    return NULL;
-
-  for (GList *link = self->workers.head; link != NULL; link = link->next)
-    {
-      DrayPoolWorker *worker = link->data;
-
-      if (worker->is_busy && dray_pool_worker_get_room (worker) > 0)
-        return worker;
-    }
-
-  return NULL;
+  return uses_too_many_slots (self) ? NULL : dray_pool_worker_find_roomy (self);
 }
 
 static DrayTicket *
@@ -308,9 +298,9 @@ give_out_call (DrayPool *self, const Pending *pending)
   if (worker == NULL && pending->n_calls <= self->n_starting)
     return FALSE;
 
-  if (worker == NULL && has_slot)
+  if (worker == NULL && has_slot && self->relaunch.io == NULL)
     {
-      if (self->relaunch.io != NULL || waits_for_leaving_workers (self))
+      if (waits_for_leaving_workers (self))
         return FALSE;
       start_worker (self);
       return TRUE;
@@ -510,7 +500,7 @@ rest (DrayPool *self)
 {
   gint64 time = G_MAXINT64;
 
-  if (self->n_busy == 0 || self->io == NULL)
+  if (self->n_busy == 0 || self->n_busy > MAX_RESTING || self->io == NULL)
     return;
 
   for (GList *link = self->workers.head; link != NULL && time > 0; link = link->next)
@@ -699,10 +689,11 @@ dray_pool_wake_cb (DrayIoClient *client)
   DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) client - G_STRUCT_OFFSET (DrayPool, client));
   G_GNUC_UNUSED g_autoptr (DrayPool) kept = dray_pool_ref (self);
   g_autoptr (GArray) kills = NULL;
-  gboolean reading_changed, order_changed, idle_timeout_changed, show_all;
+  gboolean reading_changed, order_changed, idle_timeout_changed, more_tasks, show_all;
 
   g_mutex_lock (&self->lock);
   idle_timeout_changed = self->now.idle_timeout != self->options.idle_timeout;
+  more_tasks = self->now.max_tasks_per_worker != self->options.max_tasks_per_worker;
   self->now = self->options;
   reading_changed = self->reading_changed;
   self->reading_changed = FALSE;
@@ -726,6 +717,8 @@ dray_pool_wake_cb (DrayIoClient *client)
   if (idle_timeout_changed)
     for (GList *link = self->idle_workers.head; link != NULL; link = link->next)
       dray_pool_worker_update_idle_timer (link->data);
+  if (more_tasks)
+    g_queue_foreach (&self->workers, (GFunc) (gpointer) dray_pool_worker_note_room, NULL);
   if (show_all)
     for (GList *link = self->workers.head; link != NULL; link = link->next)
       dray_lists_worker_changed (self, link->data);

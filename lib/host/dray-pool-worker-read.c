@@ -146,6 +146,7 @@ dray_pool_worker_read_output (DrayProcess *process, gboolean again)
   DrayPoolWorker *self = (DrayPoolWorker *) process;
   gboolean open = self->uses_ring ? read_ring (self, again) : read_pipe (self);
 
+  dray_pool_worker_note_room (self);
   if (open)
     dray_pool_dispatch (self->pool);
   return open;

@@ -51,6 +51,46 @@ set_idle (DrayPoolWorker *self, gboolean idle)
   dray_pool_worker_update_idle_timer (self);
 }
 
+static void
+set_roomy (DrayPoolWorker *self, gboolean roomy)
+{
+  DrayPool *pool = self->pool;
+
+  if (self->is_roomy == roomy)
+    return;
+
+  self->is_roomy = roomy;
+  if (roomy)
+    g_queue_push_tail_link (&pool->roomy_workers, &self->roomy_link);
+  else
+    g_queue_unlink (&pool->roomy_workers, &self->roomy_link);
+}
+
+void
+dray_pool_worker_note_room (DrayPoolWorker *self)
+{
+  if (self->is_busy)
+    set_roomy (self, TRUE);
+}
+
+DrayPoolWorker *
+dray_pool_worker_find_roomy (DrayPool *pool)
+{
+  GList *link;
+
+  /* There are never more of them than have been heard of since they were last looked at. */
+  while ((link = pool->roomy_workers.head) != NULL)
+    {
+      DrayPoolWorker *worker = link->data;
+
+      if (worker->is_busy && dray_pool_worker_get_room (worker) > 0)
+        return worker;
+      set_roomy (worker, FALSE);
+    }
+
+  return NULL;
+}
+
 /* Whether it can be given another task at all. One that was sent TERM for a task can't: the
  * signal might hit the next one. */
 gboolean
@@ -72,6 +112,7 @@ dray_pool_worker_settle (DrayPoolWorker *self)
       self->pool->n_busy += busy ? 1 : -1u;
     }
   set_idle (self, !busy && dray_pool_worker_is_open (self));
+  dray_pool_worker_note_room (self);
   dray_lists_worker_changed (self->pool, self);
 }
 
@@ -170,7 +211,10 @@ dray_pool_worker_send (DrayPoolWorker *self, DrayMessage *message)
 static void
 write_input (DrayProcess *process)
 {
-  dray_pool_worker_flush ((DrayPoolWorker *) process);
+  DrayPoolWorker *self = (DrayPoolWorker *) process;
+
+  dray_pool_worker_flush (self);
+  dray_pool_worker_note_room (self);
 }
 
 void
@@ -446,6 +490,13 @@ check_arguments (DrayPool *pool, GError **error)
   return FALSE;
 }
 
+/* Whether the work gets done without one more. */
+static gboolean
+has_company (DrayPool *pool)
+{
+  return pool->n_busy > 0 || pool->n_starting > 0 || !g_queue_is_empty (&pool->idle_workers);
+}
+
 gboolean
 dray_pool_worker_start (DrayPool *pool, GError **error)
 {
@@ -457,6 +508,7 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
     .directory = plan->directory,
     .status_fd = -1,
     .ring_fd = -1,
+    .modest = has_company (pool),
   };
   gboolean started;
 
@@ -485,6 +537,7 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
   self->link.data = self;
   self->idle_link.data = self;
   self->unflushed_link.data = self;
+  self->roomy_link.data = self;
   g_queue_init (&self->ahead);
   self->timer.expired = out_of_time_cb;
   self->idle_timer.expired = idle_cb;
@@ -518,6 +571,7 @@ dray_pool_worker_free (DrayPoolWorker *self)
     pool->n_busy--;
   self->is_busy = FALSE;
   set_idle (self, FALSE);
+  set_roomy (self, FALSE);
   g_queue_unlink (&pool->workers, &self->link);
   if (self->is_unflushed)
     g_queue_unlink (&pool->unflushed_workers, &self->unflushed_link);

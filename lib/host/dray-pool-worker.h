@@ -61,23 +61,25 @@ struct _DrayPoolWorker
   gboolean is_busy;      /* counted in n_busy */
   GList unflushed_link;  /* in the pool's unflushed workers */
   gboolean is_unflushed; /* it is in there */
+  GList roomy_link;      /* in the pool's roomy workers */
+  gboolean is_roomy;     /* it is in there */
 
   DrayPoolWorkerState state;
   gboolean was_ready;
-  DrayDecoder *decoder; /* (owned) */
-  DrayOutbox *outbox;   /* (owned) */
+  DrayDecoder *decoder;   /* (owned) */
+  DrayOutbox *outbox;     /* (owned) */
   DrayExchange *exchange; /* (owned) */
   DrayRing *ring;     /* (owned) (nullable): where it writes, or may write, instead of its output */
   gboolean uses_ring; /* it does */
-  DrayTicket *current;   /* (owned) (nullable) */
-  GQueue ahead;          /* of DrayTicket (owned), by worker_link: sent, and not begun */
-  gboolean recalled;     /* all of them were asked back; it takes none until that is settled */
-  gint64 task_time;      /* of its last tasks, on average; 1/16 µs, 0: not known yet */
-  gint64 heard_at;       /* when it was last heard of an outcome, or began; monotonic, µs */
-  guint n_outcomes;      /* since then, in the batch that is being read */
-  gint64 read_at;        /* when something was last read from it; monotonic, µs */
-  guint n_messages;      /* since then, likewise */
-  gboolean is_dense;     /* they came in quick succession */
+  DrayTicket *current; /* (owned) (nullable) */
+  GQueue ahead;        /* of DrayTicket (owned), by worker_link: sent, and not begun */
+  gboolean recalled;   /* all of them were asked back; it takes none until that is settled */
+  gint64 task_time;    /* of its last tasks, on average; 1/16 µs, 0: not known yet */
+  gint64 heard_at;     /* when it was last heard of an outcome, or began; monotonic, µs */
+  guint n_outcomes;    /* since then, in the batch that is being read */
+  gint64 read_at;      /* when something was last read from it; monotonic, µs */
+  guint n_messages;    /* since then, likewise */
+  gboolean is_dense;   /* they came in quick succession */
   guint64 tasks_taken;
   guint64 tasks_done;
   DrayIoTimer timer; /* the time to start in; then the time limit of the current task */
@@ -96,6 +98,10 @@ void dray_pool_worker_free (DrayPoolWorker *self);
 void dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket);
 /* How many tasks it can take. */
 guint dray_pool_worker_get_room (DrayPoolWorker *self);
+/* (transfer none) (nullable): one that is busy, and has room behind its task. */
+DrayPoolWorker *dray_pool_worker_find_roomy (DrayPool *pool);
+/* It may have more room than before: to be called after whatever can give it some. */
+void dray_pool_worker_note_room (DrayPoolWorker *self);
 /* Writes what it was given; as far as that goes now, the rest follows by itself. */
 void dray_pool_worker_flush (DrayPoolWorker *self);
 /* What its last tasks took on average, with the way there and back. In µs, rounded up; 0: not known. */

@@ -104,6 +104,7 @@ struct _DrayPool
   GQueue workers;           /* of DrayPoolWorker (owned) */
   GQueue idle_workers;      /* of DrayPoolWorker (unowned), the last used first */
   GQueue unflushed_workers; /* of DrayPoolWorker (unowned): that were given something */
+  GQueue roomy_workers;     /* of DrayPoolWorker (unowned): busy, all that may have room behind */
   GQueue running_commands;  /* of DrayCommand (owned) */
   guint n_busy;
   guint n_starting;

@@ -319,6 +319,16 @@ watch_descriptors (DrayProcess *self, GError **error)
 }
 
 static gboolean
+is_last_scarce (DrayProcess *self, const int theirs[3])
+{
+  int last = MAX (self->output_fd, MAX (self->input_fd, self->errors_fd));
+
+  for (int i = 0; i < 3; i++)
+    last = MAX (last, theirs[i]);
+  return dray_descriptor_is_scarce (last);
+}
+
+static gboolean
 make_pipes (DrayProcess *self,
             DraySpawn *spawn,
             int theirs[3],
@@ -330,6 +340,12 @@ make_pipes (DrayProcess *self,
       || (pipe_input && !make_pipe (&self->input_fd, &theirs[0], FALSE, error))
       || (capture_errors && !make_pipe (&self->errors_fd, &theirs[2], TRUE, error)))
     return FALSE;
+
+  if (spawn->modest && is_last_scarce (self, theirs))
+    {
+      g_set_error_literal (error, G_UNIX_ERROR, 0, g_strerror (EMFILE));
+      return FALSE;
+    }
 
   spawn->stdout_fd = theirs[1];
   if (pipe_input)

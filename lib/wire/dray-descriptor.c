@@ -7,8 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* For files that the application opens, and for what workers pass to it. */
+#define RESERVE 32
 
 int
 dray_descriptor_raise (int fd)
@@ -29,6 +33,20 @@ int
 dray_descriptor_duplicate (int fd)
 {
   return fcntl (fd, F_DUPFD_CLOEXEC, DRAY_DESCRIPTOR_LOWEST);
+}
+
+/* A new descriptor gets the lowest number that is free, so at most those above it are left. */
+gboolean
+dray_descriptor_is_scarce (int fd)
+{
+  struct rlimit limit;
+  rlim_t reserve;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return FALSE;
+
+  reserve = MIN (RESERVE, limit.rlim_cur / 4);
+  return (rlim_t) fd + reserve >= limit.rlim_cur;
 }
 
 static void
