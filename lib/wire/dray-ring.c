@@ -240,7 +240,8 @@ count_room (DrayRing *self)
 gsize
 dray_ring_write (DrayRing *self, const guint8 *bytes, gsize size)
 {
-  gsize length = MIN (size, count_room (self));
+  gsize room = count_room (self); /* once: the reader makes more of it meanwhile */
+  gsize length = MIN (size, room);
   gsize start = (gsize) (self->position & (DRAY_RING_SIZE - 1));
   gsize before_end = MIN (length, DRAY_RING_SIZE - start);
 

@@ -203,6 +203,7 @@ write_all_cb (gpointer data)
       while (done < size)
         {
           done += dray_ring_write (writer->ring, bytes + done, size - done);
+          g_assert_cmpuint (done, <=, size);
           if (dray_ring_publish (writer->ring))
             g_assert_cmpint (write (writer->bell, "", 1), ==, 1);
           if (done < size)
