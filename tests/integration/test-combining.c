@@ -84,7 +84,8 @@ render_pages (DrayExecutor *executor, guint n, GAsyncReadyCallback callback, gpo
   for (guint i = 0; i < n; i++)
     {
       g_autoptr (DrayTask) task = dray_task_new_call ("sleep", g_variant_new ("(u)", i));
-      G_GNUC_UNUSED g_autoptr (DrayFuture) page = dray_group_submit (group, executor, task);
+
+      g_object_unref (dray_group_submit (group, executor, task));
     }
   dray_group_join_async (group, NULL, callback, user_data);
 }
