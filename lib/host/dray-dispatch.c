@@ -579,11 +579,11 @@ find_direct_worker_locked (DrayPool *self, DrayTicket *ticket)
   return link->data;
 }
 
-/* @time: that a task takes, in µs; 0: not known */
+/* @time: that a task takes, in µs; 0: not known. What is run for others has no delivery of its own. */
 static void
 expect_locked (DrayTicket *ticket, gint64 time)
 {
-  if (time == 0 || 2 * time > DRAY_SPIN_MAX)
+  if (time == 0 || 2 * time > DRAY_SPIN_MAX || ticket->delivery == NULL)
     return;
 
   ticket->expected_by = g_get_monotonic_time () + 2 * time;
