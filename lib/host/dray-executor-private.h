@@ -7,7 +7,7 @@
 
 G_BEGIN_DECLS
 
-/* The executor's files: dray-executor.c (its life, its properties, looking and steering),
+/* The executor's files: dray-executor.c (its life, looking and steering), dray-executor-properties.c,
  * dray-executor-submit.c and dray-executor-shutdown.c. */
 struct _DrayExecutor
 {
@@ -17,5 +17,9 @@ struct _DrayExecutor
   DrayLauncher *launcher; /* (owned) (nullable) */
   DrayPool *pool;         /* (owned) */
 };
+
+/* dray-executor-properties.c */
+void dray_executor_install_properties (GObjectClass *object_class);
+void dray_executor_get_default_options (DrayPoolOptions *options);
 
 G_END_DECLS

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-dispatch-private.h"
+
+#include "dray-pool-worker.h"
+
+/*
+ * Launch failures. After each in a row the pool waits twice as long before the next try; after
+ * MAX_LAUNCH_FAILURES, with no worker left, the calls that wait fail with the reason of the last
+ * one. Workers that die before they have finished any task slow the pool down in the same way,
+ * but fail nobody but the task they ran.
+ */
+
+#define MAX_LAUNCH_FAILURES 3
+#define FIRST_DELAY (20 * G_TIME_SPAN_MILLISECOND)
+#define MAX_DELAY (2 * G_TIME_SPAN_SECOND)
+
+static void
+delay_launch (DrayPool *self, guint n_failures)
+{
+  gint64 delay = MIN (FIRST_DELAY << MIN (n_failures - 1, 10u), MAX_DELAY);
+
+  dray_io_timer_set (&self->relaunch, self->io, g_get_monotonic_time () + delay);
+}
+
+void
+dray_pool_relaunch_cb (DrayIoTimer *timer)
+{
+  DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) timer
+                                            - G_STRUCT_OFFSET (DrayPool, relaunch));
+
+  dray_pool_dispatch (self);
+}
+
+/* Only those that have waited for the failed attempts: who hears of the first failure may have done
+ * something about the reason, and submits the next call before the last one has failed. */
+static void
+fail_pending_calls (DrayPool *self)
+{
+  DrayTicket *ticket;
+  guint64 last_id;
+
+  g_mutex_lock (&self->lock);
+  last_id = self->last_ticket_id;
+  g_mutex_unlock (&self->lock);
+
+  do
+    {
+      g_mutex_lock (&self->lock);
+      ticket = dray_pending_queue_peek (self->calls);
+      if (ticket != NULL && ticket->id > last_id)
+        ticket = NULL;
+      if (ticket != NULL)
+        dray_pool_dequeue_locked (self, ticket);
+      g_mutex_unlock (&self->lock);
+
+      if (ticket != NULL)
+        {
+          dray_ticket_complete (ticket, NULL, g_error_copy (self->launch_error));
+          dray_ticket_unref (ticket);
+        }
+    }
+  while (ticket != NULL);
+}
+
+void
+dray_pool_note_launch_failure (DrayPool *self, GError *reason)
+{
+  g_clear_error (&self->launch_error);
+  self->launch_error = reason;
+  self->n_launch_failures++;
+  self->launch_hopeless = self->n_launch_failures >= MAX_LAUNCH_FAILURES;
+  delay_launch (self, self->n_launch_failures);
+}
+
+void
+dray_pool_note_early_death (DrayPool *self)
+{
+  self->n_early_deaths++;
+  delay_launch (self, self->n_early_deaths);
+}
+
+/* Whether any worker may still take calls, or leaves behind what another one needs: when it is gone
+ * there is one more try at least. */
+static gboolean
+has_hope (DrayPool *self)
+{
+  return !g_queue_is_empty (&self->workers);
+}
+
+void
+dray_dispatch_start_worker (DrayPool *self)
+{
+  GError *error = NULL;
+
+  if (!dray_pool_worker_start (self, &error))
+    dray_pool_note_launch_failure (self, error);
+}
+
+/* Tasks that come later get a try of their own. */
+void
+dray_dispatch_give_up_if_hopeless (DrayPool *self)
+{
+  if (self->launch_hopeless && !has_hope (self))
+    fail_pending_calls (self);
+  self->launch_hopeless = FALSE;
+}
