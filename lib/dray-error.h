@@ -22,6 +22,7 @@ G_BEGIN_DECLS
  * @DRAY_ERROR_INVALID_TEXT: a command's output is not the UTF-8 text that was asked for
  * @DRAY_ERROR_ATTACHMENTS: open files can't be passed to this worker or from it, or there are too
  *   many of them
+ * @DRAY_ERROR_FORKED: the executor belongs to the process that this one was forked from
  *
  * What can go wrong between an application and its workers. Cancellation is always
  * %G_IO_ERROR_CANCELLED, and an error that a function returned keeps its own domain and code.
@@ -42,6 +43,7 @@ typedef enum
   DRAY_ERROR_TOO_LARGE,
   DRAY_ERROR_INVALID_TEXT,
   DRAY_ERROR_ATTACHMENTS,
+  DRAY_ERROR_FORKED,
 } DrayError;
 
 #define DRAY_ERROR (dray_error_quark ())

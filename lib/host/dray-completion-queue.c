@@ -57,6 +57,7 @@ typedef struct
 {
   gatomicrefcount ref_count;
   GMutex lock; /* taken before that of any pool */
+  DrayForkGuard guard;
 
   /* protected by the lock */
   GQueue members;   /* of Member (unowned), by link: the unfinished ones */
@@ -110,6 +111,7 @@ queue_core_unref (QueueCore *core)
     return;
 
   g_assert (g_queue_is_empty (&core->members) && g_queue_is_empty (&core->completed));
+  dray_fork_guard_remove (&core->guard);
   dray_lifts_clear (&core->lifts);
   g_cond_clear (&core->changed);
   g_mutex_clear (&core->lock);
@@ -250,6 +252,7 @@ dray_completion_queue_get_length (DrayCompletionQueue *self)
 
   g_return_val_if_fail (DRAY_IS_COMPLETION_QUEUE (self), 0);
 
+  dray_fork_check ();
   g_mutex_lock (&self->core->lock);
   length = g_queue_get_length (&self->core->members) + g_queue_get_length (&self->core->completed);
   g_mutex_unlock (&self->core->lock);
@@ -327,6 +330,7 @@ dray_completion_queue_wait_next (DrayCompletionQueue *self,
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
+  dray_fork_check ();
   core = self->core;
   if (cancellable != NULL)
     handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
@@ -466,6 +470,7 @@ dray_completion_queue_next_async (DrayCompletionQueue *self,
   g_return_if_fail (DRAY_IS_COMPLETION_QUEUE (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
+  dray_fork_check ();
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, dray_completion_queue_next_async);
   /* What was taken out is not lost to a cancel that comes a moment later. */
@@ -556,6 +561,7 @@ dray_completion_queue_init (DrayCompletionQueue *self)
 
   g_atomic_ref_count_init (&core->ref_count);
   g_mutex_init (&core->lock);
+  dray_fork_guard_add (&core->guard, &core->lock);
   g_cond_init (&core->changed);
   dray_lifts_init (&core->lifts);
   self->core = core;

@@ -286,18 +286,19 @@ dray_delivery_expect (DrayDelivery *self, gint64 time)
 }
 
 /* The main loop has nothing better to do, and is about to sleep. What comes now sets the ready time,
- * which is looked at next. */
+ * which is looked at next. Or it has been armed without; see arm_locked(). */
 static gboolean
 delivery_source_prepare (GSource *source, int *timeout)
 {
   DrayDelivery *self = ((DeliverySource *) source)->delivery;
   gint64 expected_by = __atomic_exchange_n (&self->expected_by, 0, __ATOMIC_RELAXED);
 
+  dray_fork_check ();
   if (expected_by > 0)
     dray_spin_until (&self->has_news, expected_by);
 
   *timeout = -1;
-  return FALSE;
+  return self->pool->forked && g_atomic_int_get (&self->has_news);
 }
 
 static GSourceFuncs delivery_source_funcs = {
@@ -388,6 +389,8 @@ dray_delivery_release (DrayDelivery *self)
 
 /* --- Adding and removing --- */
 
+/* After a fork, a thread that is not there may seem to hold the lock of the main context for ever. So
+ * the context is not touched; but whoever iterates it asks. */
 static void
 arm_locked (DrayDelivery *self)
 {
@@ -395,7 +398,8 @@ arm_locked (DrayDelivery *self)
     return;
 
   self->armed = TRUE;
-  g_source_set_ready_time (self->source, 0);
+  if (!self->pool->forked)
+    g_source_set_ready_time (self->source, 0);
   g_atomic_int_set (&self->has_news, TRUE);
 }
 
@@ -476,6 +480,9 @@ void
 dray_delivery_close (DrayDelivery *self)
 {
   GMainContext *context = NULL;
+
+  if (self->pool->forked)
+    return; /* as in arm_locked() */
 
   g_mutex_lock (&self->pool->lock);
   self->close_later = self->n_holds > 0;

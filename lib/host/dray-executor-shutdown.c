@@ -23,6 +23,7 @@ dray_executor_is_shut_down (DrayExecutor *self)
 
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), TRUE);
 
+  dray_fork_check ();
   g_mutex_lock (&self->pool->lock);
   closed = self->pool->closed;
   g_mutex_unlock (&self->pool->lock);
@@ -54,8 +55,11 @@ static void
 shut_down_cb (DrayNotice *notice)
 {
   ShutdownWait *wait = (ShutdownWait *) notice;
+  DrayExecutor *self = g_task_get_source_object (wait->task);
 
-  if (!wait->returned)
+  if (!wait->returned && self->pool->forked)
+    g_task_return_error (wait->task, dray_fork_error ());
+  else if (!wait->returned)
     g_task_return_boolean (wait->task, TRUE);
   shutdown_wait_free (wait);
 }
@@ -131,7 +135,7 @@ dray_executor_shutdown_async (DrayExecutor *self,
  * Ends the wait for a shutdown.
  *
  * Returns: %TRUE if the executor has shut down, %FALSE with %G_IO_ERROR_CANCELLED if the wait was
- *   cancelled; the shutdown goes on then
+ *   cancelled; the shutdown goes on then; or with %DRAY_ERROR_FORKED in a process that was forked
  *
  * Since: 0.1
  */
@@ -157,7 +161,7 @@ dray_executor_shutdown_finish (DrayExecutor *self, GAsyncResult *result, GError 
  * received meanwhile is delivered when its main context is iterated.
  *
  * Returns: %TRUE if the executor has shut down, %FALSE with %G_IO_ERROR_CANCELLED if the wait was
- *   cancelled; the shutdown goes on then
+ *   cancelled; the shutdown goes on then; or with %DRAY_ERROR_FORKED in a process that was forked
  *
  * Since: 0.1
  */

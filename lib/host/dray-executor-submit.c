@@ -41,8 +41,9 @@ dray_executor_call (DrayExecutor *self, const char *function, GVariant *argument
  * thread's default now, never from within this function.
  *
  * There is always a future: that of a task which can't be accepted has failed already, with
- * %DRAY_ERROR_SHUT_DOWN, %DRAY_ERROR_QUEUE_FULL, or %DRAY_ERROR_LAUNCH if this process can't talk
- * to workers at all.
+ * %DRAY_ERROR_SHUT_DOWN, %DRAY_ERROR_QUEUE_FULL, %DRAY_ERROR_LAUNCH if this process can't talk to
+ * workers at all, or %DRAY_ERROR_FORKED if it was forked from the one that the executor's workers
+ * belong to.
  *
  * Returns: (transfer full): the future
  *

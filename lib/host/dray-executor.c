@@ -254,6 +254,7 @@ dray_executor_cancel_all (DrayExecutor *self)
 {
   g_return_if_fail (DRAY_IS_EXECUTOR (self));
 
+  dray_fork_check ();
   dray_pool_cancel_all (self->pool);
 }
 
@@ -276,6 +277,7 @@ dray_executor_get_futures (DrayExecutor *self)
 {
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), NULL);
 
+  dray_fork_check ();
   return dray_lists_get_futures (self->pool);
 }
 
@@ -296,6 +298,7 @@ dray_executor_get_workers (DrayExecutor *self)
 {
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), NULL);
 
+  dray_fork_check ();
   return dray_lists_get_workers (self->pool);
 }
 
@@ -316,6 +319,7 @@ dray_executor_dup_counters (DrayExecutor *self)
 
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), NULL);
 
+  dray_fork_check ();
   g_mutex_lock (&self->pool->lock);
   counters = dray_counters_copy (&self->pool->counters);
   counters->queue_length = dray_pending_queue_get_length (self->pool->calls)

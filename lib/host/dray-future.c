@@ -291,6 +291,7 @@ dray_future_for_ticket (DrayTicket *ticket)
 DrayTicket *
 dray_future_get_ticket (DrayFuture *self)
 {
+  dray_fork_check ();
   return self->ticket;
 }
 
@@ -367,6 +368,7 @@ dray_future_get_state (DrayFuture *self)
 
   g_return_val_if_fail (DRAY_IS_FUTURE (self), DRAY_FUTURE_FAILED);
 
+  dray_fork_check ();
   g_mutex_lock (&self->ticket->pool->lock);
   state = self->ticket->state;
   g_mutex_unlock (&self->ticket->pool->lock);
@@ -409,6 +411,7 @@ dray_future_get_progress (DrayFuture *self)
 
   g_return_val_if_fail (DRAY_IS_FUTURE (self), -1);
 
+  dray_fork_check ();
   g_mutex_lock (&self->ticket->pool->lock);
   progress = self->ticket->progress;
   g_mutex_unlock (&self->ticket->pool->lock);
@@ -466,6 +469,7 @@ dray_future_dup_result (DrayFuture *self, GError **error)
   g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
+  dray_fork_check ();
   g_mutex_lock (&self->ticket->pool->lock);
   if (self->ticket->result != NULL)
     result = g_variant_ref (self->ticket->result);
@@ -551,6 +555,7 @@ dray_future_add_done_callback (DrayFuture *self,
   g_return_if_fail (DRAY_IS_FUTURE (self));
   g_return_if_fail (callback != NULL);
 
+  dray_fork_check ();
   ticket = self->ticket;
   entry = g_new0 (DrayDoneCallback, 1);
   entry->function = callback;

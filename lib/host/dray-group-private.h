@@ -5,6 +5,7 @@
 #include "dray-group.h"
 
 #include "dray-dependent.h"
+#include "dray-fork.h"
 #include "dray-lifts.h"
 
 G_BEGIN_DECLS
@@ -15,6 +16,7 @@ typedef struct
 {
   gatomicrefcount ref_count;
   GMutex lock; /* taken before that of any pool */
+  DrayForkGuard guard;
 
   /* protected by the lock */
   GQueue members; /* of DrayGroupMember (unowned), by link: the unfinished ones */

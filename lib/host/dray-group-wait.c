@@ -72,6 +72,7 @@ dray_group_wait (DrayGroup *self, gint64 timeout, GCancellable *cancellable, GEr
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
+  dray_fork_check ();
   core = self->core;
   if (cancellable != NULL)
     handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
@@ -173,6 +174,7 @@ dray_group_join_async (DrayGroup *self,
   g_return_if_fail (DRAY_IS_GROUP (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
+  dray_fork_check ();
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, dray_group_join_async);
   pool = find_pool (self->core);

@@ -64,6 +64,7 @@ dray_group_core_unref (DrayGroupCore *core)
     return;
 
   g_assert (g_queue_is_empty (&core->members) && g_queue_is_empty (&core->joins));
+  dray_fork_guard_remove (&core->guard);
   dray_lifts_clear (&core->lifts);
   g_clear_error (&core->error);
   g_cond_clear (&core->finished);
@@ -226,6 +227,7 @@ dray_group_cancel (DrayGroup *self)
 
   g_return_if_fail (DRAY_IS_GROUP (self));
 
+  dray_fork_check ();
   g_mutex_lock (&self->core->lock);
   self->core->cancelled = TRUE;
   tickets = list_members_locked (self->core);
@@ -253,6 +255,7 @@ dray_group_is_cancelled (DrayGroup *self)
 
   g_return_val_if_fail (DRAY_IS_GROUP (self), FALSE);
 
+  dray_fork_check ();
   g_mutex_lock (&self->core->lock);
   cancelled = self->core->cancelled;
   g_mutex_unlock (&self->core->lock);
@@ -277,6 +280,7 @@ dray_group_get_n_unfinished (DrayGroup *self)
 
   g_return_val_if_fail (DRAY_IS_GROUP (self), 0);
 
+  dray_fork_check ();
   g_mutex_lock (&self->core->lock);
   n = g_queue_get_length (&self->core->members);
   g_mutex_unlock (&self->core->lock);
@@ -306,6 +310,7 @@ dray_group_check (DrayGroup *self, GError **error)
   g_return_val_if_fail (DRAY_IS_GROUP (self), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
+  dray_fork_check ();
   g_mutex_lock (&self->core->lock);
   if (self->core->error != NULL)
     failure = g_error_copy (self->core->error);
@@ -343,6 +348,7 @@ dray_group_init (DrayGroup *self)
 
   g_atomic_ref_count_init (&core->ref_count);
   g_mutex_init (&core->lock);
+  dray_fork_guard_add (&core->guard, &core->lock);
   g_cond_init (&core->finished);
   dray_lifts_init (&core->lifts);
   self->core = core;

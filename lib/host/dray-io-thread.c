@@ -37,6 +37,10 @@
  * Stale events. A callback may stop any watch, also one whose event was already fetched; the
  * fetched events are looked through and that one is blanked.
  *
+ * Being held. Who forks the process wants the thread to be between two turns meanwhile. It passes a
+ * gate before each turn, and can be stopped there. In the child, where there is no such thread, the
+ * instance is left as one that is awake in the middle of a turn: nobody wakes it or stands in.
+ *
  * The end. The last release() detaches the instance from the process and asks it to quit; it
  * frees itself. An acquire() in the meantime starts a new one, so that nobody ever waits for the
  * old thread (which may be the one that calls release()).
@@ -64,6 +68,7 @@ struct _DrayIoThread
   gboolean quit;
 
   GMutex turn; /* other threads only ever try to take it */
+  GMutex gate; /* held by who forks */
 
   /* protected by turn */
   GThread *thread;     /* (unowned) */
@@ -447,6 +452,7 @@ dray_io_thread_free (DrayIoThread *self)
     close (self->wake_fd);
   g_mutex_clear (&self->lock);
   g_mutex_clear (&self->turn);
+  g_mutex_clear (&self->gate);
   g_free (self);
 }
 
@@ -459,6 +465,8 @@ wait_for_events (DrayIoThread *self)
   g_mutex_unlock (&self->turn);
   n_events = epoll_wait (self->epoll_fd, self->events, MAX_EVENTS, timeout);
   reason = errno;
+  g_mutex_lock (&self->gate);
+  g_mutex_unlock (&self->gate);
   g_mutex_lock (&self->turn);
 
   if (n_events < 0 && reason != EINTR)
@@ -534,6 +542,7 @@ dray_io_thread_new (GError **error)
 
   g_mutex_init (&self->lock);
   g_mutex_init (&self->turn);
+  g_mutex_init (&self->gate);
   self->wake_fd = -1;
   self->epoll_fd = dray_descriptor_raise (epoll_create1 (EPOLL_CLOEXEC));
   if (self->epoll_fd >= 0)
@@ -589,4 +598,77 @@ dray_io_thread_release (DrayIoThread *self)
       g_mutex_unlock (&self->lock);
     }
   g_mutex_unlock (&instance_lock);
+}
+
+/* --- Forking --- */
+
+/* By this thread, from its first try on; it holds the instance, too. */
+static __thread DrayIoThread *gated; /* (owned) (nullable) */
+
+gboolean
+dray_io_thread_try_hold (void)
+{
+  if (!g_mutex_trylock (&instance_lock))
+    return FALSE;
+
+  if (instance == NULL)
+    return TRUE;
+
+  if (gated == NULL && g_mutex_trylock (&instance->gate))
+    {
+      gated = instance;
+      gated->n_holders++;
+    }
+  if (gated != NULL && g_mutex_trylock (&gated->turn))
+    {
+      if (g_mutex_trylock (&gated->lock))
+        return TRUE;
+      g_mutex_unlock (&gated->turn);
+    }
+
+  g_mutex_unlock (&instance_lock);
+  return FALSE;
+}
+
+void
+dray_io_thread_stop_holding (void)
+{
+  if (gated != NULL)
+    {
+      g_mutex_unlock (&gated->lock);
+      g_mutex_unlock (&gated->turn);
+    }
+  g_mutex_unlock (&instance_lock);
+}
+
+void
+dray_io_thread_let_go (void)
+{
+  DrayIoThread *self = g_steal_pointer (&gated);
+
+  if (self == NULL)
+    return;
+
+  g_mutex_unlock (&self->gate);
+  dray_io_thread_release (self);
+}
+
+/* What was not to be held is in whatever state. */
+void
+dray_io_thread_forked (void)
+{
+  DrayIoThread *self = g_steal_pointer (&instance);
+
+  gated = NULL;
+  g_mutex_init (&instance_lock);
+  if (self == NULL)
+    return;
+
+  g_mutex_init (&self->lock);
+  g_mutex_init (&self->turn);
+  g_mutex_lock (&self->turn);
+  self->asleep = FALSE;
+  close (self->epoll_fd);
+  close (self->wake_fd);
+  self->epoll_fd = self->wake_fd = -1;
 }

@@ -4,6 +4,8 @@
 
 #include "dray-launcher.h"
 
+#include "dray-fork.h"
+
 G_BEGIN_DECLS
 
 /* For the files that the launcher is made of. */
@@ -16,6 +18,7 @@ struct _DrayLauncher
   char *display_name; /* (owned) (nullable): set for a module */
 
   GMutex lock;
+  DrayForkGuard guard;
 
   /* protected by the lock */
   char **prefix;       /* (owned) (nullable): never empty */

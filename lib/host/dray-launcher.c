@@ -165,6 +165,7 @@ dray_launcher_finalize (GObject *object)
   g_hash_table_unref (self->changes);
   g_free (self->directory);
   g_clear_pointer (&self->arguments, g_variant_unref);
+  dray_fork_guard_remove (&self->guard);
   g_mutex_clear (&self->lock);
 
   G_OBJECT_CLASS (dray_launcher_parent_class)->finalize (object);
@@ -265,6 +266,7 @@ static void
 dray_launcher_init (DrayLauncher *self)
 {
   g_mutex_init (&self->lock);
+  dray_fork_guard_add (&self->guard, &self->lock);
   self->changes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->stderr_mode = DRAY_STDERR_CAPTURE;
   self->shared_size = DRAY_PAYLOAD_SEALED_MIN;

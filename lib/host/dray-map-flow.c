@@ -21,6 +21,7 @@ dray_map_flow_new (DrayPool *pool, DrayTask *task, DrayMapSource *source)
   DrayMapFlow *self = g_new0 (DrayMapFlow, 1);
   gboolean closed;
 
+  dray_fork_check ();
   g_atomic_ref_count_init (&self->ref_count);
   self->pool = dray_pool_ref (pool);
   self->task = dray_task_ref (task);
@@ -37,6 +38,7 @@ dray_map_flow_new (DrayPool *pool, DrayTask *task, DrayMapSource *source)
   g_queue_init (&self->readers);
   g_cond_init (&self->changed);
   g_mutex_init (&self->reader_lock);
+  dray_fork_guard_add (&self->guard, &self->reader_lock);
 
   g_mutex_lock (&pool->lock);
   self->delivery = dray_delivery_get_locked (pool);
@@ -78,6 +80,7 @@ dray_map_flow_unref (DrayMapFlow *self)
   g_clear_pointer (&self->source, dray_map_source_free);
   g_clear_error (&self->end_error);
   g_cond_clear (&self->changed);
+  dray_fork_guard_remove (&self->guard);
   g_mutex_clear (&self->reader_lock);
   dray_task_unref (self->task);
   dray_delivery_unref (self->delivery);
@@ -142,6 +145,7 @@ dray_map_flow_is_over (DrayMapFlow *self, GError **error)
 {
   gboolean over;
 
+  dray_fork_check ();
   g_mutex_lock (&self->pool->lock);
   over = is_over_locked (self);
   if (over && self->end_error != NULL && error != NULL)
@@ -203,6 +207,7 @@ dray_map_flow_start (DrayMapFlow *self)
 {
   DrayPool *pool = self->pool;
 
+  dray_fork_check ();
   dray_task_seal (self->task);
 
   g_mutex_lock (&pool->lock);
@@ -258,7 +263,7 @@ dray_map_flow_stop_locked (DrayMapFlow *self, GError *error)
 void
 dray_map_flow_shut_down_locked (DrayMapFlow *self)
 {
-  dray_map_flow_stop_locked (self, dray_pool_shut_down_error ());
+  dray_map_flow_stop_locked (self, dray_pool_end_error (self->pool));
 }
 
 void
@@ -298,6 +303,7 @@ cancel_tickets (DrayMapFlow *self)
 void
 dray_map_flow_cancel (DrayMapFlow *self)
 {
+  dray_fork_check ();
   g_mutex_lock (&self->pool->lock);
   self->started = TRUE;
   dray_map_flow_stop_locked (
@@ -318,6 +324,7 @@ dray_map_flow_abandon (DrayMapFlow *self)
   GList *link;
   gboolean was_queued;
 
+  dray_fork_check ();
   dray_map_flow_cancel (self);
   dray_map_flow_drop_source (self);
 
@@ -456,6 +463,7 @@ dray_map_flow_take (DrayMapFlow *self)
   DrayMapBatch *batch;
   GList *link;
 
+  dray_fork_check ();
   g_mutex_lock (&self->reader_lock);
   if (self->batch == NULL)
     self->batch = take_batch (self, &removed);

@@ -92,6 +92,7 @@ struct _DrayMapFlow
   guint n_waiting;
 
   GMutex reader_lock; /* may be held when the pool's is taken */
+  DrayForkGuard guard;
 
   /* protected by reader_lock */
   gpointer batch; /* (owned) (nullable) (type DrayMapBatch): the outcomes that are taken next */

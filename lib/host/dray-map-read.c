@@ -112,6 +112,7 @@ dray_map_flow_take_many (DrayMapFlow *flow, guint max)
   GPtrArray *outcomes = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_outcome_unref);
   DrayOutcome *outcome;
 
+  dray_fork_check ();
   while (outcomes->len < max && (outcome = dray_map_flow_take (flow)) != NULL)
     g_ptr_array_add (outcomes, outcome);
 

@@ -2,8 +2,10 @@
 
 #include "config.h"
 
+#include "dray-command.h"
 #include "dray-error-private.h"
 #include "dray-map-flow.h"
+#include "dray-pool-worker.h"
 #include "dray-pool.h"
 
 #include <glib/gi18n-lib.h>
@@ -36,7 +38,7 @@ refuse_pending (DrayPool *self, DrayShutdownMode mode)
       dray_ticket_complete (ticket, NULL,
                             mode == DRAY_SHUTDOWN_CANCEL_PENDING ? g_error_new_literal (
                               G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"))
-                              : dray_pool_shut_down_error ());
+                              : dray_pool_end_error (self));
       dray_ticket_unref (ticket);
     }
 }
@@ -79,7 +81,7 @@ refuse_running (DrayPool *self)
   g_autoptr (GPtrArray) tickets = dray_pool_list_open (self);
 
   for (guint i = 0; i < tickets->len; i++)
-    dray_ticket_complete (tickets->pdata[i], NULL, dray_pool_shut_down_error ());
+    dray_ticket_complete (tickets->pdata[i], NULL, dray_pool_end_error (self));
 }
 
 /* Nobody will have room any more: whoever waits for it is told, and finds the pool shut. */
@@ -124,6 +126,7 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
 {
   gboolean stronger, kept, never_ran;
 
+  dray_fork_check ();
   g_mutex_lock (&self->lock);
   stronger = !self->shutting_down || mode > self->mode;
   self->shutting_down = TRUE;
@@ -260,7 +263,56 @@ dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error
 
   if (handler != 0)
     g_signal_handler_disconnect (cancellable, handler);
-  if (!closed)
+  if (self->forked)
+    g_propagate_error (error, dray_fork_error ());
+  else if (!closed)
     g_cancellable_set_error_if_cancelled (cancellable, error);
-  return closed;
+  return closed && !self->forked;
+}
+
+/* --- In a process that was forked --- */
+
+/* Who holds the other ends shall notice that the parent has closed these, and only the parent shall
+ * write to them. The objects are not used any more. */
+void
+dray_pool_forked_cb (DrayForkGuard *guard)
+{
+  DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) guard - G_STRUCT_OFFSET (DrayPool, guard));
+
+  for (GList *link = self->workers.head; link != NULL; link = link->next)
+    dray_process_forked (&((DrayPoolWorker *) link->data)->process);
+  for (GList *link = self->running_commands.head; link != NULL; link = link->next)
+    dray_process_forked (&((DrayCommand *) link->data)->process);
+}
+
+/*
+ * The pool keeps the reference that is the I/O thread's, and so all that belongs to that. It also keeps
+ * the tickets: to free a value takes a lock of GLib's, and after a fork, a thread that is not there may
+ * seem to hold that for ever.
+ */
+void
+dray_pool_give_up_cb (DrayForkGuard *guard)
+{
+  DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) guard - G_STRUCT_OFFSET (DrayPool, guard));
+  gboolean has_processes;
+
+  g_mutex_lock (&self->lock);
+  has_processes = self->io != NULL;
+  if (has_processes)
+    {
+      self->io = NULL;
+      self->forked = self->shutting_down = TRUE;
+      self->mode = DRAY_SHUTDOWN_KILL;
+      dismiss_room_waiters_locked (self);
+      while (!g_queue_is_empty (&self->maps))
+        dray_map_flow_shut_down_locked (g_queue_peek_head (&self->maps));
+    }
+  g_mutex_unlock (&self->lock);
+  if (!has_processes)
+    return;
+
+  self->inherited = dray_pool_list_open (self);
+  refuse_pending (self, DRAY_SHUTDOWN_KILL);
+  refuse_running (self);
+  dray_pool_close (self);
 }

@@ -33,6 +33,9 @@ dray_pool_new (DrayLaunchPlan *plan, const DrayPoolOptions *options)
   self->relaunch.expired = dray_pool_relaunch_cb;
   self->recall.expired = dray_pool_recall_cb;
   g_mutex_init (&self->lock);
+  self->guard.forked = dray_pool_forked_cb;
+  self->guard.give_up = dray_pool_give_up_cb;
+  dray_fork_guard_add (&self->guard, &self->lock);
   g_cond_init (&self->closed_cond);
   self->calls = dray_pending_queue_new ();
   self->commands = dray_pending_queue_new ();
@@ -56,6 +59,7 @@ dray_pool_unref (DrayPool *self)
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
 
+  dray_fork_guard_remove (&self->guard);
   g_assert (self->io == NULL && g_queue_is_empty (&self->workers));
   g_clear_pointer (&self->plan, dray_launch_plan_unref);
   g_strfreev (self->environment);
@@ -249,7 +253,7 @@ queue_late_locked (DrayPool *self, DrayTicket *ticket, gboolean again, GError **
 
   if (self->shutting_down && self->mode > DRAY_SHUTDOWN_CANCEL_PENDING)
     {
-      g_propagate_error (error, dray_pool_shut_down_error ());
+      g_propagate_error (error, dray_pool_end_error (self));
       return FALSE;
     }
 
@@ -328,8 +332,11 @@ dray_pool_ticket_done_locked (DrayPool *self, DrayTicket *ticket)
 /* --- Submitting --- */
 
 GError *
-dray_pool_shut_down_error (void)
+dray_pool_end_error (DrayPool *self)
 {
+  if (self->forked)
+    return dray_fork_error ();
+
   return g_error_new_literal (DRAY_ERROR, DRAY_ERROR_SHUT_DOWN, _ ("The executor was shut down"));
 }
 
@@ -346,7 +353,7 @@ find_refusal_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellab
     }
 
   if (self->shutting_down)
-    return dray_pool_shut_down_error ();
+    return dray_pool_end_error (self);
 
   if (self->plan == NULL && dray_task_get_kind (ticket->task) == DRAY_TASK_CALL)
     return g_error_new_literal (DRAY_ERROR, DRAY_ERROR_LAUNCH,
@@ -458,6 +465,7 @@ submit_ticket (DrayPool *self,
   g_autoptr (DrayTicket) run = NULL;
   gboolean closed, waits;
 
+  dray_fork_check ();
   dray_task_seal (ticket->task);
 
   g_mutex_lock (&self->lock);

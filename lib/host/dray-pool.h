@@ -22,6 +22,7 @@
 
 #include "dray-counters.h"
 #include "dray-delivery.h"
+#include "dray-fork.h"
 #include "dray-io-thread.h"
 #include "dray-launcher-private.h"
 #include "dray-pending-queue.h"
@@ -59,6 +60,7 @@ struct _DrayPool
   DrayLaunchPlan *plan; /* (owned) (nullable): none, commands only */
   char **environment;   /* (owned): of commands that have none of their own */
   DrayIoClient client;
+  DrayForkGuard guard;
 
   GMutex lock;
 
@@ -93,6 +95,8 @@ struct _DrayPool
   guint n_refusing; /* shutdowns that still see to the tickets: until then no process hears of it */
   DrayShutdownMode mode;
   gboolean closed;
+  gboolean forked; /* … because its processes are those of the process that this one comes from */
+  GPtrArray *inherited; /* (owned) (nullable): then, the tickets that were unfinished */
   GCond closed_cond;
   GQueue room_waiters;  /* of DrayRoomWaiter (unowned) */
   DrayLists *lists;     /* (owned) (nullable): once somebody looked at one */
@@ -192,13 +196,18 @@ DrayPendingQueue *dray_pool_get_queue (DrayPool *self, DrayTask *task);
 void dray_pool_offer_room_locked (DrayPool *self);
 /* The queue's reference becomes the caller's. */
 void dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket);
-GError *dray_pool_shut_down_error (void);
+/* Why nothing is run any more. */
+GError *dray_pool_end_error (DrayPool *self);
 /* What a pending task counts for, in bytes. */
 gsize dray_pool_task_size (DrayTask *task);
 
 /* Any thread, with the lock held: gives @ticket, which is pending, to a worker that has nothing to
  * do, if that is possible without waiting for anything. The lock is given up then, and taken again. */
 gboolean dray_pool_give_directly_locked (DrayPool *self, DrayTicket *ticket);
+
+/* In a process that was forked: see dray-fork.c. */
+void dray_pool_forked_cb (DrayForkGuard *guard);
+void dray_pool_give_up_cb (DrayForkGuard *guard);
 
 /* I/O thread only. */
 void dray_pool_wake_cb (DrayIoClient *client);

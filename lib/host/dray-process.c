@@ -403,6 +403,17 @@ dray_process_start (DrayProcess *self,
 }
 
 void
+dray_process_forked (DrayProcess *self)
+{
+  if (self->funcs == NULL)
+    return;
+
+  close_fd (&self->input_fd);
+  close_fd (&self->output_fd);
+  close_fd (&self->errors_fd);
+}
+
+void
 dray_process_clear (DrayProcess *self)
 {
   /* Zeroed memory still: its descriptors are not 0, they are none. */

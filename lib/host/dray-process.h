@@ -77,6 +77,8 @@ gboolean dray_process_start (DrayProcess *self,
                              gboolean pipe_input,
                              gboolean capture_errors,
                              GError **error);
+/* In a process that was forked: closes its pipes. It must not be used any more. */
+void dray_process_forked (DrayProcess *self);
 /* Frees everything but @self, which must be gone or not started. */
 void dray_process_clear (DrayProcess *self);
 

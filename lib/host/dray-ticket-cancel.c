@@ -113,6 +113,7 @@ dray_ticket_cancel (DrayTicket *self)
   g_autoptr (DrayTicket) run = NULL;
   gboolean was_queued;
 
+  dray_fork_check ();
   g_mutex_lock (&pool->lock);
   if (self->run_ticket != NULL)
     {

@@ -402,6 +402,9 @@ dray_ticket_tie_up (DrayTicket *self)
   cancel_parts = self->cancel_parts;
   g_mutex_unlock (&self->pool->lock);
 
+  /* After a fork, a thread that is not there may seem to hold GLib's locks for ever. */
+  if (self->pool->forked)
+    cancellable = NULL;
   if (cancellable != NULL)
     g_signal_handler_disconnect (cancellable, handler);
   if (held)
@@ -517,6 +520,7 @@ dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, G
   gulong handler = 0;
   gboolean done;
 
+  dray_fork_check ();
   if (cancellable != NULL)
     handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (wake_waiters_cb),
                                      dray_ticket_ref (self), dray_ticket_unref_closure, 0);

@@ -5,6 +5,7 @@
 #include "dray-worker-process-private.h"
 
 #include "dray-enum-types.h"
+#include "dray-fork.h"
 #include "dray-task.h"
 
 /**
@@ -382,6 +383,7 @@ dray_worker_process_kill (DrayWorkerProcess *self)
 {
   g_return_if_fail (DRAY_IS_WORKER_PROCESS (self));
 
+  dray_fork_check ();
   if (self->kill != NULL)
     self->kill (self->id, self->kill_data);
 }

@@ -26,6 +26,7 @@ struct _DraySlot
   /* set at construction */
   Header *header; /* (owned): the mapping */
   gsize size;     /* of the mapping */
+  pid_t owner;
 };
 
 /* @protection: of the value's bytes; the header can always be written to */
@@ -48,6 +49,7 @@ slot_new (int fd, gsize size, int protection, GError **error)
   g_atomic_ref_count_init (&self->ref_count);
   self->header = address;
   self->size = size;
+  self->owner = getpid ();
   return self;
 }
 
@@ -152,12 +154,15 @@ dray_slot_give_back (DraySlot *self)
   g_atomic_int_set (&self->header->lent, FALSE);
 }
 
+/* In a process that was forked this is still the memory of the one that it comes from, where somebody
+ * may have the bytes. */
 static void
 bytes_freed_cb (gpointer data)
 {
   DraySlot *self = data;
 
-  dray_slot_give_back (self);
+  if (self->owner == getpid ())
+    dray_slot_give_back (self);
   dray_slot_unref (self);
 }
 
