@@ -52,6 +52,8 @@ iterate_until (FixtureCondition condition, gpointer user_data)
 
   g_source_set_callback (ticker, keep_ticking_cb, NULL, NULL);
   g_source_set_static_name (ticker, "fixture");
+  /* Where looking takes longer than the interval it is always due, and would starve what delivers. */
+  g_source_set_priority (ticker, G_PRIORITY_LOW);
   g_source_attach (ticker, context);
 
   while (!(holds = condition (user_data)) && g_get_monotonic_time () < deadline)
@@ -228,6 +230,62 @@ list_children (void)
   return g_steal_pointer (&table);
 }
 
+/* Memory that other processes may have as well: it is mapped from something without a name, or from
+ * where such files are. */
+static gboolean
+is_shared_memory (const char *target)
+{
+  return g_str_has_prefix (target, "/memfd:") || g_str_has_prefix (target, "/dev/shm/")
+         || g_str_has_prefix (target, "/SYSV") || g_str_has_prefix (target, "/dev/zero");
+}
+
+static GHashTable *
+list_mappings (void)
+{
+  g_autoptr (GHashTable) table = new_table ();
+  g_autofree char *contents = NULL;
+  g_auto (GStrv) lines = NULL;
+
+  /* A line: addresses, permissions, offset, device and inode, then spaces and the target. */
+  if (g_file_get_contents ("/proc/self/maps", &contents, NULL, NULL))
+    lines = g_strsplit (contents, "\n", -1);
+  for (guint i = 0; lines != NULL && lines[i] != NULL; i++)
+    {
+      const char *target = strchr (lines[i], '/');
+
+      if (target != NULL && is_shared_memory (target))
+        g_hash_table_insert (table,
+                             g_strdup_printf ("memory %.*s: %s",
+                                              (int) strcspn (lines[i], " "), lines[i], target),
+                             g_strdup (target));
+    }
+
+  return g_steal_pointer (&table);
+}
+
+/* What is called after the library. Others run tests at the same time, in folders of their own. */
+static void
+add_files (GHashTable *table, const char *folder)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    if (strstr (name, "dray") != NULL && !g_str_has_prefix (name, "dray-test-"))
+      g_hash_table_insert (table, g_strdup_printf ("file %s/%s", folder, name), g_strdup (name));
+}
+
+static GHashTable *
+list_files (void)
+{
+  g_autoptr (GHashTable) table = new_table ();
+
+  add_files (table, g_get_tmp_dir ());
+  add_files (table, "/dev/shm");
+
+  return g_steal_pointer (&table);
+}
+
 /* Sources are numbered as they are attached, so one that is attached now tells where we are. */
 static guint
 get_next_source (void)
@@ -319,12 +377,16 @@ find_differences (Fixture *self)
   g_autoptr (GHashTable) threads = list_threads ();
   g_autoptr (GHashTable) descriptors = list_descriptors ();
   g_autoptr (GHashTable) children = list_children ();
+  g_autoptr (GHashTable) mappings = list_mappings ();
+  g_autoptr (GHashTable) files = list_files ();
 
   forgive_glib (self, threads, descriptors);
 
   add_missing (differences, descriptors, self->descriptors, "left");
   add_missing (differences, threads, self->threads, "left");
   add_missing (differences, children, self->children, "left");
+  add_missing (differences, mappings, self->mappings, "left");
+  add_missing (differences, files, self->files, "left");
   add_missing (differences, self->descriptors, descriptors, "closed");
   add_sources (differences, self->first_source);
 
@@ -363,6 +425,8 @@ fixture_set_up (Fixture *self, gconstpointer data)
   self->descriptors = list_descriptors ();
   self->threads = list_threads ();
   self->children = list_children ();
+  self->mappings = list_mappings ();
+  self->files = list_files ();
   self->first_source = get_next_source ();
 }
 
@@ -375,6 +439,8 @@ fixture_tear_down (Fixture *self, gconstpointer data)
   g_clear_pointer (&self->descriptors, g_hash_table_unref);
   g_clear_pointer (&self->threads, g_hash_table_unref);
   g_clear_pointer (&self->children, g_hash_table_unref);
+  g_clear_pointer (&self->mappings, g_hash_table_unref);
+  g_clear_pointer (&self->files, g_hash_table_unref);
 }
 
 /* Programs */

@@ -144,7 +144,7 @@ test_no_memory (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *path = NULL;
   int fds[2];
-  int fd = g_file_open_tmp ("dray-XXXXXX", &path, NULL);
+  int fd = g_file_open_tmp ("dray-test-XXXXXX", &path, NULL);
 
   g_test_summary ("What is no memory is refused: a file, a pipe, a device.");
 
