@@ -108,12 +108,6 @@ count_calls_for (DrayPool *self, DrayPoolWorker *worker, const Pending *pending)
   return (guint) CLAMP (share, 1, MIN (room, MAX_AT_ONCE));
 }
 
-static gboolean
-goes_last (DrayTicket *ticket)
-{
-  return dray_task_get_pull (ticket->task) || dray_ticket_is_heavy (ticket);
-}
-
 /* Whether there was any left to give. */
 static gboolean
 give_calls_to (DrayPool *self, DrayPoolWorker *worker, guint n_calls)
@@ -125,7 +119,7 @@ give_calls_to (DrayPool *self, DrayPoolWorker *worker, guint n_calls)
   while (n_taken < n_calls && (tickets[n_taken] = dray_pending_queue_peek (self->calls)) != NULL)
     {
       dray_pool_dequeue_locked (self, tickets[n_taken]);
-      if (goes_last (tickets[n_taken++]))
+      if (dray_pool_worker_is_last (worker, tickets[n_taken++]))
         break; /* nothing is put behind it: see dray_pool_worker_get_room() */
     }
   g_mutex_unlock (&self->lock);

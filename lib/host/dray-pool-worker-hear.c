@@ -58,6 +58,13 @@ is_outdated (const DrayFrameHeader *header, DrayTicket *ticket)
   return ticket != NULL && header->task_id == ticket->id && header->attempt < ticket->attempt;
 }
 
+/* Returned by a worker that was kept from beginning it: known already. */
+static gboolean
+is_given_back (DrayPoolWorker *self, const DrayFrameHeader *header, DrayTicket *ticket)
+{
+  return self->is_shut && ticket == NULL && header->type == DRAY_FRAME_RETURNED;
+}
+
 static gboolean
 has_cargo (const DrayFrameHeader *header)
 {
@@ -310,7 +317,7 @@ hear_ready_worker (DrayPoolWorker *self,
     hear_result (self, payload, &(DrayArrival){ 0 }, error);
   else if (about_current && header->type == DRAY_FRAME_ERROR)
     hear_error (self, payload, error);
-  else if (!is_outdated (header, ticket))
+  else if (!is_outdated (header, ticket) && !is_given_back (self, header, ticket))
     g_propagate_error (error, dray_pool_worker_unexpected (header->type));
 }
 

@@ -123,7 +123,7 @@ dray_pool_worker_note_begun (DrayPoolWorker *self, gboolean cancelled)
 
   /* Cancelled while it waited in the worker, which had begun it before it heard of that. */
   if (cancelled)
-    dray_process_end (&self->process, self->pool->now.grace_period);
+    dray_process_end_task (&self->process, self->pool->now.grace_period);
 }
 
 /* It takes up the task that it has; from here the time limit counts. */
@@ -221,20 +221,36 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
   dray_pool_worker_settle (self);
 }
 
+/* Whether something may be sent behind @ticket even while it runs. How long a task takes whose items
+ * are pulled is up to whoever pulls; while the worker waits for that, it could not even return what
+ * waits behind. Without a ring there is no gate: who is killed when the time of a task is up might
+ * just have begun the next one. */
+static gboolean
+may_be_followed (DrayPoolWorker *self, DrayTicket *ticket)
+{
+  return !dray_task_get_pull (ticket->task)
+         && (self->uses_ring || dray_task_get_time_limit (ticket->task) == 0);
+}
+
+gboolean
+dray_pool_worker_is_last (DrayPoolWorker *self, DrayTicket *ticket)
+{
+  return dray_ticket_is_heavy (ticket) || !may_be_followed (self, ticket);
+}
+
 /* Behind large arguments and open files nothing is sent ahead. A worker that is being asked to stop
- * a task returns what waits behind it. How long a task takes whose items are pulled is up to
- * whoever pulls; while the worker waits for that, it could not even return what waits behind. */
+ * a task returns what waits behind it. */
 static gboolean
 can_wait_behind (DrayPoolWorker *self)
 {
   DrayTicket *last = g_queue_peek_tail (&self->ahead);
 
-  if (last != NULL && dray_ticket_is_heavy (last))
+  if (self->recalled || self->process.end_timer.io != NULL
+      || dray_outbox_get_size (self->outbox) > MAX_UNWRITTEN)
     return FALSE;
-  if (last == NULL)
-    last = self->current;
-  return !self->recalled && self->process.end_timer.io == NULL && !dray_task_get_pull (last->task)
-         && dray_outbox_get_size (self->outbox) <= MAX_UNWRITTEN;
+
+  return last != NULL ? !dray_pool_worker_is_last (self, last)
+                      : may_be_followed (self, self->current);
 }
 
 guint
@@ -345,6 +361,6 @@ dray_pool_worker_cancel (DrayPoolWorker *self, DrayTicket *ticket)
 
   dray_pool_worker_send_cancel (self, ticket);
   if (ticket == self->current)
-    dray_process_end (&self->process, self->pool->now.grace_period);
+    dray_process_end_task (&self->process, self->pool->now.grace_period);
   dray_pool_worker_update_reading (self);
 }

@@ -96,7 +96,7 @@ dray_pool_worker_find_roomy (DrayPool *pool)
 gboolean
 dray_pool_worker_is_open (DrayPoolWorker *self)
 {
-  return self->state == DRAY_POOL_WORKER_READY && self->process.input_fd >= 0
+  return self->state == DRAY_POOL_WORKER_READY && self->process.input_fd >= 0 && !self->is_shut
          && !dray_process_is_ending (&self->process);
 }
 
@@ -259,15 +259,63 @@ dray_pool_worker_end (DrayPoolWorker *self, guint grace)
   if (self->current != NULL && grace > 0 && !self->process.terminated)
     dray_pool_worker_send_cancel (self, self->current);
   dray_pool_worker_retire (self);
-  dray_process_end (&self->process, grace);
+  if (self->current != NULL && grace > 0)
+    dray_process_end_task (&self->process, grace);
+  else
+    dray_process_end (&self->process, grace);
   dray_pool_worker_update_reading (self);
+}
+
+/* It is heard what the worker has sent. FALSE: it is gone, or does not run @ticket any more. */
+static gboolean
+still_runs (DrayPoolWorker *self, DrayTicket *ticket)
+{
+  return dray_process_hear (&self->process) && self->current == ticket
+         && self->state != DRAY_POOL_WORKER_FAILED;
+}
+
+/* From here on it begins nothing more. Returns whether it has begun something ahead. */
+static gboolean
+shut_gate (DrayPoolWorker *self)
+{
+  DrayTicket *begun = dray_pool_worker_find (self, dray_ring_shut (self->ring));
+
+  return begun != NULL && begun != self->current;
+}
+
+/* Before a signal that is meant for the current task. */
+static gboolean
+may_end (DrayProcess *process)
+{
+  DrayPoolWorker *self = (DrayPoolWorker *) process;
+  g_autoptr (DrayTicket) ticket = dray_ticket_ref (self->current);
+
+  if (!still_runs (self, ticket))
+    return FALSE;
+  if (!self->uses_ring)
+    return TRUE;
+
+  if (shut_gate (self))
+    {
+      /* So it is done with the current one, and what it had to say of that can be read. */
+      dray_ring_reopen (self->ring);
+      if (!still_runs (self, ticket))
+        return FALSE;
+      dray_ring_shut (self->ring);
+    }
+
+  self->is_shut = TRUE;
+  dray_pool_worker_give_back (self);
+  dray_pool_worker_settle (self);
+  dray_pool_dispatch (self->pool);
+  return TRUE;
 }
 
 static void
 out_of_time_cb (DrayIoTimer *timer)
 {
   DrayPoolWorker *self = WORKER_OF (timer, timer);
-  DrayTicket *ticket = self->current;
+  g_autoptr (DrayTicket) ticket = NULL;
 
   if (dray_pool_worker_is_starting (self->state))
     {
@@ -278,6 +326,11 @@ out_of_time_cb (DrayIoTimer *timer)
       dray_pool_worker_settle (self);
       return;
     }
+
+  /* It may have been in time, and not been heard yet. */
+  ticket = dray_ticket_ref (self->current);
+  if (!still_runs (self, ticket))
+    return;
 
   dray_ticket_complete (ticket, NULL,
                         g_error_new (DRAY_ERROR, DRAY_ERROR_TIMED_OUT,
@@ -412,6 +465,22 @@ was_ended_by_us (DrayPoolWorker *self)
          && (self->process.terminated || self->process.killed);
 }
 
+/* (transfer full) (nullable): what was ahead, but begun, as far as one can tell: a worker that broke
+ * the protocol was not heard any more. */
+static DrayTicket *
+take_begun (DrayPoolWorker *self)
+{
+  DrayTicket *begun = NULL;
+
+  if (self->state == DRAY_POOL_WORKER_FAILED && self->uses_ring)
+    begun = dray_pool_worker_find (self, dray_ring_shut (self->ring));
+  if (begun == NULL || begun == self->current)
+    return NULL;
+
+  g_queue_unlink (&self->ahead, &begun->worker_link);
+  return begun;
+}
+
 static void
 gone (DrayProcess *process)
 {
@@ -419,11 +488,18 @@ gone (DrayProcess *process)
   DrayPool *pool = self->pool;
   gboolean retired = self->state == DRAY_POOL_WORKER_STOPPING && self->current == NULL
                      && !process->terminated && !process->killed;
+  DrayTicket *begun;
 
   count_end (self, retired || was_shut_down (self));
+  begun = take_begun (self);
   dray_pool_worker_give_back (self);
   if (self->current != NULL)
     lose_current (self); /* which may show that it has done something after all */
+  if (begun != NULL)
+    {
+      self->current = begun;
+      lose_current (self);
+    }
 
   if (!self->was_ready && !was_shut_down (self))
     dray_pool_note_launch_failure (pool, describe_launch_failure (self));
@@ -449,6 +525,7 @@ static const DrayProcessFuncs funcs = {
   .read_output = dray_pool_worker_read_output,
   .count_unread = dray_pool_worker_count_unread,
   .write_input = write_input,
+  .may_end = may_end,
   .ending = ending,
   .gone = gone,
 };

@@ -27,8 +27,12 @@
  * the worker confirms or is gone: its next words are about that task, and are dropped.
  *
  * The worker writes the result of a task before it begins the next one, and returns what it was
- * given in advance when it is told to cancel. So when a worker is killed for its current task,
- * those ahead were not started.
+ * given in advance when it is told to cancel. But it may be done with the current task, and have
+ * begun the next one, at the very moment at which it is to be killed for the current one. So before
+ * that it is heard, and the gate (dray-ring.h) is shut: either the current task is over, and the
+ * worker is spared; or it begins nothing more, and those ahead go back to the queue at once. Where
+ * there is no ring, nothing is put behind a task with a time limit; if one is cancelled, the worker
+ * is just heard, and some microseconds are left between that and the signal.
  */
 
 #include "dray-process.h"
@@ -71,6 +75,7 @@ struct _DrayPoolWorker
   DrayExchange *exchange; /* (owned) */
   DrayRing *ring;     /* (owned) (nullable): where it writes, or may write, instead of its output */
   gboolean uses_ring; /* it does */
+  gboolean is_shut;   /* it begins nothing more; what was ahead was given back */
   DrayTicket *current; /* (owned) (nullable) */
   GQueue ahead;        /* of DrayTicket (owned), by worker_link: sent, and not begun */
   gboolean recalled;   /* all of them were asked back; it takes none until that is settled */
@@ -96,6 +101,8 @@ void dray_pool_worker_free (DrayPoolWorker *self);
 /* Takes the ticket's reference. Encoding it can fail: then the ticket is completed, and the
  * worker as free as before. */
 void dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket);
+/* Nothing may be given to it behind that task, before it runs. */
+gboolean dray_pool_worker_is_last (DrayPoolWorker *self, DrayTicket *ticket);
 /* How many tasks it can take. */
 guint dray_pool_worker_get_room (DrayPoolWorker *self);
 /* (transfer none) (nullable): one that is busy, and has room behind its task. */

@@ -18,6 +18,7 @@
 #define END_TIME 2000 /* ms */
 #define PIPE_SIZE (1024 * 1024)
 #define MAX_ERROR_LINES 20
+#define MAX_HEARD 64 /* reads, where somebody streams without end */
 
 static void
 close_fd (int *fd)
@@ -33,14 +34,16 @@ close_fd (int *fd)
 
 /* --- The end --- */
 
-static void
+/* Returns whether it is; then there is nothing left of it. */
+static gboolean
 maybe_gone (DrayProcess *self)
 {
   if (self->child == NULL || !dray_child_has_exited (self->child) || !self->output_ended)
-    return;
+    return FALSE;
 
   dray_io_timer_clear (&self->end_timer);
   self->funcs->gone (self);
+  return TRUE;
 }
 
 gsize
@@ -105,7 +108,10 @@ end_cb (DrayIoTimer *timer)
 {
   DrayProcess *self = PROCESS_OF (timer, end_timer);
 
-  if (self->terminated)
+  if (self->for_task && !self->terminated && !self->funcs->may_end (self))
+    return;
+
+  if (self->terminated || self->half_grace == 0)
     {
       kill_now (self);
       return;
@@ -118,26 +124,47 @@ end_cb (DrayIoTimer *timer)
   dray_io_timer_set (&self->end_timer, self->io, g_get_monotonic_time () + self->half_grace);
 }
 
-void
-dray_process_end (DrayProcess *self, guint grace)
+static gboolean
+is_over (DrayProcess *self)
+{
+  return self->child == NULL || dray_child_has_exited (self->child) || self->killed;
+}
+
+static void
+end_within (DrayProcess *self, guint grace)
 {
   gint64 half = (gint64) grace * G_TIME_SPAN_MILLISECOND / 2;
   gint64 deadline = g_get_monotonic_time () + half;
-
-  if (self->child == NULL || dray_child_has_exited (self->child) || self->killed)
-    return;
-
-  if (grace == 0)
-    {
-      kill_now (self);
-      return;
-    }
 
   if (self->end_timer.io != NULL && self->end_timer.deadline <= deadline)
     return;
 
   self->half_grace = half;
   dray_io_timer_set (&self->end_timer, self->io, deadline);
+}
+
+void
+dray_process_end (DrayProcess *self, guint grace)
+{
+  if (is_over (self))
+    return;
+
+  self->for_task = FALSE;
+  if (grace == 0)
+    kill_now (self);
+  else
+    end_within (self, grace);
+}
+
+void
+dray_process_end_task (DrayProcess *self, guint grace)
+{
+  if (is_over (self))
+    return;
+
+  if (self->end_timer.io == NULL && !self->terminated)
+    self->for_task = TRUE;
+  end_within (self, grace);
 }
 
 void
@@ -169,20 +196,24 @@ dray_process_is_ending (DrayProcess *self)
 void
 dray_process_spare (DrayProcess *self)
 {
-  if (!self->terminated && !self->output_ended)
-    dray_io_timer_clear (&self->end_timer);
+  if (!self->for_task || self->terminated)
+    return;
+
+  self->for_task = FALSE;
+  dray_io_timer_clear (&self->end_timer);
 }
 
 /* --- Output and errors --- */
 
-static void
+/* Returns whether it is gone with that. */
+static gboolean
 end_output (DrayProcess *self)
 {
   self->output_ended = TRUE;
   dray_io_watch_stop (&self->output);
   dray_process_end (self, END_TIME);
   self->funcs->ending (self);
-  maybe_gone (self);
+  return maybe_gone (self);
 }
 
 static void
@@ -192,6 +223,16 @@ output_ready_cb (DrayIoWatch *watch, guint32 events)
 
   if (!self->funcs->read_output (self, events == 0) || is_drained (self))
     end_output (self);
+}
+
+gboolean
+dray_process_hear (DrayProcess *self)
+{
+  for (guint i = 0; i < MAX_HEARD && self->reading && count_unread_bytes (self) > 0; i++)
+    if (!self->funcs->read_output (self, TRUE) || is_drained (self))
+      return !end_output (self);
+
+  return TRUE;
 }
 
 void

@@ -14,8 +14,8 @@
  *   safe in the pipe, and is all that is still read. Something that left the group (setsid) may
  *   hold the pipe open, and even write to it for ever.
  * - When its output ends but it doesn't exit, it is ended after END_TIME.
- * - Ending it: dray_process_end() sends TERM to the group at half of the grace period and KILL at
- *   its end.
+ * - Ending it: dray_process_end() and its like send TERM to the group at half of the grace period
+ *   and KILL at its end. Where that is because of a task, the owner is asked right before.
  *
  * Reading can be held back (dray_process_set_reading); then nothing is drained, nothing is lost,
  * and `gone` waits.
@@ -37,6 +37,9 @@ typedef struct
   void (*write_input) (DrayProcess *self);
   /* How much of what it wrote is to be read still, in bytes. NULL: what lies in the pipe. */
   gsize (*count_unread) (DrayProcess *self);
+  /* It is about to be sent a signal for the sake of what it does: see dray_process_end_task(). FALSE:
+   * that is over, or the process is gone. */
+  gboolean (*may_end) (DrayProcess *self);
   /* It exited, was sent a signal, or its output ended: no use to give it more to do. */
   void (*ending) (DrayProcess *self);
   /* It has exited and all was read; called from the loop or from the functions below that say
@@ -63,6 +66,7 @@ struct _DrayProcess
   gsize undrained; /* bytes in the pipe when it exited that were not read since */
   gboolean output_ended;
   gint64 half_grace; /* µs */
+  gboolean for_task; /* it is being ended because of what it does now, and for nothing else */
   gboolean terminated;
   gboolean killed; /* we sent it KILL */
 };
@@ -93,11 +97,15 @@ void dray_process_close_input (DrayProcess *self);
 void dray_process_discard_output (DrayProcess *self);
 /* In @grace ms it is to be gone; a later call can only make it sooner. 0 kills at once. */
 void dray_process_end (DrayProcess *self, guint grace);
+/* The same, because of what it does now: it may still be spared. Never at once, but from the loop. */
+void dray_process_end_task (DrayProcess *self, guint grace);
 /* The same without the polite half: TERM now, KILL after the whole of @grace. */
 void dray_process_terminate (DrayProcess *self, guint grace);
 gboolean dray_process_is_ending (DrayProcess *self);
-/* It did what was asked after all. */
+/* It did what was asked after all: what was said by end_task() is taken back. */
 void dray_process_spare (DrayProcess *self);
+/* Reads what lies there now. FALSE: that was the last of it, and the process is gone. */
+gboolean dray_process_hear (DrayProcess *self);
 /* (transfer full) (nullable): what it last wrote to standard error, to end an error message with:
  * "\nIts last words were:\n…", or "". */
 char *dray_process_dup_last_words (DrayProcess *self);

@@ -48,6 +48,7 @@ typedef struct
   _Alignas(CACHE_LINE) guint64 read;    /* by the reader */
   _Alignas(CACHE_LINE) guint32 reader_sleeps;
   _Alignas(CACHE_LINE) guint32 writer_sleeps;
+  _Alignas(CACHE_LINE) guint64 gate; /* by both: the task that was begun last << 1 | shut */
 } Shared;
 
 G_STATIC_ASSERT (sizeof (Shared) <= DATA_OFFSET);
@@ -164,6 +165,36 @@ static long
 futex (guint32 *word, int operation, guint32 value)
 {
   return syscall (SYS_futex, word, operation, value, NULL, NULL, 0);
+}
+
+/* --- The gate --- */
+
+#define GATE_SHUT ((guint64) 1)
+
+gboolean
+dray_ring_begin (DrayRing *self, guint64 task_id)
+{
+  guint64 gate = __atomic_load_n (&self->shared->gate, __ATOMIC_ACQUIRE);
+
+  /* What was published before is seen by whoever sees this. */
+  while ((gate & GATE_SHUT) == 0)
+    if (__atomic_compare_exchange_n (&self->shared->gate, &gate, task_id << 1, FALSE,
+                                     __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+      return TRUE;
+
+  return FALSE;
+}
+
+guint64
+dray_ring_shut (DrayRing *self)
+{
+  return __atomic_fetch_or (&self->shared->gate, GATE_SHUT, __ATOMIC_SEQ_CST) >> 1;
+}
+
+void
+dray_ring_reopen (DrayRing *self)
+{
+  __atomic_fetch_and (&self->shared->gate, ~GATE_SHUT, __ATOMIC_SEQ_CST);
 }
 
 /* --- Reading --- */

@@ -16,6 +16,11 @@
  *   the writer finds no room      sets writer_sleeps, looks once more, and waits for it to be cleared
  *                                 (a futex); the reader that has made room clears it, and wakes it
  *
+ * Beside that there is the gate, which the writer passes with each task that it begins. The reader
+ * can shut it, and is told in the same instant which task the writer has begun last: from then on it
+ * begins none. So the reader can end the writer's process because of one task, and never hits
+ * another one. What the writer has sent before it passed the gate can be read by then.
+ *
  * The host makes the memory, and seals its size: nobody can take it away from under a reader. It
  * trusts nothing that it finds there. Its own position is not read back from the ring, the writer's
  * must be at most the ring's size ahead, and bytes are copied out before they are looked at.
@@ -64,6 +69,13 @@ gboolean dray_ring_publish (DrayRing *self);
 gboolean dray_ring_wait (DrayRing *self);
 /* Any thread of the writer's: wait() waits no more, now and ever. */
 void dray_ring_interrupt (DrayRing *self);
+
+/* The writer: is about to begin that task. FALSE: it must not. */
+gboolean dray_ring_begin (DrayRing *self, guint64 task_id);
+/* The reader: nothing is begun any more, until reopen(). Returns which task was begun last, if the
+ * writer is to be believed; 0: none was. */
+guint64 dray_ring_shut (DrayRing *self);
+void dray_ring_reopen (DrayRing *self);
 
 /* Beside the ring, memory that the two share for another purpose (unowned); see dray-ledger.h. */
 DrayLedger *dray_ring_get_ledger (DrayRing *self);

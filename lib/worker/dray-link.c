@@ -386,14 +386,9 @@ dray_link_begin (DrayLink *self)
   g_mutex_unlock (&self->lock);
 }
 
-DrayCall *
-dray_link_next (DrayLink *self)
+static void
+wait_for_call_locked (DrayLink *self)
 {
-  DrayCall *call = NULL;
-
-  g_mutex_lock (&self->lock);
-
-  self->busy = FALSE;
   while (g_queue_is_empty (&self->waiting) && self->state == DRAY_LINK_OPEN)
     {
       if (self->watcher_reads)
@@ -406,11 +401,42 @@ dray_link_next (DrayLink *self)
       dray_link_read (self);
       g_mutex_lock (&self->lock);
     }
+}
 
-  if (self->state < DRAY_LINK_HUNG_UP)
-    call = g_queue_pop_head (&self->waiting);
+/* Where the host has shut the gate, it may be about to end this process because of an earlier call:
+ * what waits is better off elsewhere. */
+static gboolean
+may_begin (DrayLink *self, const DrayCall *call)
+{
+  return self->ring == NULL || dray_ring_begin (self->ring, call->task_id);
+}
+
+DrayCall *
+dray_link_next (DrayLink *self)
+{
+  DrayCall *call = NULL;
+
+  g_mutex_lock (&self->lock);
+
+  self->busy = FALSE;
+  for (;;)
+    {
+      wait_for_call_locked (self);
+      call = self->state < DRAY_LINK_HUNG_UP ? g_queue_peek_head (&self->waiting) : NULL;
+      if (call == NULL || may_begin (self, call))
+        break;
+
+      dray_calls_move (&self->waiting, &self->returned);
+      g_mutex_unlock (&self->lock);
+      dray_link_send_returned (self);
+      g_mutex_lock (&self->lock);
+    }
+
   if (call != NULL)
-    dray_link_begin_locked (self, call);
+    {
+      g_queue_pop_head (&self->waiting);
+      dray_link_begin_locked (self, call);
+    }
 
   g_mutex_unlock (&self->lock);
 

@@ -132,6 +132,66 @@ test_protocol (Rig *rig, gconstpointer data)
     }
 }
 
+/* How often @number was put on record in that file by "record". */
+static guint
+count_begun (const char *path, guint32 number)
+{
+  g_autofree char *contents = NULL;
+  gsize size = 0;
+  guint n_begun = 0;
+
+  g_file_get_contents (path, &contents, &size, NULL);
+  for (gsize i = 0; i < size; i += sizeof number)
+    n_begun += memcmp (contents + i, &number, sizeof number) == 0;
+
+  return n_begun;
+}
+
+static void
+test_protocol_behind (Rig *rig, gconstpointer data)
+{
+  const guint n_turns = 150;
+  g_autofree char *path = rig_dup_path (rig, "record");
+
+  g_test_summary ("A worker that breaks the protocol and goes on may have begun its next task "
+                  "before it is ended: that one is not run again elsewhere.");
+
+  rig_start (rig, 1);
+  for (guint i = 0; i < n_turns; i++)
+    {
+      g_autoptr (DrayFuture) broken = rig_call (rig, "garbage-and-on", NULL);
+      g_autoptr (DrayFuture) behind = rig_call (rig, "record", "(uusb)", i, 0, path, FALSE);
+
+      fixture_run_until_done (broken);
+      fixture_run_until_done (behind);
+      if (dray_future_get_state (broken) == DRAY_FUTURE_FAILED)
+        rig_expect_error (broken, DRAY_ERROR, DRAY_ERROR_PROTOCOL, NULL);
+      if (dray_future_get_state (behind) == DRAY_FUTURE_FAILED)
+        rig_expect_error (behind, DRAY_ERROR, DRAY_ERROR_PROTOCOL, NULL);
+      g_assert_cmpuint (count_begun (path, i), <=, 1);
+    }
+}
+
+static void
+test_deaf_channel (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) deaf = NULL;
+  g_autoptr (DrayFuture) behind = NULL;
+
+  g_test_summary ("A worker that can't be written to any more is ended, also if it still finishes "
+                  "its task; the one behind comes to an end, and the next ones run elsewhere.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 600, NULL);
+  deaf = rig_call (rig, "deaf-channel", "(u)", 100);
+  rig_run_until_status (deaf, "deaf");
+  behind = rig_call (rig, "null", NULL);
+  rig_expect_text (deaf, "()");
+  fixture_run_until_done (behind);
+  rig_ask_pid (rig);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
+}
+
 static void
 test_half_frame (Rig *rig, gconstpointer data)
 {
@@ -322,6 +382,8 @@ main (int argc, char **argv)
   rig_add ("/crashes/killed", NULL, test_killed_from_outside);
   rig_add ("/crashes/killed/idle", NULL, test_killed_while_idle);
   rig_add ("/crashes/protocol", NULL, test_protocol);
+  rig_add ("/crashes/protocol/behind", NULL, test_protocol_behind);
+  rig_add ("/crashes/deaf-channel", NULL, test_deaf_channel);
   rig_add ("/crashes/half-frame", NULL, test_half_frame);
   rig_add ("/crashes/print", NULL, test_print);
   rig_add ("/crashes/last-words", NULL, test_last_words);

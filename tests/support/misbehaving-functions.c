@@ -78,6 +78,28 @@ sleep_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   return NULL;
 }
 
+/* Whatever it is told. That it was begun is on record before anything else. */
+static GVariant *
+record_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char *filename;
+  guint32 number, microseconds;
+  gboolean deaf;
+  int fd;
+
+  g_variant_get (arguments, "(uu&sb)", &number, &microseconds, &filename, &deaf);
+  fd = open (filename, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 || write (fd, &number, sizeof number) != (gssize) sizeof number)
+    g_error ("%s: %s", filename, g_strerror (errno));
+  close (fd);
+  if (deaf)
+    signal (SIGTERM, SIG_IGN);
+  if (microseconds > 0)
+    g_usleep (microseconds);
+
+  return g_variant_new_uint32 (number);
+}
+
 static GVariant *
 ignore_cancel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
@@ -105,6 +127,15 @@ deaf_channel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **erro
       if (fd != nowhere[0] && fstat (fd, &status) == 0 && S_ISFIFO (status.st_mode)
           && (fcntl (fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
         dup2 (nowhere[0], fd);
+    }
+
+  if (g_variant_is_of_type (arguments, G_VARIANT_TYPE ("(u)")))
+    {
+      guint32 milliseconds;
+
+      g_variant_get (arguments, "(u)", &milliseconds);
+      dray_job_set_progress (job, -1, "deaf");
+      g_usleep (milliseconds * 1000);
     }
 
   return NULL;
@@ -546,6 +577,7 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "print", "*", print_cb, NULL },
   { "progress", "(u)", progress_cb, NULL },
   { "raise", "(i)", raise_cb, NULL },
+  { "record", "(uusb)", record_cb, NULL },
   { "sleep", "(u)", sleep_cb, NULL },
   { "spin", "*", spin_cb, NULL },
   { "stderr", "(?)", stderr_cb, NULL },

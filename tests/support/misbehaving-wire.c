@@ -156,6 +156,18 @@ garbage_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   return misbehaving_block (job, error);
 }
 
+/* Where there is a ring, what the library writes later comes to lie over this. */
+static GVariant *
+garbage_and_on_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char garbage[] = "Hello world, this is not a frame, but there will be some later.\n";
+
+  g_usleep (2000);
+  misbehaving_write_raw (garbage, strlen (garbage));
+
+  return NULL;
+}
+
 static GVariant *
 half_frame_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
@@ -208,6 +220,7 @@ old_attempt_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error
 
 const MisbehavingFunction misbehaving_wire_functions[] = {
   { "garbage", "*", garbage_cb, NULL },
+  { "garbage-and-on", "*", garbage_and_on_cb, NULL },
   { "half-frame", "*", half_frame_cb, NULL },
   { "old-attempt", "*", old_attempt_cb, NULL },
   { "oversized", "*", oversized_cb, NULL },

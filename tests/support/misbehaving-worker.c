@@ -33,6 +33,8 @@
  *   fds                   ai: the open descriptors
  *   touch (s)             makes an empty file of that name
  *   sleep (u)             sleeps so many milliseconds, unless it is cancelled
+ *   record (uusb)         adds its number to the file of that name, a u; sleeps so many microseconds,
+ *                         whatever it is told (with TRUE, SIGTERM included); u: its number
  *   block                 sets the status "blocked"; waits until it is cancelled, and fails
  *   stream (uu)           emits N items of SIZE bytes; u: how many of them were sent
  *   counted-stream (uus)  the same, and keeps in a file of that name how many of them were sent so
@@ -46,7 +48,9 @@
  *   fail (sis)            fails with the error of that domain, code and message
  *   ignore-cancel         sets the status "deaf"; never returns, whatever it is told, SIGTERM
  *                         included
- *   note-term (s)         the same, but makes an empty file of that name when SIGTERM comes
+ *   deaf-channel          nobody can write to it any more, and it does not notice
+ *   deaf-channel (u)      the same, with the status "deaf"; takes so many milliseconds more
+ *   note-term (s)         as ignore-cancel, but makes an empty file of that name when SIGTERM comes
  *   hang-in-handler       sets the status "deaf"; waits for ever, and so does the handler that is
  *                         called when it is cancelled
  *   spin                  sets the status "spinning"; never returns, and keeps a processor busy
@@ -58,6 +62,7 @@
  *   stderr (s)            prints the text to standard error as it is
  *   stderr (u)            prints so many bytes to standard error, and no newline
  *   garbage               writes what is no frame to the channel
+ *   garbage-and-on        the same after a moment, and returns
  *   half-frame            writes half a frame to the channel and exits with 0
  *   oversized             writes the header of a frame of the largest length to the channel
  *   wrong-id              writes a result for a task that nobody submitted to the channel

@@ -102,6 +102,69 @@ test_order (Pair *pair, gconstpointer data)
 }
 
 static void
+test_gate (Pair *pair, gconstpointer data)
+{
+  g_test_summary ("A gate that is shut lets nothing be begun, and tells what was begun last.");
+
+  g_assert_cmpuint (dray_ring_shut (pair->reader), ==, 0);
+  g_assert_false (dray_ring_begin (pair->writer, 7));
+  dray_ring_reopen (pair->reader);
+  g_assert_true (dray_ring_begin (pair->writer, 8));
+  g_assert_true (dray_ring_begin (pair->writer, 9));
+  g_assert_cmpuint (dray_ring_shut (pair->reader), ==, 9);
+  g_assert_false (dray_ring_begin (pair->writer, 10));
+  g_assert_cmpuint (dray_ring_shut (pair->reader), ==, 9);
+}
+
+#define N_BEGUN 20000
+
+/* Sends a byte for each task before it begins the next one. */
+static gpointer
+begin_many_cb (gpointer data)
+{
+  Pair *pair = data;
+  const guint8 byte = 0;
+
+  for (guint64 id = 1; id <= N_BEGUN; id++)
+    {
+      while (!dray_ring_begin (pair->writer, id))
+        g_thread_yield ();
+      while (dray_ring_write (pair->writer, &byte, 1) == 0)
+        dray_ring_wait (pair->writer);
+      dray_ring_publish (pair->writer);
+    }
+
+  return NULL;
+}
+
+static void
+test_gate_threads (Pair *pair, gconstpointer data)
+{
+  GThread *thread = g_thread_new ("begins", begin_many_cb, pair);
+  guint64 begun, n_read = 0;
+
+  g_test_summary ("Whenever the gate is shut, what was sent before the last task can be read, and "
+                  "no other one is begun.");
+
+  do
+    {
+      guint8 bytes[4096];
+
+      begun = dray_ring_shut (pair->reader);
+      do
+        n_read += take (pair, bytes, sizeof bytes);
+      while (dray_ring_count_unread (pair->reader) > 0);
+      g_assert_cmpuint (n_read + 1, >=, begun);
+      g_assert_cmpuint (n_read, <=, begun);
+      g_assert_cmpuint (dray_ring_shut (pair->reader), ==, begun);
+      dray_ring_reopen (pair->reader);
+    }
+  while (begun < N_BEGUN);
+
+  g_thread_join (thread);
+}
+
+static void
 test_full (Pair *pair, gconstpointer data)
 {
   g_autofree guint8 *bytes = g_malloc0 (DRAY_RING_SIZE + 1);
@@ -302,6 +365,8 @@ main (int argc, char **argv)
 
 #define ADD(name, function) g_test_add ("/ring/" name, Pair, NULL, set_up, function, tear_down)
   ADD ("order", test_order);
+  ADD ("gate", test_gate);
+  ADD ("gate/threads", test_gate_threads);
   ADD ("full", test_full);
   ADD ("bell", test_bell);
   ADD ("interrupt", test_interrupt);

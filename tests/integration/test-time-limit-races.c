@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "host.h"
+#include "rig.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Time limits that run out at the very moment at which the task ends by itself. A worker is ended
+ * then, or is not, and has its next task already: that one must never be hit.
+ *
+ * Every other task has a limit, and takes about as long as it lasts, or as it and the part of the
+ * grace period last after which a signal is sent. Those in between have none. Each puts its number
+ * on record when it is begun, so one that was begun and hit can't hide behind a second run.
+ */
+
+#define N_TASKS 1000
+#define N_WORKERS 3
+#define NEIGHBOUR_TIME 150 /* µs */
+
+typedef struct
+{
+  guint limit;     /* ms */
+  guint grace;     /* ms */
+  guint signal_at; /* ms after the limit: when the worker would be sent a signal */
+  gboolean deaf;   /* to SIGTERM */
+  gboolean piped;  /* the worker has nothing but pipes */
+} Race;
+
+static gboolean
+has_limit (guint number)
+{
+  return number % 2 == 0;
+}
+
+/* In µs. From half a millisecond before the moment to one behind it: signals and words take their
+ * time as well. */
+static guint32
+get_time (const Race *race, guint number)
+{
+  if (!has_limit (number))
+    return NEIGHBOUR_TIME;
+
+  return (race->limit + race->signal_at) * 1000 - 500 + (number * 7919) % 1500;
+}
+
+static DrayFuture *
+submit (Rig *rig, const Race *race, const char *path, guint number)
+{
+  DrayTask *task = dray_task_new_call (
+    "record", g_variant_new ("(uusb)", number, get_time (race, number), path, race->deaf));
+
+  if (has_limit (number))
+    dray_task_set_time_limit (task, race->limit);
+  return rig_submit (rig, task);
+}
+
+static void
+count_done_cb (DrayFuture *future, gpointer user_data)
+{
+  guint *n_told = user_data;
+
+  (*n_told)++;
+}
+
+/* How often each task was begun: a table of N_TASKS. */
+static guint *
+read_record (const char *path)
+{
+  guint *n_begun = g_new0 (guint, N_TASKS);
+  g_autofree char *contents = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize size;
+
+  g_file_get_contents (path, &contents, &size, &error);
+  g_assert_no_error (error);
+  for (gsize i = 0; i < size; i += sizeof (guint32))
+    {
+      guint32 number;
+
+      memcpy (&number, contents + i, sizeof number);
+      g_assert_cmpuint (number, <, N_TASKS);
+      n_begun[number]++;
+    }
+  return n_begun;
+}
+
+static void
+check_outcome (DrayFuture *future, guint number, guint n_begun)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
+
+  if (result != NULL)
+    {
+      g_assert_cmpuint (g_variant_get_uint32 (result), ==, number);
+      g_assert_cmpuint (n_begun, ==, 1);
+    }
+  else if (has_limit (number))
+    {
+      g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TIMED_OUT);
+      g_assert_cmpuint (n_begun, <=, 1);
+    }
+  else
+    {
+      g_error ("task %u, which has no limit and was begun %u times: %s", number, n_begun,
+               error->message);
+    }
+}
+
+static void
+test_race (Rig *rig, gconstpointer data)
+{
+  const Race *race = data;
+  g_autofree char *path = rig_dup_path (rig, "record");
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autofree guint *n_begun = NULL;
+  guint n_told = 0;
+
+  g_test_summary ("Limits run out as tasks end: tasks that have none all succeed, begun once.");
+
+  rig_start_with (rig, rig_new_launcher (race->piped ? "--no-ring" : NULL), N_WORKERS);
+  g_object_set (rig->executor, "grace-period", race->grace, NULL);
+  for (guint i = 0; i < N_TASKS; i++)
+    {
+      g_ptr_array_add (futures, submit (rig, race, path, i));
+      dray_future_add_done_callback (futures->pdata[i], count_done_cb, &n_told, NULL);
+    }
+  rig_run_until_all_done (futures);
+
+  rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
+  n_begun = read_record (path);
+  for (guint i = 0; i < N_TASKS; i++)
+    check_outcome (futures->pdata[i], i, n_begun[i]);
+  g_assert_cmpuint (n_told, ==, N_TASKS);
+}
+
+/* An application that is stopped, and finds everything done when it goes on */
+
+#define STOPPED_LIMIT 2000 /* ms */
+
+static void
+run_stopped (void)
+{
+  DrayExecutor *executor = host_new_executor (2);
+  g_autoptr (DrayTask) task = dray_task_new_call ("sleep", g_variant_new ("(u)", 200));
+  DrayFuture *futures[2];
+
+  dray_task_set_time_limit (task, STOPPED_LIMIT);
+  for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+    futures[i] = dray_executor_submit (executor, task, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+    workshop_block_until_running (futures[i]);
+  printf ("%d\n", getpid ());
+  fflush (stdout);
+
+  for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GVariant) result = dray_future_wait_result (futures[i], -1, NULL, &error);
+
+      g_assert_no_error (error);
+      g_object_unref (futures[i]);
+    }
+  host_finish (executor);
+}
+
+static gboolean
+has_passed (gpointer user_data)
+{
+  const gint64 *time = user_data;
+
+  return g_get_monotonic_time () >= *time;
+}
+
+static void
+test_stopped (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GSubprocess) host = NULL;
+  g_autoptr (GDataInputStream) output = NULL;
+  g_autofree char *line = NULL;
+  gint64 end;
+
+  g_test_summary ("Tasks that were done in time are not late because the application was stopped.");
+
+  host = host_start ("stopped");
+  output = g_data_input_stream_new (g_subprocess_get_stdout_pipe (host));
+  line = g_data_input_stream_read_line (output, NULL, NULL, NULL);
+  g_assert_nonnull (line);
+  kill (atoi (line), SIGSTOP);
+  end = g_get_monotonic_time () + (STOPPED_LIMIT + 100) * G_TIME_SPAN_MILLISECOND;
+  fixture_iterate_until (has_passed, &end, "the time is over");
+  kill (atoi (line), SIGCONT);
+  g_assert_true (g_subprocess_wait (host, NULL, NULL));
+  g_assert_true (g_subprocess_get_successful (host));
+}
+
+static const HostPart parts[] = { { "stopped", run_stopped } };
+
+int
+main (int argc, char **argv)
+{
+  static const Race killed_at_once = { .limit = 2, .grace = 0 };
+  static const Race terminated = { .limit = 1, .grace = 2, .signal_at = 1 };
+  static const Race killed = { .limit = 1, .grace = 2, .signal_at = 2, .deaf = TRUE };
+  static const Race piped = { .limit = 2, .grace = 0, .piped = TRUE };
+
+  if (host_is_wanted (argc, argv))
+    return host_run (argv, parts, G_N_ELEMENTS (parts));
+
+  g_test_init (&argc, &argv, NULL);
+
+  rig_add ("/time-limit-races/killed-at-once", &killed_at_once, test_race);
+  rig_add ("/time-limit-races/terminated", &terminated, test_race);
+  rig_add ("/time-limit-races/killed", &killed, test_race);
+  rig_add ("/time-limit-races/pipes", &piped, test_race);
+  workshop_add ("/time-limit-races/application-stopped", NULL, test_stopped);
+
+  return g_test_run ();
+}
