@@ -14,11 +14,12 @@
 #include "dray-outbox.h"
 #include "dray-ring.h"
 #include "dray-shelf.h"
+#include "dray-undertaker.h"
 
 G_BEGIN_DECLS
 
-/* How long a worker whose host is gone may take to end. In µs. */
-#define DRAY_LINK_END_GRACE G_USEC_PER_SEC
+/* How long user code may take to end when the host is gone. In µs. */
+#define DRAY_LINK_END_GRACE (DRAY_END_GRACE * G_TIME_SPAN_MILLISECOND)
 
 struct _DrayLink
 {

@@ -325,6 +325,15 @@ dray_link_get_state (DrayLink *self)
 }
 
 gboolean
+dray_link_is_host_gone (DrayLink *self)
+{
+  struct pollfd fd = { .fd = self->out_fd };
+
+  return dray_link_get_state (self) == DRAY_LINK_HUNG_UP
+         || (poll (&fd, 1, 0) > 0 && (fd.revents & POLLERR) != 0);
+}
+
+gboolean
 dray_link_greet (DrayLink *self)
 {
   const DrayHello hello = {

@@ -78,6 +78,9 @@ void dray_link_stop (DrayLink *self);
 /* Any thread. */
 
 DrayLinkState dray_link_get_state (DrayLink *self);
+/* Whether nobody is there any more who would see to what is left of this process's group: also
+ * where the host has said goodbye before. */
+gboolean dray_link_is_host_gone (DrayLink *self);
 /* The largest payload that the host takes, in bytes. */
 gsize dray_link_get_max_payload (DrayLink *self);
 /* Takes @message and writes it, after what has to come before it; this waits for as long as the

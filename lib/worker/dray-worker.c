@@ -8,6 +8,7 @@
 #include "dray-job-private.h"
 #include "dray-link.h"
 #include "dray-takeover.h"
+#include "dray-undertaker.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -501,7 +502,8 @@ serve (DrayWorker *self, DrayLink *link)
  *
  * When the application says goodbye, calls that it sent before are run first. When the application
  * is gone, which is noticed at once, the running job is cancelled, and the process is killed, with
- * its group, unless this function returns within a second.
+ * its group, unless this function returns within a second. If it does, the program has another
+ * second to end; then it is killed, and in any case the rest of its group is.
  *
  * Reasons why there was no worker are written to standard error. Only the error of the
  * initialiser is not: it goes to the application.
@@ -534,6 +536,8 @@ dray_worker_run (DrayWorker *self)
   g_object_ref (self);
   link = dray_link_new (in_fd, out_fd);
   status = serve (self, link);
+  if (dray_link_is_host_gone (link))
+    dray_undertaker_start ();
   dray_link_stop (link);
   g_object_unref (self);
 

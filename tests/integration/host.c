@@ -158,18 +158,26 @@ lead_group_cb (gpointer user_data)
   setpgid (0, 0);
 }
 
+char **
+host_dup_argv (const char *part)
+{
+  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *worker = fixture_dup_misbehaving_worker ();
+
+  return g_strdupv ((char *[]){ program, (char *) HOST_ARGUMENT, (char *) part, worker, NULL });
+}
+
 GSubprocess *
 host_start (const char *part)
 {
   g_autoptr (GSubprocessLauncher) launcher
     = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE);
-  g_autofree char *program = g_file_read_link ("/proc/self/exe", NULL);
-  g_autofree char *worker = fixture_dup_misbehaving_worker ();
+  g_auto (GStrv) argv = host_dup_argv (part);
   g_autoptr (GError) error = NULL;
   GSubprocess *host;
 
   g_subprocess_launcher_set_child_setup (launcher, lead_group_cb, NULL, NULL);
-  host = g_subprocess_launcher_spawn (launcher, &error, program, HOST_ARGUMENT, part, worker, NULL);
+  host = g_subprocess_launcher_spawnv (launcher, (const char *const *) argv, &error);
   g_assert_no_error (error);
 
   return host;

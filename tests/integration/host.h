@@ -54,6 +54,9 @@ GBytes *host_new_large_input (void);
 
 /* In the test. */
 
+/* (transfer full): how the host is started */
+char **host_dup_argv (const char *part);
+
 /* Starts the host in a process group of its own, its standard output a pipe (transfer full). */
 GSubprocess *host_start (const char *part);
 /* Runs a part to its end, and asserts that it found nothing wrong and printed nothing. */

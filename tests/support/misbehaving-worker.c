@@ -15,6 +15,7 @@
  *   --init-hangs          its initializer never returns
  *   --init-exits          its initializer exits with 5
  *   --init-crashes        its initializer is killed by SIGSEGV
+ *   --never-ends          is a worker, and does not return from main() when it is none any more
  *   --slow-start MS       becomes a worker after so many milliseconds
  *   (anything else)       just is a worker
  *
@@ -170,6 +171,7 @@ static int
 run_worker (const char *mode)
 {
   g_autoptr (DrayWorker) worker = dray_worker_new ();
+  int status;
 
   add_functions (worker, misbehaving_functions);
   add_functions (worker, misbehaving_map_functions);
@@ -178,7 +180,11 @@ run_worker (const char *mode)
   dray_worker_set_initializer (worker, initialize_cb, (gpointer) mode, NULL);
   dray_worker_set_finalizer (worker, finalize_cb, NULL, NULL);
 
-  return dray_worker_run (worker);
+  status = dray_worker_run (worker);
+  if (g_str_equal (mode, "--never-ends"))
+    misbehaving_pause_for_ever ();
+
+  return status;
 }
 
 /* Instead of a worker */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-undertaker.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#define LOOK_INTERVAL 10 /* ms */
+
+/* For a process that was forked off one with several threads: nothing here may take a lock. */
+
+static void
+wait_with_pidfd (int pidfd)
+{
+  struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+  while (poll (&fd, 1, DRAY_END_GRACE) == -1)
+    ;
+}
+
+/* Where there is none, by looking again and again. */
+static void
+wait_for_new_parent (pid_t worker)
+{
+  for (guint time = 0; time < DRAY_END_GRACE && getppid () == worker; time += LOOK_INTERVAL)
+    poll (NULL, 0, LOOK_INTERVAL);
+}
+
+G_NORETURN static void
+bury (pid_t worker, int pidfd)
+{
+  sigset_t all;
+
+  sigfillset (&all);
+  sigprocmask (SIG_SETMASK, &all, NULL);
+  setpgid (0, 0);
+
+  /* Whoever waits for the worker's descriptors to be closed need not wait for this. */
+  if (pidfd != -1)
+    pidfd = dup2 (pidfd, STDIN_FILENO);
+  close_range (pidfd == -1 ? STDIN_FILENO : STDIN_FILENO + 1, ~0U, 0);
+
+  if (pidfd != -1)
+    wait_with_pidfd (pidfd);
+  else
+    wait_for_new_parent (worker);
+
+  /* The number can't be another group's while something of this one is left, and where nothing is,
+   * it was in use until just now, and is not given out again before all others were. */
+  kill (-worker, SIGKILL);
+  _exit (0);
+}
+
+void
+dray_undertaker_start (void)
+{
+  const pid_t worker = getpid ();
+  int pidfd;
+
+  if (getpgrp () != worker)
+    return;
+
+  pidfd = pidfd_open (worker, 0);
+  if (_Fork () == 0)
+    bury (worker, pidfd);
+  if (pidfd != -1)
+    close (pidfd);
+}

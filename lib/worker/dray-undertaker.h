@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * The undertaker: sees to it that nothing of this worker's process group is left when the
+ * application is gone.
+ *
+ * As long as there is an application, it kills the group when the worker has ended. When there is
+ * none any more, the worker has to do that itself, and it can't: whoever kills a group kills himself
+ * first, and its program is still to return from main(). So a process is forked for it, in a group of
+ * its own, which waits for the end of the worker, for so long as that may take, and kills the group.
+ */
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* How long a worker whose host is gone may take to end. In ms. */
+#define DRAY_END_GRACE 1000
+
+/* Once, at the end of a worker whose application is gone. After DRAY_END_GRACE this process is killed
+ * if it has not ended by itself. Does nothing where this process does not lead its group. */
+void dray_undertaker_start (void);
+
+G_END_DECLS
