@@ -260,12 +260,13 @@ dray_ring_sleep (DrayRing *self)
 
 /* --- Writing --- */
 
+/* A reader that says it has read what was not written gets nothing more: there is no room. */
 static gsize
 count_room (DrayRing *self)
 {
   guint64 read = __atomic_load_n (&self->shared->read, __ATOMIC_ACQUIRE);
 
-  return (gsize) (DRAY_RING_SIZE - (self->position - read));
+  return (gsize) (DRAY_RING_SIZE - MIN (self->position - read, DRAY_RING_SIZE));
 }
 
 gsize

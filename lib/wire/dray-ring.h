@@ -23,7 +23,9 @@
  *
  * The host makes the memory, and seals its size: nobody can take it away from under a reader. It
  * trusts nothing that it finds there. Its own position is not read back from the ring, the writer's
- * must be at most the ring's size ahead, and bytes are copied out before they are looked at.
+ * must be at most the ring's size ahead, and bytes are copied out before they are looked at. The
+ * writer does not trust the reader with its own memory either: where the reader's position is ahead
+ * of what was written, the ring is full.
  */
 
 #include "dray-error.h"

@@ -331,6 +331,24 @@ test_hostile (Pair *pair, gconstpointer data)
 }
 
 static void
+test_hostile_reader (Pair *pair, gconstpointer data)
+{
+  g_autofree guint8 *bytes = g_malloc0 (4 * DRAY_RING_SIZE);
+  guint64 *shared = mmap (NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+                          dray_ring_get_descriptor (pair->reader), 0);
+
+  g_test_summary ("A reader that says it has read what was never written gets nothing, and does not "
+                  "make the writer write beyond the memory.");
+
+  g_assert_true (shared != MAP_FAILED);
+  for (guint i = 0; i < 32; i++)
+    shared[i] = 3 * DRAY_RING_SIZE;
+  munmap (shared, 4096);
+
+  g_assert_cmpuint (dray_ring_write (pair->writer, bytes, 4 * DRAY_RING_SIZE), ==, 0);
+}
+
+static void
 test_other_ring (Pair *pair, gconstpointer data)
 {
   g_test_summary ("Another ring than the one that was told of is not adopted.");
@@ -373,6 +391,7 @@ main (int argc, char **argv)
   ADD ("interrupt/waiting", test_interrupt_waiting);
   ADD ("threads", test_threads);
   ADD ("hostile", test_hostile);
+  ADD ("hostile/reader", test_hostile_reader);
   ADD ("other-ring", test_other_ring);
 #undef ADD
   g_test_add_func ("/ring/not-a-ring", test_not_a_ring);
