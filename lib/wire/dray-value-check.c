@@ -462,14 +462,17 @@ check_variant (Checker *self, guint index, const guint8 *data, gsize size)
   guint child = self->n_nodes;
   guint depth = self->nodes[index].depth + 1;
   const char *nul = size > 0 ? memrchr (data, 0, size) : NULL;
-  const char *end = (const char *) data + size;
-  const char *cursor;
+  const char *end, *cursor;
   gboolean ok;
 
-  if (nul == NULL || (gsize) (end - nul - 1) > DRAY_VALUE_MAX_TYPE)
+  if (nul == NULL)
     return FALSE;
 
+  end = (const char *) data + size;
   cursor = nul + 1;
+  if ((gsize) (end - cursor) > DRAY_VALUE_MAX_TYPE)
+    return FALSE;
+
   ok = parse_type (self, &cursor, end, depth) && cursor == end
        && check (self, resolve (self, child), data, nul - (const char *) data);
   self->n_nodes = child;
