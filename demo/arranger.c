@@ -9,15 +9,28 @@
 /*
  * One request at a time waits; a newer one replaces it, and the one that is being worked on is
  * given up. While a folder is being read, requests differ from the last one only in the number of
- * files: then the new files are sorted alone and merged into the last arrangement. Keys to compare
- * names by are kept, since making them is most of the work.
+ * files, and of those that are done: then what is new is sorted alone and merged into what was sorted
+ * before. Keys to compare names by are kept, since making them is most of the work.
+ *
+ * What is sorted by name are the first n files. What is sorted by facts are those files that were
+ * done first, in which nothing changes any more; all others among the first n are put behind them.
+ * Which files those are, and whether a name matches, is remembered for each file.
  */
+
+/* What is remembered of a file. */
+enum
+{
+  FLAG_DONE = 1 << 0, /* it was among those that were done, at the last request */
+  FLAG_TRIED = 1 << 1,
+  FLAG_MATCHES = 1 << 2, /* if it was tried */
+};
 
 typedef struct
 {
   guint64 serial;
   DemoFileStore *store; /* (owned) */
   guint n_files;
+  guint n_done;
   DemoSort sort;
   gboolean descending;
   char *needle; /* (owned) (nullable): folded */
@@ -44,10 +57,17 @@ struct _DemoArranger
   int is_outdated; /* atomic: the request that is being worked on is of no use any more */
 
   /* Arranger's thread only. */
-  Request *last;   /* (owned) (nullable): what shown answers */
-  GArray *shown;   /* (owned): guint32 */
-  GPtrArray *keys; /* (owned): for the store and the sort of the last request */
+  Request *last;     /* (owned) (nullable): what sorted answers */
+  GArray *sorted;    /* (owned): guint32, the indices of those that are sorted and shown */
+  GPtrArray *keys;   /* (owned): for the store and the sort of the last request */
+  GByteArray *flags; /* (owned): of files of the last request */
 };
+
+gboolean
+demo_sort_is_by_facts (DemoSort sort)
+{
+  return sort == DEMO_SORT_TYPE || sort == DEMO_SORT_SIZE || sort == DEMO_SORT_CONTENTS;
+}
 
 /* Requests and arrangements */
 
@@ -73,8 +93,8 @@ demo_arrangement_free (DemoArrangement *self)
 static char *
 make_key (const DemoFile *file, DemoSort sort)
 {
-  g_autofree char *shown = g_filename_display_name (sort == DEMO_SORT_NAME ? file->name
-                                                                           : file->path);
+  g_autofree char *shown = g_filename_display_name (
+    sort == DEMO_SORT_NAME ? demo_file_get_name (file) : file->path);
 
   return g_utf8_collate_key_for_filename (shown, -1);
 }
@@ -110,11 +130,12 @@ compare_contents (const DemoFile *a, const DemoFile *b)
   if (kind_a != kind_b)
     return kind_a < kind_b ? -1 : 1;
   if (kind_a == DEMO_KIND_TEXT)
-    return compare_numbers (a->lines, b->lines);
+    return compare_numbers (a->facts.text.lines, b->facts.text.lines);
   if (kind_a == DEMO_KIND_IMAGE)
-    return compare_numbers ((guint64) a->width * a->height, (guint64) b->width * b->height);
+    return compare_numbers ((guint64) a->facts.picture.width * a->facts.picture.height,
+                            (guint64) b->facts.picture.width * b->facts.picture.height);
   if (kind_a == DEMO_KIND_ARCHIVE)
-    return compare_numbers (a->entries, b->entries);
+    return compare_numbers (a->facts.entries, b->facts.entries);
   return 0;
 }
 
@@ -128,7 +149,7 @@ compare_types (const DemoFile *a, const DemoFile *b)
   return g_utf8_collate (a->type->description, b->type->description);
 }
 
-/* Files that are equal stay in the order in which they were read. */
+/* Files that are equal stay in the order in which they were found. */
 static int
 compare_cb (gconstpointer a, gconstpointer b, gpointer user_data)
 {
@@ -167,7 +188,7 @@ compare_cb (gconstpointer a, gconstpointer b, gpointer user_data)
 /* Arranging, in the thread */
 
 static gboolean
-matches (const DemoFile *file, const char *needle)
+matches_needle (const DemoFile *file, const char *needle)
 {
   g_autofree char *shown = g_filename_display_name (file->path);
   g_autofree char *folded = g_utf8_casefold (shown, -1);
@@ -175,20 +196,53 @@ matches (const DemoFile *file, const char *needle)
   return strstr (folded, needle) != NULL;
 }
 
-/* (transfer full): the indices of the files from @first on that are to be shown, in order */
+static gboolean
+matches (DemoArranger *self, guint32 index)
+{
+  const Request *request = self->last;
+  guint8 *flags = &self->flags->data[index];
+
+  if (request->needle == NULL)
+    return TRUE;
+  if ((*flags & FLAG_TRIED) == 0)
+    *flags |= FLAG_TRIED
+              | (matches_needle (demo_file_store_get_file (request->store, index), request->needle)
+                   ? FLAG_MATCHES
+                   : 0);
+  return (*flags & FLAG_MATCHES) != 0;
+}
+
+/* Makes what is remembered of files that of the request. */
+static void
+prepare_flags (DemoArranger *self, guint first_done)
+{
+  const Request *request = self->last;
+  guint n_before = self->flags->len;
+
+  g_byte_array_set_size (self->flags, request->n_files);
+  if (request->n_files > n_before)
+    memset (self->flags->data + n_before, 0, request->n_files - n_before);
+  for (guint i = first_done; i < request->n_done; i++)
+    self->flags->data[demo_file_store_get_done (request->store, i)] |= FLAG_DONE;
+}
+
+/* (transfer full): the indices of files that are to be sorted and shown, in order, but for the first
+ * ones: @first is the number of those, among all or among those that are done. */
 static GArray *
 select_files (DemoArranger *self, guint first)
 {
   const Request *request = self->last;
+  gboolean by_facts = demo_sort_is_by_facts (request->sort);
   GArray *selected = g_array_new (FALSE, FALSE, sizeof (guint32));
 
-  for (guint32 i = first; i < request->n_files; i++)
+  for (guint i = first; i < (by_facts ? request->n_done : request->n_files); i++)
     {
+      guint32 index = by_facts ? demo_file_store_get_done (request->store, i) : i;
+
       if (i % 256 == 0 && g_atomic_int_get (&self->is_outdated))
         break;
-      if (request->needle == NULL
-          || matches (demo_file_store_get_file (request->store, i), request->needle))
-        g_array_append_val (selected, i);
+      if (matches (self, index))
+        g_array_append_val (selected, index);
     }
   if (request->sort != DEMO_SORT_ARRIVAL && !g_atomic_int_get (&self->is_outdated))
     g_array_sort_with_data (selected, compare_cb, self);
@@ -221,36 +275,62 @@ static gboolean
 continues (const Request *last, const Request *next)
 {
   return last != NULL && last->store == next->store && last->n_files <= next->n_files
-         && last->sort == next->sort && last->descending == next->descending
-         && g_strcmp0 (last->needle, next->needle) == 0;
+         && last->n_done <= next->n_done && last->sort == next->sort
+         && last->descending == next->descending && g_strcmp0 (last->needle, next->needle) == 0;
 }
 
-/* Takes up @request; afterwards shown answers it, unless it was outdated. */
+/* Half an answer is no beginning for the next one, but the keys are. */
+static void
+give_up (DemoArranger *self)
+{
+  self->last->n_files = G_MAXUINT;
+  self->sorted = g_array_new (FALSE, FALSE, sizeof (guint32));
+}
+
+/* Takes up @request; afterwards sorted answers it, unless it was outdated. */
 static void
 arrange (DemoArranger *self, Request *request)
 {
   gboolean is_more = continues (self->last, request);
-  guint first = is_more ? self->last->n_files : 0;
+  guint first_file = is_more ? self->last->n_files : 0;
+  guint first_done = is_more ? self->last->n_done : 0;
   g_autoptr (GArray) selected = NULL;
-  g_autoptr (GArray) before = g_steal_pointer (&self->shown);
+  g_autoptr (GArray) before = g_steal_pointer (&self->sorted);
 
   if (self->last == NULL || self->last->store != request->store
       || self->last->sort != request->sort)
     g_ptr_array_set_size (self->keys, 0);
+  if (!is_more)
+    g_byte_array_set_size (self->flags, 0);
   g_clear_pointer (&self->last, request_free);
   self->last = request;
 
   prepare_keys (self, request);
+  prepare_flags (self, first_done);
   if (!g_atomic_int_get (&self->is_outdated))
-    selected = select_files (self, first);
+    selected = select_files (self, demo_sort_is_by_facts (request->sort) ? first_done : first_file);
   if (g_atomic_int_get (&self->is_outdated))
+    give_up (self);
+  else
+    self->sorted = is_more ? merge (self, before, selected) : g_steal_pointer (&selected);
+}
+
+/* (transfer full): with files that are not done, where those that are sorted are. */
+static GArray *
+make_shown (DemoArranger *self)
+{
+  const Request *request = self->last;
+  GArray *shown = g_array_sized_new (FALSE, FALSE, sizeof (guint32), request->n_files);
+
+  g_array_append_vals (shown, self->sorted->data, self->sorted->len);
+  if (!demo_sort_is_by_facts (request->sort))
+    return shown;
+  for (guint32 i = 0; i < request->n_files; i++)
     {
-      /* Half an answer is no beginning for the next one, but the keys are. */
-      request->n_files = G_MAXUINT;
-      self->shown = g_array_new (FALSE, FALSE, sizeof (guint32));
-      return;
+      if ((self->flags->data[i] & FLAG_DONE) == 0 && matches (self, i))
+        g_array_append_val (shown, i);
     }
-  self->shown = is_more ? merge (self, before, selected) : g_steal_pointer (&selected);
+  return shown;
 }
 
 static gboolean
@@ -268,15 +348,27 @@ answer_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+/* (transfer full) */
+static DemoArrangement *
+make_answer (DemoArranger *self)
+{
+  DemoArrangement *answer = g_new0 (DemoArrangement, 1);
+  GArray *shown = make_shown (self);
+
+  answer->serial = self->last->serial;
+  answer->n_files = self->last->n_files;
+  answer->n_done = self->last->n_done;
+  answer->n_shown = shown->len;
+  answer->shown = (guint32 *) (gpointer) g_array_free (shown, FALSE);
+  return answer;
+}
+
+/* @answer: (transfer full) */
 static void
-answer_locked (DemoArranger *self)
+answer_locked (DemoArranger *self, DemoArrangement *answer)
 {
   g_clear_pointer (&self->answer, demo_arrangement_free);
-  self->answer = g_new0 (DemoArrangement, 1);
-  self->answer->serial = self->last->serial;
-  self->answer->n_files = self->last->n_files;
-  self->answer->n_shown = self->shown->len;
-  self->answer->shown = g_memdup2 (self->shown->data, self->shown->len * sizeof (guint32));
+  self->answer = answer;
   if (self->answer_source_id == 0)
     self->answer_source_id = g_idle_add (answer_cb, self);
 }
@@ -290,6 +382,7 @@ thread_func (gpointer user_data)
   while (!self->quit)
     {
       Request *request = g_steal_pointer (&self->waiting);
+      g_autoptr (DemoArrangement) answer = NULL;
 
       if (request == NULL)
         {
@@ -299,9 +392,10 @@ thread_func (gpointer user_data)
       g_atomic_int_set (&self->is_outdated, FALSE);
       g_mutex_unlock (&self->mutex);
       arrange (self, request);
+      answer = g_atomic_int_get (&self->is_outdated) ? NULL : make_answer (self);
       g_mutex_lock (&self->mutex);
-      if (!g_atomic_int_get (&self->is_outdated))
-        answer_locked (self);
+      if (answer != NULL && !g_atomic_int_get (&self->is_outdated))
+        answer_locked (self, g_steal_pointer (&answer));
     }
   g_mutex_unlock (&self->mutex);
   return NULL;
@@ -318,7 +412,8 @@ demo_arranger_new (DemoArrangedFunc arranged, gpointer user_data)
   g_cond_init (&self->cond);
   self->arranged = arranged;
   self->user_data = user_data;
-  self->shown = g_array_new (FALSE, FALSE, sizeof (guint32));
+  self->sorted = g_array_new (FALSE, FALSE, sizeof (guint32));
+  self->flags = g_byte_array_new ();
   self->keys = g_ptr_array_new_with_free_func (g_free);
   self->thread = g_thread_new ("arranger", thread_func, self);
   return self;
@@ -339,7 +434,8 @@ demo_arranger_free (DemoArranger *self)
   g_clear_pointer (&self->waiting, request_free);
   g_clear_pointer (&self->last, request_free);
   g_ptr_array_unref (self->keys);
-  g_array_unref (self->shown);
+  g_array_unref (self->sorted);
+  g_byte_array_unref (self->flags);
   g_cond_clear (&self->cond);
   g_mutex_clear (&self->mutex);
   g_free (self);
@@ -349,6 +445,7 @@ guint64
 demo_arranger_request (DemoArranger *self,
                        DemoFileStore *store,
                        guint n_files,
+                       guint n_done,
                        DemoSort sort,
                        gboolean descending,
                        const char *needle)
@@ -358,6 +455,7 @@ demo_arranger_request (DemoArranger *self,
   request->serial = ++self->last_serial;
   request->store = demo_file_store_ref (store);
   request->n_files = n_files;
+  request->n_done = n_done;
   request->sort = sort;
   request->descending = descending;
   request->needle = needle != NULL ? g_utf8_casefold (needle, -1) : NULL;

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 
 typedef enum
 {
-  DEMO_SORT_ARRIVAL, /* in the order in which the files were read */
+  DEMO_SORT_ARRIVAL, /* in the order in which the files were found */
   DEMO_SORT_NAME,
   DEMO_SORT_FOLDER,
   DEMO_SORT_TYPE,
@@ -22,11 +22,16 @@ typedef enum
   DEMO_N_SORTS
 } DemoSort;
 
+/* Whether it depends on more than a file's name. Then files that are not done come last, in either
+ * order, as they were found. */
+gboolean demo_sort_is_by_facts (DemoSort sort);
+
 /* An arrangement of the first files of a store. */
 typedef struct
 {
   guint64 serial; /* the number of the request that it answers */
   guint n_files;  /* of so many files … */
+  guint n_done;   /* … so many of which were done … */
   guint n_shown;  /* … so many are shown */
   guint32 *shown; /* (owned): their indices */
 } DemoArrangement;
@@ -47,6 +52,7 @@ void demo_arranger_free (DemoArranger *self);
 guint64 demo_arranger_request (DemoArranger *self,
                                DemoFileStore *store,
                                guint n_files,
+                               guint n_done,
                                DemoSort sort,
                                gboolean descending,
                                const char *needle);

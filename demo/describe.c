@@ -26,9 +26,9 @@ demo_describe_folder (const DemoFile *file)
 {
   g_autofree char *folder = NULL;
 
-  if (file->name == file->path)
+  if (file->name_offset == 0)
     return g_strdup ("");
-  folder = g_strndup (file->path, (gsize) (file->name - file->path - 1));
+  folder = g_strndup (file->path, file->name_offset - 1);
   return g_filename_display_name (folder);
 }
 
@@ -59,18 +59,18 @@ char *
 demo_describe_contents (const DemoFile *file)
 {
   if (file->type == NULL)
-    return g_strdup (file->reason);
-  if (file->encoding != NULL)
+    return g_strdup (file->facts.failed.reason);
+  if (file->type->kind == DEMO_KIND_TEXT && file->facts.text.encoding != NULL)
     {
-      g_autofree char *lines = demo_describe_lines (file->lines);
+      g_autofree char *lines = demo_describe_lines (file->facts.text.lines);
 
       /* Translators: number of lines, encoding, as in “12 lines, UTF-8” */
-      return g_strdup_printf (_ ("%s, %s"), lines, file->encoding);
+      return g_strdup_printf (_ ("%s, %s"), lines, file->facts.text.encoding);
     }
-  if (file->width > 0)
-    return demo_describe_dimensions (file->width, file->height);
+  if (file->type->kind == DEMO_KIND_IMAGE && file->facts.picture.width > 0)
+    return demo_describe_dimensions (file->facts.picture.width, file->facts.picture.height);
   if (file->type->kind == DEMO_KIND_ARCHIVE)
-    return demo_describe_entries (file->entries);
+    return demo_describe_entries (file->facts.entries);
   return NULL;
 }
 

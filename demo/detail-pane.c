@@ -40,7 +40,9 @@ struct _DemoDetailPane
 
   DemoFileStore *store; /* (owned) (nullable) */
   guint index;
-  gboolean waiting;
+  gboolean waiting;    /* for a preview */
+  gboolean is_pending; /* the file was not done when it was shown … */
+  gboolean is_loading; /* … and was to be read */
 };
 
 /* A fetch, which may end when another file is shown. */
@@ -86,30 +88,44 @@ take_fact (DemoDetailPane *self, Fact fact, char *value)
   g_free (value);
 }
 
+static gboolean
+has_encoding (const DemoFile *file)
+{
+  return demo_file_is_kind (file, DEMO_KIND_TEXT) && file->facts.text.encoding != NULL;
+}
+
+static gboolean
+has_dimensions (const DemoFile *file)
+{
+  return demo_file_is_kind (file, DEMO_KIND_IMAGE) && file->facts.picture.width > 0;
+}
+
 static void
 show_facts (DemoDetailPane *self, const DemoFile *file)
 {
-  gboolean is_text = file->encoding != NULL;
-  gboolean is_picture = file->width > 0;
-  gboolean is_archive = file->type->kind == DEMO_KIND_ARCHIVE;
+  gboolean is_text = has_encoding (file);
+  gboolean is_picture = has_dimensions (file);
+  gboolean is_archive = demo_file_is_kind (file, DEMO_KIND_ARCHIVE);
 
   take_fact (self, FACT_TYPE,
              g_strdup_printf ("%s\n%s", file->type->description, file->type->mime_type));
   take_fact (self, FACT_SIZE, demo_describe_size (file->size));
   take_fact (self, FACT_MODIFIED, demo_describe_time (file->modified));
-  take_fact (self, FACT_ENCODING, g_strdup (file->encoding));
-  take_fact (self, FACT_LINES, is_text ? demo_format_number (file->lines) : NULL);
-  take_fact (self, FACT_WORDS, is_text ? demo_format_number (file->words) : NULL);
+  take_fact (self, FACT_ENCODING, is_text ? g_strdup (file->facts.text.encoding) : NULL);
+  take_fact (self, FACT_LINES, is_text ? demo_format_number (file->facts.text.lines) : NULL);
+  take_fact (self, FACT_WORDS, is_text ? demo_format_number (file->facts.text.words) : NULL);
   take_fact (self, FACT_DIMENSIONS,
-             is_picture ? demo_describe_dimensions (file->width, file->height) : NULL);
-  take_fact (self, FACT_ENTRIES, is_archive ? demo_format_number (file->entries) : NULL);
+             is_picture
+               ? demo_describe_dimensions (file->facts.picture.width, file->facts.picture.height)
+               : NULL);
+  take_fact (self, FACT_ENTRIES, is_archive ? demo_format_number (file->facts.entries) : NULL);
   take_fact (self, FACT_SHA256, demo_describe_sha256 (file->sha256));
 }
 
 static void
 show_names (DemoDetailPane *self, const DemoFile *file)
 {
-  g_autofree char *name = g_filename_display_name (file->name);
+  g_autofree char *name = g_filename_display_name (demo_file_get_name (file));
   g_autofree char *path = g_build_filename (demo_file_store_get_folder (self->store), file->path,
                                             NULL);
   g_autofree char *folder = g_path_get_dirname (path);
@@ -136,30 +152,27 @@ show_kind (DemoDetailPane *self, const DemoFile *file)
   gtk_stack_set_visible_child_name (self->preview_stack, "kind");
 }
 
-/* @preview: (nullable) */
 static void
-show_preview (DemoDetailPane *self, GVariant *preview)
+show_picture (DemoDetailPane *self, DemoPreview *picture)
 {
-  const DemoFile *file = demo_file_store_get_file (self->store, self->index);
-  cairo_surface_t *surface = NULL;
+  cairo_surface_t *surface = demo_picture_to_surface (picture);
 
-  self->waiting = FALSE;
-  if (preview != NULL && g_variant_is_of_type (preview, G_VARIANT_TYPE_STRING)
-      && *g_variant_get_string (preview, NULL) != '\0')
-    {
-      show_text (self, g_variant_get_string (preview, NULL));
-      return;
-    }
-  if (preview != NULL)
-    surface = demo_picture_to_surface (preview, gtk_widget_get_window (GTK_WIDGET (self)));
-  if (surface == NULL)
-    {
-      show_kind (self, file);
-      return;
-    }
   gtk_image_set_from_surface (self->picture, surface);
   gtk_stack_set_visible_child_name (self->preview_stack, "picture");
   cairo_surface_destroy (surface);
+}
+
+/* @preview: (nullable) */
+static void
+show_preview (DemoDetailPane *self, DemoPreview *preview)
+{
+  self->waiting = FALSE;
+  if (preview != NULL && preview->pixels != NULL)
+    show_picture (self, preview);
+  else if (preview != NULL && *preview->text != '\0')
+    show_text (self, preview->text);
+  else
+    show_kind (self, demo_file_store_get_file (self->store, self->index));
 }
 
 static void
@@ -168,7 +181,7 @@ fetched_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   Fetch *fetch = user_data;
   g_autoptr (DemoDetailPane) self = fetch->pane;
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) preview = NULL;
+  g_autoptr (DemoPreview) preview = NULL;
 
   preview = demo_previews_fetch_finish (DEMO_PREVIEWS (source), result, &error);
   if (self->store == fetch->store && self->index == fetch->index
@@ -201,7 +214,8 @@ static gboolean
 has_preview (const DemoFile *file)
 {
   return file->size > 0
-         && (file->encoding != NULL || file->width > 0 || file->type->kind == DEMO_KIND_ARCHIVE);
+         && (has_encoding (file) || has_dimensions (file)
+             || demo_file_is_kind (file, DEMO_KIND_ARCHIVE));
 }
 
 /* GObject */
@@ -273,39 +287,57 @@ demo_detail_pane_init (DemoDetailPane *self)
     add_fact_labels (self, i);
 }
 
+static void
+show_read (DemoDetailPane *self, const DemoFile *file, DemoPreviews *previews, DemoEngine *engine)
+{
+  DemoPreview *preview = demo_previews_lookup (previews, self->index);
+
+  show_facts (self, file);
+  if (preview != NULL || !has_preview (file))
+    show_preview (self, preview);
+  else
+    fetch_preview (self, file, previews, engine);
+}
+
 void
 demo_detail_pane_show_file (DemoDetailPane *self,
                             DemoFileStore *store,
                             guint index,
+                            gboolean is_loading,
                             DemoPreviews *previews,
                             DemoEngine *engine)
 {
   const DemoFile *file = demo_file_store_get_file (store, index);
-  GVariant *preview;
 
   demo_file_store_ref (store);
   g_clear_pointer (&self->store, demo_file_store_unref);
   self->store = store;
   self->index = index;
   self->waiting = FALSE;
+  self->is_pending = file->state != DEMO_FILE_DONE;
+  self->is_loading = is_loading;
 
   show_names (self, file);
   gtk_widget_set_visible (GTK_WIDGET (self->facts_grid), file->type != NULL);
-  if (file->type == NULL)
-    {
-      gtk_label_set_text (self->problem_label, file->problem);
-      gtk_stack_set_visible_child_name (self->preview_stack, "problem");
-    }
+  if (self->is_pending)
+    gtk_stack_set_visible_child_name (self->preview_stack, is_loading ? "waiting" : "unread");
+  else if (file->type != NULL)
+    show_read (self, file, previews, engine);
   else
     {
-      show_facts (self, file);
-      preview = demo_previews_lookup (previews, index);
-      if (preview != NULL || !has_preview (file))
-        show_preview (self, preview);
-      else
-        fetch_preview (self, file, previews, engine);
+      gtk_label_set_text (self->problem_label, file->facts.failed.problem);
+      gtk_stack_set_visible_child_name (self->preview_stack, "problem");
     }
   gtk_stack_set_visible_child_name (GTK_STACK (self), "file");
+}
+
+gboolean
+demo_detail_pane_is_outdated (DemoDetailPane *self, gboolean is_loading)
+{
+  if (self->store == NULL || !self->is_pending)
+    return FALSE;
+  return is_loading != self->is_loading
+         || demo_file_store_get_file (self->store, self->index)->state == DEMO_FILE_DONE;
 }
 
 void

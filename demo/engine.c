@@ -4,6 +4,8 @@
 
 #include "engine.h"
 
+#include <string.h>
+
 G_DEFINE_INTERFACE (DemoEngine, demo_engine, G_TYPE_OBJECT)
 
 static void
@@ -23,38 +25,53 @@ demo_engine_set_paused (DemoEngine *self, gboolean paused)
   DEMO_ENGINE_GET_IFACE (self)->set_paused (self, paused);
 }
 
-void
-demo_engine_list_async (DemoEngine *self,
-                        const char *path,
-                        DemoNamesFunc names,
-                        gpointer names_data,
-                        GCancellable *cancellable,
-                        GAsyncReadyCallback callback,
-                        gpointer user_data)
+GObject *
+demo_engine_list (DemoEngine *self, const char *path, GCancellable *cancellable)
 {
-  DEMO_ENGINE_GET_IFACE (self)->list_async (self, path, names, names_data, cancellable, callback,
-                                            user_data);
-}
-
-gboolean
-demo_engine_list_finish (DemoEngine *self, GAsyncResult *result, GError **error)
-{
-  return DEMO_ENGINE_GET_IFACE (self)->list_finish (self, result, error);
+  return DEMO_ENGINE_GET_IFACE (self)->list (self, path, cancellable);
 }
 
 void
+demo_engine_next_names_async (DemoEngine *self,
+                              GObject *listing,
+                              GAsyncReadyCallback callback,
+                              gpointer user_data)
+{
+  DEMO_ENGINE_GET_IFACE (self)->next_names_async (self, listing, callback, user_data);
+}
+
+GPtrArray *
+demo_engine_next_names_finish (DemoEngine *self, GAsyncResult *result, GError **error)
+{
+  return DEMO_ENGINE_GET_IFACE (self)->next_names_finish (self, result, error);
+}
+
+gpointer
 demo_engine_read_async (DemoEngine *self,
                         const char *path,
                         const char *label,
+                        DemoUrgency urgency,
                         GCancellable *cancellable,
                         GAsyncReadyCallback callback,
                         gpointer user_data)
 {
-  DEMO_ENGINE_GET_IFACE (self)->read_async (self, path, label, cancellable, callback, user_data);
+  return DEMO_ENGINE_GET_IFACE (self)->read_async (self, path, label, urgency, cancellable,
+                                                   callback, user_data);
 }
 
-GVariant *
-demo_engine_read_finish (DemoEngine *self, GAsyncResult *result, GError **error)
+void
+demo_engine_set_urgency (DemoEngine *self, gpointer reading, DemoUrgency urgency)
 {
-  return DEMO_ENGINE_GET_IFACE (self)->read_finish (self, result, error);
+  DEMO_ENGINE_GET_IFACE (self)->set_urgency (self, reading, urgency);
+}
+
+gboolean
+demo_engine_read_finish (DemoEngine *self, GAsyncResult *result, DemoFacts *facts, GError **error)
+{
+  g_autoptr (GBytes) pixels = NULL;
+  g_autoptr (GVariant) value = NULL;
+
+  memset (facts, 0, sizeof *facts);
+  value = DEMO_ENGINE_GET_IFACE (self)->read_finish (self, result, &pixels, error);
+  return value != NULL && demo_facts_from_variant (facts, value, pixels, error);
 }

@@ -17,52 +17,69 @@ G_BEGIN_DECLS
 #define DEMO_TYPE_ENGINE (demo_engine_get_type ())
 G_DECLARE_INTERFACE (DemoEngine, demo_engine, DEMO, ENGINE, GObject)
 
+/* How soon a file has its turn. */
+typedef enum
+{
+  DEMO_URGENCY_VISIBLE, /* somebody looks at where it will be shown */
+  DEMO_URGENCY_NORMAL,
+} DemoUrgency;
+
 struct _DemoEngineInterface
 {
   GTypeInterface parent_iface;
 
   guint (*get_window) (DemoEngine *self);
   void (*set_paused) (DemoEngine *self, gboolean paused);
-  void (*list_async) (DemoEngine *self,
-                      const char *path,
-                      DemoNamesFunc names,
-                      gpointer names_data,
-                      GCancellable *cancellable,
-                      GAsyncReadyCallback callback,
-                      gpointer user_data);
-  gboolean (*list_finish) (DemoEngine *self, GAsyncResult *result, GError **error);
-  void (*read_async) (DemoEngine *self,
-                      const char *path,
-                      const char *label,
-                      GCancellable *cancellable,
-                      GAsyncReadyCallback callback,
-                      gpointer user_data);
-  GVariant *(*read_finish) (DemoEngine *self, GAsyncResult *result, GError **error);
+  GObject *(*list) (DemoEngine *self, const char *path, GCancellable *cancellable);
+  void (*next_names_async) (DemoEngine *self,
+                            GObject *listing,
+                            GAsyncReadyCallback callback,
+                            gpointer user_data);
+  GPtrArray *(*next_names_finish) (DemoEngine *self, GAsyncResult *result, GError **error);
+  gpointer (*read_async) (DemoEngine *self,
+                          const char *path,
+                          const char *label,
+                          DemoUrgency urgency,
+                          GCancellable *cancellable,
+                          GAsyncReadyCallback callback,
+                          gpointer user_data);
+  void (*set_urgency) (DemoEngine *self, gpointer reading, DemoUrgency urgency);
+  GVariant *(*read_finish) (DemoEngine *self,
+                            GAsyncResult *result,
+                            GBytes **pixels,
+                            GError **error);
 };
 
 /* As many files must be asked for at a time that the engine is never idle. */
 guint demo_engine_get_window (DemoEngine *self);
-/* While it is paused, what has begun goes on, and nothing else begins. */
+/* While it is paused, what has begun goes on, and no other file is begun. */
 void demo_engine_set_paused (DemoEngine *self, gboolean paused);
 
-/* @names is called with values of DEMO_NAMES_TYPE, before @callback. */
-void demo_engine_list_async (DemoEngine *self,
-                             const char *path,
-                             DemoNamesFunc names,
-                             gpointer names_data,
-                             GCancellable *cancellable,
-                             GAsyncReadyCallback callback,
-                             gpointer user_data);
-gboolean demo_engine_list_finish (DemoEngine *self, GAsyncResult *result, GError **error);
+/* (transfer full): a listing, whose names are to be asked for. */
+GObject *demo_engine_list (DemoEngine *self, const char *path, GCancellable *cancellable);
+/* Asks for the next names of a listing. It does not go far ahead of that: a folder of any size takes
+ * a bounded amount of memory until somebody takes its names. */
+void demo_engine_next_names_async (DemoEngine *self,
+                                   GObject *listing,
+                                   GAsyncReadyCallback callback,
+                                   gpointer user_data);
+/* (transfer full) (nullable) (element-type GVariant): values, of DEMO_NAMES_TYPE if the engine is
+ * right; NULL at the end of the listing, without an error if it is complete */
+GPtrArray *demo_engine_next_names_finish (DemoEngine *self, GAsyncResult *result, GError **error);
 
-/* @label: what people call the file. @callback is not given the engine. */
-void demo_engine_read_async (DemoEngine *self,
-                             const char *path,
-                             const char *label,
-                             GCancellable *cancellable,
-                             GAsyncReadyCallback callback,
-                             gpointer user_data);
-/* (transfer full): facts, of DEMO_FACTS_TYPE if the engine is right */
-GVariant *demo_engine_read_finish (DemoEngine *self, GAsyncResult *result, GError **error);
+/* @label: what people call the file. Returns the reading, which is valid until @callback is
+ * called. */
+gpointer demo_engine_read_async (DemoEngine *self,
+                                 const char *path,
+                                 const char *label,
+                                 DemoUrgency urgency,
+                                 GCancellable *cancellable,
+                                 GAsyncReadyCallback callback,
+                                 gpointer user_data);
+/* Has it read sooner or later, unless it is being read. */
+void demo_engine_set_urgency (DemoEngine *self, gpointer reading, DemoUrgency urgency);
+/* @facts: (out caller-allocates): to be cleared */
+gboolean
+demo_engine_read_finish (DemoEngine *self, GAsyncResult *result, DemoFacts *facts, GError **error);
 
 G_END_DECLS

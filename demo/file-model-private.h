@@ -10,16 +10,16 @@ struct _DemoFileModel
 {
   GObject parent_instance;
 
-  DemoFileStore *store;                     /* (owned) (nullable) */
-  cairo_surface_t *icons[DEMO_N_KINDS + 1]; /* (owned) (nullable) */
-  DemoArranger *arranger;                   /* (owned) */
+  DemoFileStore *store;                 /* (owned) (nullable) */
+  cairo_surface_t *icons[DEMO_N_ICONS]; /* (owned) (nullable) */
+  DemoArranger *arranger;               /* (owned) */
 
   /* What is asked for. */
   DemoSort sort;
   gboolean descending;
   char *needle; /* (owned) (nullable) */
 
-  /* What is shown: the files of an arrangement, or without one all in the order of arrival. */
+  /* What is shown: the files of an arrangement, or without one all in the order in which they were found. */
   DemoArrangement *arrangement; /* (owned) (nullable) */
   guint n_rows;
   guint n_told; /* rows that the view knows of */

@@ -42,6 +42,7 @@ get_column_type (GtkTreeModel *model, int column)
     case DEMO_FILE_COLUMN_ICON:
       return CAIRO_GOBJECT_TYPE_SURFACE;
     case DEMO_FILE_COLUMN_FAILED:
+    case DEMO_FILE_COLUMN_DONE:
       return G_TYPE_BOOLEAN;
     default:
       return G_TYPE_STRING;
@@ -63,24 +64,26 @@ get_path (GtkTreeModel *model, GtkTreeIter *iter)
   return gtk_tree_path_new_from_indices ((int) GPOINTER_TO_UINT (iter->user_data), -1);
 }
 
-static void
-get_value (GtkTreeModel *model, GtkTreeIter *iter, int column, GValue *value)
+static int
+get_icon (const DemoFile *file)
 {
-  DemoFileModel *self = DEMO_FILE_MODEL (model);
-  const DemoFile *file;
-  guint index;
+  if (file->state != DEMO_FILE_DONE)
+    return DEMO_ICON_PENDING;
+  return file->type != NULL ? (int) file->type->kind : DEMO_ICON_FAILED;
+}
 
-  g_value_init (value, get_column_type (model, column));
-  if (!demo_file_model_get_index (self, GPOINTER_TO_UINT (iter->user_data), &index))
-    return;
-  file = demo_file_store_get_file (self->store, index);
-  switch ((DemoFileColumn) column)
+static void
+get_file_value (DemoFileModel *self, const DemoFile *file, DemoFileColumn column, GValue *value)
+{
+  gboolean is_done = file->state == DEMO_FILE_DONE;
+
+  switch (column)
     {
     case DEMO_FILE_COLUMN_ICON:
-      g_value_set_boxed (value, self->icons[file->type != NULL ? file->type->kind : DEMO_N_KINDS]);
+      g_value_set_boxed (value, self->icons[get_icon (file)]);
       break;
     case DEMO_FILE_COLUMN_NAME:
-      g_value_take_string (value, g_filename_display_name (file->name));
+      g_value_take_string (value, g_filename_display_name (demo_file_get_name (file)));
       break;
     case DEMO_FILE_COLUMN_FOLDER:
       g_value_take_string (value, demo_describe_folder (file));
@@ -92,15 +95,29 @@ get_value (GtkTreeModel *model, GtkTreeIter *iter, int column, GValue *value)
       g_value_take_string (value, file->type != NULL ? g_format_size (file->size) : NULL);
       break;
     case DEMO_FILE_COLUMN_CONTENTS:
-      g_value_take_string (value, demo_describe_contents (file));
+      g_value_take_string (value, is_done ? demo_describe_contents (file) : NULL);
       break;
     case DEMO_FILE_COLUMN_FAILED:
-      g_value_set_boolean (value, file->type == NULL);
+      g_value_set_boolean (value, is_done && file->type == NULL);
+      break;
+    case DEMO_FILE_COLUMN_DONE:
+      g_value_set_boolean (value, is_done);
       break;
     case DEMO_N_FILE_COLUMNS:
     default:
       g_return_if_reached ();
     }
+}
+
+static void
+get_value (GtkTreeModel *model, GtkTreeIter *iter, int column, GValue *value)
+{
+  DemoFileModel *self = DEMO_FILE_MODEL (model);
+  guint index;
+
+  g_value_init (value, get_column_type (model, column));
+  if (demo_file_model_get_index (self, GPOINTER_TO_UINT (iter->user_data), &index))
+    get_file_value (self, demo_file_store_get_file (self->store, index), column, value);
 }
 
 static gboolean

@@ -91,14 +91,23 @@ is_plain (DemoFileModel *self)
   return self->sort == DEMO_SORT_ARRIVAL && self->needle == NULL;
 }
 
+/* Whether the arrangement is that of all that is known. */
+static gboolean
+is_recent (DemoFileModel *self)
+{
+  return self->arrangement->n_files == demo_file_store_get_n_files (self->store)
+         && (!demo_sort_is_by_facts (self->sort)
+             || self->arrangement->n_done == demo_file_store_get_n_done (self->store));
+}
+
 static void
 request (DemoFileModel *self)
 {
   self->awaited_is_new = self->is_different;
   self->is_different = FALSE;
-  self->awaited = demo_arranger_request (self->arranger, self->store,
-                                         demo_file_store_get_n_files (self->store), self->sort,
-                                         self->descending, self->needle);
+  self->awaited = demo_arranger_request (
+    self->arranger, self->store, demo_file_store_get_n_files (self->store),
+    demo_file_store_get_n_done (self->store), self->sort, self->descending, self->needle);
 }
 
 static void
@@ -133,7 +142,7 @@ demo_file_model_finalize (GObject *object)
   g_clear_pointer (&self->arrangement, demo_arrangement_free);
   g_clear_pointer (&self->store, demo_file_store_unref);
   g_clear_pointer (&self->needle, g_free);
-  for (guint i = 0; i <= DEMO_N_KINDS; i++)
+  for (guint i = 0; i < DEMO_N_ICONS; i++)
     g_clear_pointer (&self->icons[i], cairo_surface_destroy);
 
   G_OBJECT_CLASS (demo_file_model_parent_class)->finalize (object);
@@ -168,7 +177,7 @@ demo_file_model_new (void)
 void
 demo_file_model_set_icons (DemoFileModel *self, cairo_surface_t *const *icons)
 {
-  for (guint i = 0; i <= DEMO_N_KINDS; i++)
+  for (guint i = 0; i < DEMO_N_ICONS; i++)
     {
       g_clear_pointer (&self->icons[i], cairo_surface_destroy);
       if (icons[i] != NULL)
@@ -227,7 +236,7 @@ demo_file_model_update (DemoFileModel *self)
       self->n_rows = n_files;
       tell_rows (self);
     }
-  else if (self->is_different || self->arrangement == NULL || self->arrangement->n_files < n_files)
+  else if (self->is_different || self->arrangement == NULL || !is_recent (self))
     request (self);
 }
 
@@ -244,8 +253,7 @@ demo_file_model_is_arranged (DemoFileModel *self)
 
   if (self->awaited != 0 || self->is_different)
     return FALSE;
-  return self->arrangement != NULL ? self->arrangement->n_files == n_files
-                                   : self->n_rows == n_files;
+  return self->arrangement != NULL ? is_recent (self) : self->n_rows == n_files;
 }
 
 gboolean
@@ -261,6 +269,12 @@ demo_file_model_get_index (DemoFileModel *self, guint row, guint *index)
     return FALSE;
   *index = self->arrangement != NULL ? self->arrangement->shown[row] : row;
   return TRUE;
+}
+
+gboolean
+demo_file_model_is_done (DemoFileModel *self, guint index)
+{
+  return demo_file_store_get_file (self->store, index)->state == DEMO_FILE_DONE;
 }
 
 gboolean

@@ -6,6 +6,26 @@
 
 #include <glib/gi18n.h>
 
+/*
+ * Which files are on the screen changes when it is scrolled, when the window changes its size, when
+ * rows come, when other files are put into them, when the list is shown or hidden. Nobody tells of
+ * some of these, and at the time of others the answer is not known yet. So nothing here depends on
+ * hearing of each: whoever has the view has it look now and then, while something may change, and
+ * what is heard of only makes it look sooner. It looks at how things are, never at what has happened.
+ */
+
+/* After GtkTreeView has taken note of its rows, and before results of workers are handed over. */
+#define PRIORITY_LOOK (GDK_PRIORITY_REDRAW + 10)
+
+/* A row that was on the screen at the last look. */
+typedef struct
+{
+  guint32 index; /* of its file, or NOTHING */
+  gboolean is_done;
+} Shown;
+
+#define NOTHING G_MAXUINT32
+
 struct _DemoFileView
 {
   GtkScrolledWindow parent_instance;
@@ -25,10 +45,16 @@ struct _DemoFileView
   gboolean descending;
   gboolean has_selected;
   guint selected; /* the index of a file */
+
+  guint first_visible; /* the row */
+  GArray *shown;       /* (owned): of Shown, from that row on */
+  GArray *visible;     /* (owned): the same files, of guint32 */
+  guint look_id;
 };
 
 enum
 {
+  SIGNAL_LOOKED,
   SIGNAL_SELECTED,
   SIGNAL_LIST_KEY_PRESS,
   N_SIGNALS
@@ -37,16 +63,12 @@ static guint signals[N_SIGNALS];
 
 G_DEFINE_TYPE (DemoFileView, demo_file_view, GTK_TYPE_SCROLLED_WINDOW)
 
-static const char *const icon_names[DEMO_N_KINDS + 1] = {
-  [DEMO_KIND_OTHER] = "application-x-generic",
-  [DEMO_KIND_TEXT] = "text-x-generic",
-  [DEMO_KIND_IMAGE] = "image-x-generic",
-  [DEMO_KIND_ARCHIVE] = "package-x-generic",
-  [DEMO_KIND_AUDIO] = "audio-x-generic",
-  [DEMO_KIND_VIDEO] = "video-x-generic",
-  [DEMO_KIND_FONT] = "font-x-generic",
-  [DEMO_KIND_DOCUMENT] = "x-office-document",
-  [DEMO_N_KINDS] = "dialog-error",
+static const char *const icon_names[DEMO_N_ICONS] = {
+  [DEMO_KIND_OTHER] = "application-x-generic", [DEMO_KIND_TEXT] = "text-x-generic",
+  [DEMO_KIND_IMAGE] = "image-x-generic",       [DEMO_KIND_ARCHIVE] = "package-x-generic",
+  [DEMO_KIND_AUDIO] = "audio-x-generic",       [DEMO_KIND_VIDEO] = "video-x-generic",
+  [DEMO_KIND_FONT] = "font-x-generic",         [DEMO_KIND_DOCUMENT] = "x-office-document",
+  [DEMO_ICON_FAILED] = "dialog-error",         [DEMO_ICON_PENDING] = "application-x-generic",
 };
 
 /* Once for all rows: looking an icon up in its theme takes longer than drawing a row. */
@@ -55,15 +77,15 @@ load_icons (DemoFileView *self)
 {
   GtkWidget *widget = GTK_WIDGET (self);
   GtkIconTheme *theme = gtk_icon_theme_get_for_screen (gtk_widget_get_screen (widget));
-  cairo_surface_t *icons[DEMO_N_KINDS + 1];
+  cairo_surface_t *icons[DEMO_N_ICONS];
 
-  for (guint i = 0; i <= DEMO_N_KINDS; i++)
+  for (guint i = 0; i < DEMO_N_ICONS; i++)
     icons[i] = gtk_icon_theme_load_surface (
       theme, icon_names[i], 16, gtk_widget_get_scale_factor (widget),
       gtk_widget_get_window (widget), GTK_ICON_LOOKUP_FORCE_SIZE | GTK_ICON_LOOKUP_GENERIC_FALLBACK,
       NULL);
   demo_file_model_set_icons (self->model, icons);
-  for (guint i = 0; i <= DEMO_N_KINDS; i++)
+  for (guint i = 0; i < DEMO_N_ICONS; i++)
     g_clear_pointer (&icons[i], cairo_surface_destroy);
 }
 
@@ -115,31 +137,104 @@ restore_selection (DemoFileView *self)
   g_signal_handlers_unblock_by_func (self->selection, selection_changed_cb, self);
 }
 
-/* Rows say something else: those on the screen are to be drawn again, and told to whoever reads the
- * screen out. */
-static void
-refresh_visible (DemoFileView *self)
+/* Looking */
+
+static gboolean
+get_visible_rows (DemoFileView *self, guint *first, guint *last)
 {
-  g_autoptr (GtkTreePath) first = NULL;
-  g_autoptr (GtkTreePath) last = NULL;
+  g_autoptr (GtkTreePath) first_path = NULL;
+  g_autoptr (GtkTreePath) last_path = NULL;
+
+  if (!gtk_widget_get_mapped (GTK_WIDGET (self->tree))
+      || !gtk_tree_view_get_visible_range (self->tree, &first_path, &last_path))
+    return FALSE;
+  *first = (guint) gtk_tree_path_get_indices (first_path)[0];
+  *last = (guint) gtk_tree_path_get_indices (last_path)[0];
+  return TRUE;
+}
+
+/* A row says something else: it is to be drawn again, and told to whoever reads the screen out. */
+static void
+refresh_row (DemoFileView *self, guint row)
+{
+  g_autoptr (GtkTreePath) path = gtk_tree_path_new_from_indices ((int) row, -1);
   GtkTreeIter iter;
 
-  if (!gtk_tree_view_get_visible_range (self->tree, &first, &last))
-    return;
-  while (gtk_tree_path_compare (first, last) <= 0
-         && gtk_tree_model_get_iter (GTK_TREE_MODEL (self->model), &iter, first))
+  if (gtk_tree_model_get_iter (GTK_TREE_MODEL (self->model), &iter, path))
+    gtk_tree_model_row_changed (GTK_TREE_MODEL (self->model), path, &iter);
+}
+
+static gboolean
+is_as_shown (DemoFileView *self, guint row, const Shown *now)
+{
+  const Shown *before;
+
+  if (row < self->first_visible || row - self->first_visible >= self->shown->len)
+    return FALSE;
+  before = &g_array_index (self->shown, Shown, row - self->first_visible);
+  return before->index == now->index && before->is_done == now->is_done;
+}
+
+static void
+look_at_row (DemoFileView *self, guint row, GArray *shown)
+{
+  Shown now = { NOTHING, TRUE };
+
+  if (demo_file_model_get_index (self->model, row, &now.index))
     {
-      gtk_tree_model_row_changed (GTK_TREE_MODEL (self->model), first, &iter);
-      gtk_tree_path_next (first);
+      now.is_done = demo_file_model_is_done (self->model, now.index);
+      g_array_append_val (self->visible, now.index);
     }
+  if (!is_as_shown (self, row, &now))
+    refresh_row (self, row);
+  g_array_append_val (shown, now);
+}
+
+void
+demo_file_view_look (DemoFileView *self)
+{
+  GArray *shown = g_array_new (FALSE, FALSE, sizeof (Shown));
+  guint first = 0;
+  guint last = 0;
+  gboolean has_rows = get_visible_rows (self, &first, &last);
+
+  g_clear_handle_id (&self->look_id, g_source_remove);
+  g_array_set_size (self->visible, 0);
+  for (guint row = first; has_rows && row <= last; row++)
+    look_at_row (self, row, shown);
+  g_array_unref (self->shown);
+  self->shown = shown;
+  self->first_visible = first;
+  g_signal_emit (self, signals[SIGNAL_LOOKED], 0);
+}
+
+static gboolean
+look_cb (gpointer user_data)
+{
+  DemoFileView *self = user_data;
+
+  self->look_id = 0;
+  demo_file_view_look (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+look_soon (DemoFileView *self)
+{
+  if (self->look_id == 0 && self->model != NULL)
+    self->look_id = g_idle_add_full (PRIORITY_LOOK, look_cb, self, NULL);
 }
 
 static void
 arranged_cb (DemoFileView *self, gboolean anew)
 {
   if (anew)
-    gtk_adjustment_set_value (gtk_scrolled_window_get_vadjustment (GTK_SCROLLED_WINDOW (self)), 0);
-  refresh_visible (self);
+    {
+      g_array_set_size (self->shown, 0);
+      gtk_adjustment_set_value (gtk_scrolled_window_get_vadjustment (GTK_SCROLLED_WINDOW (self)),
+                                0);
+    }
+  look_soon (self);
   restore_selection (self);
 }
 
@@ -226,6 +321,7 @@ demo_file_view_dispose (GObject *object)
 {
   DemoFileView *self = DEMO_FILE_VIEW (object);
 
+  g_clear_handle_id (&self->look_id, g_source_remove);
   if (self->model != NULL)
     {
       g_signal_handlers_disconnect_by_data (self->model, self);
@@ -238,15 +334,29 @@ demo_file_view_dispose (GObject *object)
 }
 
 static void
+demo_file_view_finalize (GObject *object)
+{
+  DemoFileView *self = DEMO_FILE_VIEW (object);
+
+  g_array_unref (self->shown);
+  g_array_unref (self->visible);
+
+  G_OBJECT_CLASS (demo_file_view_parent_class)->finalize (object);
+}
+
+static void
 demo_file_view_class_init (DemoFileViewClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
   GtkWidgetClass *widget_class = GTK_WIDGET_CLASS (klass);
 
   object_class->dispose = demo_file_view_dispose;
+  object_class->finalize = demo_file_view_finalize;
   widget_class->realize = demo_file_view_realize;
   widget_class->style_updated = demo_file_view_style_updated;
 
+  signals[SIGNAL_LOOKED] = g_signal_new ("looked", DEMO_TYPE_FILE_VIEW, G_SIGNAL_RUN_LAST, 0, NULL,
+                                         NULL, NULL, G_TYPE_NONE, 0);
   signals[SIGNAL_SELECTED] = g_signal_new ("selected", DEMO_TYPE_FILE_VIEW, G_SIGNAL_RUN_LAST, 0,
                                            NULL, NULL, NULL, G_TYPE_NONE, 0);
   signals[SIGNAL_LIST_KEY_PRESS] = g_signal_new (
@@ -269,6 +379,10 @@ demo_file_view_class_init (DemoFileViewClass *klass)
 static void
 demo_file_view_init (DemoFileView *self)
 {
+  GtkAdjustment *adjustment;
+
+  self->shown = g_array_new (FALSE, FALSE, sizeof (Shown));
+  self->visible = g_array_new (FALSE, FALSE, sizeof (guint32));
   gtk_widget_init_template (GTK_WIDGET (self));
 
   self->model = demo_file_model_new ();
@@ -276,6 +390,10 @@ demo_file_view_init (DemoFileView *self)
   g_signal_connect_swapped (self->model, "told", G_CALLBACK (told_cb), self);
   g_signal_connect_swapped (self->selection, "changed", G_CALLBACK (selection_changed_cb), self);
   gtk_tree_view_set_model (self->tree, GTK_TREE_MODEL (self->model));
+  adjustment = gtk_scrolled_window_get_vadjustment (GTK_SCROLLED_WINDOW (self));
+  g_signal_connect_object (adjustment, "value-changed", G_CALLBACK (look_soon), self,
+                           G_CONNECT_SWAPPED);
+  g_signal_connect_object (adjustment, "changed", G_CALLBACK (look_soon), self, G_CONNECT_SWAPPED);
 
   add_sort (self, self->name_column, DEMO_SORT_NAME);
   add_sort (self, self->folder_column, DEMO_SORT_FOLDER);
@@ -337,6 +455,13 @@ demo_file_view_set_narrow (DemoFileView *self, gboolean narrow)
 {
   gtk_tree_view_column_set_visible (self->folder_column, !narrow);
   gtk_tree_view_column_set_visible (self->type_column, !narrow);
+}
+
+const guint32 *
+demo_file_view_get_visible (DemoFileView *self, guint *n_indices)
+{
+  *n_indices = self->visible->len;
+  return (const guint32 *) (gpointer) self->visible->data;
 }
 
 void

@@ -65,15 +65,42 @@ selected_cb (DemoFilesPage *self)
 
   if (self->loader != NULL && demo_file_view_get_selected (self->file_view, &index))
     demo_detail_pane_show_file (self->detail_pane, demo_loader_get_store (self->loader), index,
-                                self->previews, get_preview_engine (self));
+                                demo_loader_is_active (self->loader), self->previews,
+                                get_preview_engine (self));
   else
     demo_detail_pane_show_nothing (self->detail_pane);
 }
 
 static void
-preview_cb (DemoFilesPage *self, guint index, GVariant *preview)
+preview_cb (DemoFilesPage *self, guint index, DemoPreview *preview)
 {
   demo_previews_add (self->previews, index, preview);
+}
+
+/* What somebody looks at is read before all else: the file that is selected, and those in the list
+ * from the top. */
+static void
+looked_cb (DemoFilesPage *self)
+{
+  g_autoptr (GArray) wanted = g_array_new (FALSE, FALSE, sizeof (guint32));
+  DemoFileModel *model = demo_file_view_get_model (self->file_view);
+  const guint32 *visible;
+  guint n_visible;
+  guint selected;
+
+  if (self->loader == NULL)
+    return;
+
+  if (demo_file_view_get_selected (self->file_view, &selected)
+      && !demo_file_model_is_done (model, selected))
+    g_array_append_val (wanted, selected);
+  visible = demo_file_view_get_visible (self->file_view, &n_visible);
+  for (guint i = 0; i < n_visible; i++)
+    {
+      if (!demo_file_model_is_done (model, visible[i]))
+        g_array_append_val (wanted, visible[i]);
+    }
+  demo_loader_set_wanted (self->loader, (const guint32 *) (gpointer) wanted->data, wanted->len);
 }
 
 /* Searching */
@@ -195,6 +222,7 @@ demo_files_page_class_init (DemoFilesPageClass *klass)
   gtk_widget_class_bind_template_child (widget_class, DemoFilesPage, file_view);
   gtk_widget_class_bind_template_child (widget_class, DemoFilesPage, detail_pane);
   gtk_widget_class_bind_template_callback (widget_class, key_press_cb);
+  gtk_widget_class_bind_template_callback (widget_class, looked_cb);
   gtk_widget_class_bind_template_callback (widget_class, search_changed_cb);
   gtk_widget_class_bind_template_callback (widget_class, search_mode_cb);
   gtk_widget_class_bind_template_callback (widget_class, selected_cb);
@@ -231,6 +259,10 @@ demo_files_page_update (DemoFilesPage *self)
 {
   demo_file_model_update (demo_file_view_get_model (self->file_view));
   update_list (self);
+  demo_file_view_look (self->file_view);
+  if (self->loader != NULL
+      && demo_detail_pane_is_outdated (self->detail_pane, demo_loader_is_active (self->loader)))
+    selected_cb (self);
 }
 
 DemoFileView *

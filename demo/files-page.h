@@ -21,7 +21,7 @@ G_DECLARE_FINAL_TYPE (DemoFilesPage, demo_files_page, DEMO, FILES_PAGE, GtkBox)
 
 /* @loader: (nullable) */
 void demo_files_page_set_loader (DemoFilesPage *self, DemoLoader *loader);
-/* Takes note of files that were read meanwhile. */
+/* Takes note of files that were found, or read, meanwhile, and of which are on the screen. */
 void demo_files_page_update (DemoFilesPage *self);
 DemoFileView *demo_files_page_get_file_view (DemoFilesPage *self);
 gboolean demo_files_page_get_searching (DemoFilesPage *self);

@@ -4,6 +4,8 @@
 
 #include "main-thread-engine.h"
 
+#include <unistd.h>
+
 struct _DemoMainThreadEngine
 {
   GObject parent_instance;
@@ -13,11 +15,12 @@ struct _DemoMainThreadEngine
   guint source_id;
 };
 
+/* A file that is to be read, or a folder that is to be listed. */
 typedef struct
 {
-  char *path;          /* (owned) */
-  DemoNamesFunc names; /* (nullable): of a listing; NULL if it is a file that is to be read */
-  gpointer names_data;
+  char *path;       /* (owned) */
+  GPtrArray *names; /* (owned) (nullable): of GVariants, of a listing */
+  GBytes *pixels;   /* (owned) (nullable): of a file */
 } Work;
 
 static void engine_init (DemoEngineInterface *iface);
@@ -32,8 +35,31 @@ work_free (gpointer data)
 {
   Work *work = data;
 
+  g_clear_pointer (&work->names, g_ptr_array_unref);
+  g_clear_pointer (&work->pixels, g_bytes_unref);
   g_free (work->path);
   g_free (work);
+}
+
+static GVariant *
+read_file (Work *work, GCancellable *cancellable, GError **error)
+{
+  DemoReaderClient client = { .cancellable = cancellable };
+  int fd = demo_reader_open (work->path, error);
+  GVariant *facts;
+
+  if (fd < 0)
+    return NULL;
+  facts = demo_reader_read (fd, work->path, &client, &work->pixels, error);
+  close (fd);
+  return facts;
+}
+
+static gboolean
+collect_cb (GVariant *names, gpointer user_data)
+{
+  g_ptr_array_add (user_data, g_variant_ref_sink (names));
+  return TRUE;
 }
 
 static void
@@ -46,7 +72,7 @@ run (GTask *task)
 
   if (work->names == NULL)
     {
-      GVariant *facts = demo_reader_read (work->path, cancellable, NULL, NULL, &error);
+      GVariant *facts = read_file (work, cancellable, &error);
 
       if (facts != NULL)
         {
@@ -54,8 +80,7 @@ run (GTask *task)
           return;
         }
     }
-  else if (demo_reader_list (work->path, cancellable, work->names, work->names_data, &n_names,
-                             &error))
+  else if (demo_reader_list (work->path, cancellable, collect_cb, work->names, &n_names, &error))
     {
       g_task_return_boolean (task, TRUE);
       return;
@@ -84,25 +109,25 @@ wake (DemoMainThreadEngine *self)
     self->source_id = g_idle_add (work_cb, self);
 }
 
-static void
+/* @first: whether it goes before all that waits. The task stays valid until @callback is called. */
+static GTask *
 push (DemoMainThreadEngine *self,
-      const char *path,
-      DemoNamesFunc names,
-      gpointer names_data,
+      Work *work,
+      gboolean first,
       GCancellable *cancellable,
       GAsyncReadyCallback callback,
       gpointer user_data)
 {
   GTask *task = g_task_new (self, cancellable, callback, user_data);
-  Work *work = g_new0 (Work, 1);
 
-  work->path = g_strdup (path);
-  work->names = names;
-  work->names_data = names_data;
   g_task_set_source_tag (task, push);
   g_task_set_task_data (task, work, work_free);
-  g_queue_push_tail (&self->tasks, task);
+  if (first)
+    g_queue_push_head (&self->tasks, task);
+  else
+    g_queue_push_tail (&self->tasks, task);
   wake (self);
+  return task;
 }
 
 static guint
@@ -120,39 +145,92 @@ set_paused (DemoEngine *engine, gboolean paused)
   wake (self);
 }
 
-static void
-list_async (DemoEngine *engine,
-            const char *path,
-            DemoNamesFunc names,
-            gpointer names_data,
-            GCancellable *cancellable,
-            GAsyncReadyCallback callback,
-            gpointer user_data)
-{
-  push (DEMO_MAIN_THREAD_ENGINE (engine), path, names, names_data, cancellable, callback,
-        user_data);
-}
+/* Listing. Nobody can be asked to wait in the main thread, so all names come at once. */
 
-static gboolean
-list_finish (DemoEngine *engine, GAsyncResult *result, GError **error)
+static GObject *
+list (DemoEngine *engine, const char *path, GCancellable *cancellable)
 {
-  return g_task_propagate_boolean (G_TASK (result), error);
+  GTask *listing = g_task_new (engine, cancellable, NULL, NULL);
+
+  g_task_set_task_data (listing, g_strdup (path), g_free);
+  return G_OBJECT (listing);
 }
 
 static void
+next_names_async (DemoEngine *engine,
+                  GObject *listing,
+                  GAsyncReadyCallback callback,
+                  gpointer user_data)
+{
+  const char *path = g_task_get_task_data (G_TASK (listing));
+  Work *work = g_new0 (Work, 1);
+
+  work->names = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+  if (path != NULL)
+    {
+      work->path = g_strdup (path);
+      push (DEMO_MAIN_THREAD_ENGINE (engine), work, TRUE, g_task_get_cancellable (G_TASK (listing)),
+            callback, user_data);
+      g_task_set_task_data (G_TASK (listing), NULL, NULL);
+    }
+  else
+    {
+      g_autoptr (GTask) task = g_task_new (engine, NULL, callback, user_data);
+
+      g_task_set_task_data (task, work, work_free);
+      g_task_return_boolean (task, TRUE);
+    }
+}
+
+static GPtrArray *
+next_names_finish (DemoEngine *engine, GAsyncResult *result, GError **error)
+{
+  Work *work = g_task_get_task_data (G_TASK (result));
+
+  if (!g_task_propagate_boolean (G_TASK (result), error) || work->names->len == 0)
+    return NULL;
+  return g_ptr_array_ref (work->names);
+}
+
+/* Reading */
+
+static gpointer
 read_async (DemoEngine *engine,
             const char *path,
             const char *label,
+            DemoUrgency urgency,
             GCancellable *cancellable,
             GAsyncReadyCallback callback,
             gpointer user_data)
 {
-  push (DEMO_MAIN_THREAD_ENGINE (engine), path, NULL, NULL, cancellable, callback, user_data);
+  Work *work = g_new0 (Work, 1);
+
+  work->path = g_strdup (path);
+  return push (DEMO_MAIN_THREAD_ENGINE (engine), work, urgency == DEMO_URGENCY_VISIBLE, cancellable,
+               callback, user_data);
+}
+
+static void
+set_urgency (DemoEngine *engine, gpointer task, DemoUrgency urgency)
+{
+  DemoMainThreadEngine *self = DEMO_MAIN_THREAD_ENGINE (engine);
+  GList *link = g_queue_find (&self->tasks, task);
+
+  if (link == NULL)
+    return;
+  g_queue_unlink (&self->tasks, link);
+  if (urgency == DEMO_URGENCY_VISIBLE)
+    g_queue_push_head_link (&self->tasks, link);
+  else
+    g_queue_push_tail_link (&self->tasks, link);
 }
 
 static GVariant *
-read_finish (DemoEngine *engine, GAsyncResult *result, GError **error)
+read_finish (DemoEngine *engine, GAsyncResult *result, GBytes **pixels, GError **error)
 {
+  Work *work = g_task_get_task_data (G_TASK (result));
+
+  *pixels = g_steal_pointer (&work->pixels);
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
@@ -161,9 +239,11 @@ engine_init (DemoEngineInterface *iface)
 {
   iface->get_window = get_window;
   iface->set_paused = set_paused;
-  iface->list_async = list_async;
-  iface->list_finish = list_finish;
+  iface->list = list;
+  iface->next_names_async = next_names_async;
+  iface->next_names_finish = next_names_finish;
   iface->read_async = read_async;
+  iface->set_urgency = set_urgency;
   iface->read_finish = read_finish;
 }
 

@@ -4,12 +4,14 @@
 
 /* Pictures that a worker decoded, made ready to be drawn. */
 
-#include <gdk/gdk.h>
+#include <cairo.h>
+
+#include "reader/facts.h"
 
 G_BEGIN_DECLS
 
-/* (transfer full) (nullable): NULL if @value is not a picture of DEMO_PICTURE_TYPE. Its numbers
- * come from another process, and are not believed before they were checked. */
-cairo_surface_t *demo_picture_to_surface (GVariant *value, GdkWindow *window);
+/* (transfer full): a surface over the pixels of a picture, where they arrived: nothing is copied. It
+ * must not be drawn to. */
+cairo_surface_t *demo_picture_to_surface (DemoPreview *picture);
 
 G_END_DECLS

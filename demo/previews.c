@@ -21,7 +21,7 @@ struct _DemoPreviews
 typedef struct
 {
   guint index;
-  GVariant *preview; /* (owned) */
+  DemoPreview *preview; /* (owned) */
 } Entry;
 
 typedef struct
@@ -48,8 +48,8 @@ drop (DemoPreviews *self, GList *link)
 
   g_hash_table_remove (self->links, GUINT_TO_POINTER (entry->index));
   g_queue_delete_link (&self->queue, link);
-  self->n_bytes -= g_variant_get_size (entry->preview);
-  g_variant_unref (entry->preview);
+  self->n_bytes -= demo_preview_get_size (entry->preview);
+  demo_preview_unref (entry->preview);
   g_free (entry);
 }
 
@@ -94,7 +94,7 @@ demo_previews_clear (DemoPreviews *self)
 }
 
 void
-demo_previews_add (DemoPreviews *self, guint index, GVariant *preview)
+demo_previews_add (DemoPreviews *self, guint index, DemoPreview *preview)
 {
   GList *link = g_hash_table_lookup (self->links, GUINT_TO_POINTER (index));
   Entry *entry;
@@ -104,8 +104,8 @@ demo_previews_add (DemoPreviews *self, guint index, GVariant *preview)
 
   entry = g_new0 (Entry, 1);
   entry->index = index;
-  entry->preview = g_variant_ref (preview);
-  self->n_bytes += g_variant_get_size (preview);
+  entry->preview = demo_preview_ref (preview);
+  self->n_bytes += demo_preview_get_size (preview);
   g_queue_push_head (&self->queue, entry);
   g_hash_table_insert (self->links, GUINT_TO_POINTER (index), self->queue.head);
 
@@ -113,7 +113,7 @@ demo_previews_add (DemoPreviews *self, guint index, GVariant *preview)
     drop (self, self->queue.tail);
 }
 
-GVariant *
+DemoPreview *
 demo_previews_lookup (DemoPreviews *self, guint index)
 {
   GList *link = g_hash_table_lookup (self->links, GUINT_TO_POINTER (index));
@@ -133,20 +133,21 @@ read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   Fetch *fetch = g_task_get_task_data (task);
   g_auto (DemoFacts) facts = { 0 };
   GError *error = NULL;
-  g_autoptr (GVariant) value = demo_engine_read_finish (fetch->engine, result, &error);
+  gboolean success = demo_engine_read_finish (fetch->engine, result, &facts, &error);
 
   if (g_task_get_cancellable (task) == self->fetching)
     g_clear_object (&self->fetching);
   if (g_task_return_error_if_cancelled (task))
     g_clear_error (&error);
-  else if (value == NULL || !demo_facts_from_variant (&facts, value, &error))
+  else if (!success)
     g_task_return_error (task, error);
   else if (facts.preview == NULL)
     g_task_return_pointer (task, NULL, NULL);
   else
     {
       demo_previews_add (self, fetch->index, facts.preview);
-      g_task_return_pointer (task, g_variant_ref (facts.preview), (GDestroyNotify) g_variant_unref);
+      g_task_return_pointer (task, demo_preview_ref (facts.preview),
+                             (GDestroyNotify) demo_preview_unref);
     }
 }
 
@@ -172,10 +173,10 @@ demo_previews_fetch_async (DemoPreviews *self,
   task = g_task_new (self, self->fetching, callback, user_data);
   g_task_set_source_tag (task, demo_previews_fetch_async);
   g_task_set_task_data (task, fetch, fetch_free);
-  demo_engine_read_async (engine, path, label, self->fetching, read_cb, task);
+  demo_engine_read_async (engine, path, label, DEMO_URGENCY_VISIBLE, self->fetching, read_cb, task);
 }
 
-GVariant *
+DemoPreview *
 demo_previews_fetch_finish (DemoPreviews *self, GAsyncResult *result, GError **error)
 {
   return g_task_propagate_pointer (G_TASK (result), error);

@@ -18,10 +18,10 @@ G_DECLARE_FINAL_TYPE (DemoPreviews, demo_previews, DEMO, PREVIEWS, GObject)
 DemoPreviews *demo_previews_new (void);
 
 void demo_previews_clear (DemoPreviews *self);
-void demo_previews_add (DemoPreviews *self, guint index, GVariant *preview);
+void demo_previews_add (DemoPreviews *self, guint index, DemoPreview *preview);
 
 /* (transfer none) (nullable): the preview of the file, if it is there */
-GVariant *demo_previews_lookup (DemoPreviews *self, guint index);
+DemoPreview *demo_previews_lookup (DemoPreviews *self, guint index);
 
 /* Reads the file again. @callback is given this object; a second fetch takes the place of one that
  * is under way, which ends with G_IO_ERROR_CANCELLED. */
@@ -33,6 +33,6 @@ void demo_previews_fetch_async (DemoPreviews *self,
                                 GAsyncReadyCallback callback,
                                 gpointer user_data);
 /* (transfer full) (nullable): NULL with an error, or because there is nothing to show */
-GVariant *demo_previews_fetch_finish (DemoPreviews *self, GAsyncResult *result, GError **error);
+DemoPreview *demo_previews_fetch_finish (DemoPreviews *self, GAsyncResult *result, GError **error);
 
 G_END_DECLS

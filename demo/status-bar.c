@@ -130,7 +130,11 @@ update_progress (DemoStatusBar *self)
   guint n_found = demo_loader_get_n_found (self->loader);
   guint n_done = get_n_done (self);
 
-  gtk_progress_bar_set_fraction (self->progress_bar, n_found > 0 ? (double) n_done / n_found : 0);
+  /* How much there is in all is not known before the folder is listed. */
+  if (demo_loader_is_listing (self->loader))
+    gtk_progress_bar_pulse (self->progress_bar);
+  else
+    gtk_progress_bar_set_fraction (self->progress_bar, n_found > 0 ? (double) n_done / n_found : 0);
 }
 
 static void

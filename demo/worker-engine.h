@@ -2,7 +2,7 @@
 
 #pragma once
 
-/* The engine that works in worker processes: a Dray executor whose workers are the program
+/* The engine that works in worker processes: Dray executors whose workers are the program
  * dray-demo-reader. */
 
 #include <dray.h>
@@ -16,6 +16,7 @@ G_DECLARE_FINAL_TYPE (DemoWorkerEngine, demo_worker_engine, DEMO, WORKER_ENGINE,
 
 /* @max_workers: 0 for as many as there are processors */
 DemoEngine *demo_worker_engine_new (guint max_workers);
+/* The one that reads files. */
 DrayExecutor *demo_worker_engine_get_executor (DemoWorkerEngine *self);
 
 G_END_DECLS

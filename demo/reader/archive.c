@@ -150,7 +150,7 @@ read_entries (struct archive *archive, GString *preview, guint64 *n_entries)
 
 gboolean
 demo_archive_read (
-  int fd, const char *name, DemoFacts *facts, GCancellable *cancellable, GError **error)
+  int fd, const char *name, DemoFacts *facts, const DemoReaderClient *client, GError **error)
 {
   g_autofree Source *source = g_new0 (Source, 1);
   g_autoptr (GString) preview = g_string_new (NULL);
@@ -159,7 +159,7 @@ demo_archive_read (
 
   source->fd = fd;
   source->name = name;
-  source->cancellable = cancellable;
+  source->cancellable = client != NULL ? client->cancellable : NULL;
   if (lseek (fd, 0, SEEK_SET) != 0)
     return TRUE;
 
@@ -175,7 +175,7 @@ demo_archive_read (
                       ? archive_error_string (archive)
                       : _ ("Its contents are of another kind."));
   else if (preview->len > 0)
-    facts->preview = g_variant_ref_sink (g_variant_new_string (preview->str));
+    facts->preview = demo_preview_new_text (preview->str);
   archive_read_free (archive);
   return success;
 }

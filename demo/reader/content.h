@@ -7,6 +7,7 @@
 #include <gio/gio.h>
 
 #include "facts.h"
+#include "reader.h"
 
 G_BEGIN_DECLS
 
@@ -28,9 +29,9 @@ void demo_text_scanner_finish (DemoTextScanner *self, DemoFacts *facts);
 
 /* Both read @fd from its beginning. */
 gboolean demo_image_read (
-  int fd, const char *name, DemoFacts *facts, GCancellable *cancellable, GError **error);
+  int fd, const char *name, DemoFacts *facts, const DemoReaderClient *client, GError **error);
 gboolean demo_archive_read (
-  int fd, const char *name, DemoFacts *facts, GCancellable *cancellable, GError **error);
+  int fd, const char *name, DemoFacts *facts, const DemoReaderClient *client, GError **error);
 
 /* What to do with a file of this type; remembered, since asking the type system costs more than
  * reading a small file. The strings are owned by the table and live for ever. */

@@ -29,8 +29,29 @@ typedef enum
  * encoding, lines, words; for pictures: width and height in pixels; for archives: entries; and a
  * preview: `s` for text, DEMO_PICTURE_TYPE for a picture. */
 #define DEMO_FACTS_TYPE "(ssytxaysttuutmv)"
-/* width, height, rowstride, has alpha, pixels */
-#define DEMO_PICTURE_TYPE "(uuubay)"
+/* Width and height of a preview. Its pixels travel by themselves, as `ay`, before the facts: then
+ * they can be written where they are sent from, and stay where they arrive. */
+#define DEMO_PICTURE_TYPE "(uu)"
+/* No preview is larger, in pixels. */
+#define DEMO_MAX_SIDE 512
+
+/* What there is to show of a file: the beginning of a text, or a small picture. */
+typedef struct
+{
+  gatomicrefcount ref_count;
+  char *text; /* (owned) (nullable): or else … */
+  guint width;
+  guint height;
+  GBytes *pixels; /* (owned) (nullable): … rows of width × 4 bytes, as cairo's ARGB32 */
+} DemoPreview;
+
+/* (transfer full) */
+DemoPreview *demo_preview_new_text (const char *text);
+DemoPreview *demo_preview_new_picture (guint width, guint height, GBytes *pixels);
+DemoPreview *demo_preview_ref (DemoPreview *self);
+void demo_preview_unref (DemoPreview *self);
+/* Bytes that it takes. */
+gsize demo_preview_get_size (const DemoPreview *self);
 
 typedef struct
 {
@@ -46,15 +67,17 @@ typedef struct
   guint width;
   guint height;
   guint64 entries;
-  GVariant *preview; /* (owned) (nullable) (not floating) */
+  DemoPreview *preview; /* (owned) (nullable) */
 } DemoFacts;
 
 void demo_facts_clear (DemoFacts *self);
-/* (transfer none), floating */
+/* (transfer none), floating. All but the pixels. */
 GVariant *demo_facts_to_variant (const DemoFacts *self);
-/* Nothing is believed: a value of another type, or out of range, is refused. */
-gboolean demo_facts_from_variant (DemoFacts *self, GVariant *value, GError **error);
+/* @pixels: (nullable): those that came before. Nothing is believed: a value of another type, or out
+ * of range, is refused. */
+gboolean demo_facts_from_variant (DemoFacts *self, GVariant *value, GBytes *pixels, GError **error);
 
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DemoPreview, demo_preview_unref)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DemoFacts, demo_facts_clear)
 
 G_END_DECLS

@@ -22,6 +22,7 @@ typedef struct
   DemoNamesFunc emit;
   gpointer user_data;
   GPtrArray *folders; /* (owned): a stack of names relative to the root, "" is the root */
+  GPtrArray *below;   /* (owned): those found in the folder that is being listed */
   GVariantBuilder batch;
   guint n_batch;
   guint batch_size;
@@ -53,6 +54,15 @@ tell (Listing *self, const char *name, const char *reason)
     flush (self);
 }
 
+static void
+set_error (const char *path, int saved_errno, GError **error)
+{
+  g_autofree char *shown = g_filename_display_basename (path);
+
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno),
+               _ ("The folder “%s” could not be listed: %s"), shown, g_strerror (saved_errno));
+}
+
 /* Names are kept with their type as a first character, which does not count here. */
 static int
 compare_names (gconstpointer a, gconstpointer b)
@@ -82,33 +92,25 @@ is_folder (Listing *self, const char *name, unsigned char type, gboolean *is_lin
   return stat (path, &status) == 0 && S_ISDIR (status.st_mode);
 }
 
-/* Reads the names in a folder into @names, sorted; each is preceded by its type, as a letter. */
+/* Reads the next names in a folder into @names, sorted; each is preceded by its type, as a letter.
+ * There are no more if that are none. */
 static gboolean
-read_names (Listing *self, const char *path, GPtrArray *names, GError **error)
+read_run (Listing *self, DIR *directory, const char *path, GPtrArray *names, GError **error)
 {
-  struct dirent *entry;
-  DIR *directory = opendir (path);
-  int saved_errno = errno;
+  struct dirent *entry = NULL;
 
-  while (directory != NULL)
+  while (names->len < DEMO_RUN_LENGTH)
     {
       errno = 0;
       entry = readdir (directory);
-      saved_errno = errno;
       if (entry == NULL || g_cancellable_is_cancelled (self->cancellable))
         break;
       if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
         g_ptr_array_add (names, g_strdup_printf ("%c%s", 'A' + entry->d_type, entry->d_name));
     }
-  if (directory != NULL)
-    closedir (directory);
-
-  if (directory == NULL || saved_errno != 0)
+  if (entry == NULL && errno != 0)
     {
-      g_autofree char *shown = g_filename_display_basename (path);
-
-      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno),
-                   _ ("The folder “%s” could not be listed: %s"), shown, g_strerror (saved_errno));
+      set_error (path, errno, error);
       return FALSE;
     }
   g_ptr_array_sort (names, compare_names);
@@ -121,17 +123,10 @@ join (const char *folder, const char *name)
   return *folder == '\0' ? g_strdup (name) : g_strconcat (folder, "/", name, NULL);
 }
 
-/* Tells the files of one folder and puts its folders on the stack, the first of them on top. */
-static gboolean
-list_one (Listing *self, const char *folder, GError **error)
+/* Tells the files of a run, and collects its folders. */
+static void
+tell_run (Listing *self, const char *folder, GPtrArray *names)
 {
-  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) below = g_ptr_array_new ();
-  g_autofree char *path = g_build_filename (self->root, folder, NULL);
-
-  if (!read_names (self, path, names, error))
-    return FALSE;
-
   for (guint i = 0; i < names->len && !self->stopped; i++)
     {
       const char *name = g_ptr_array_index (names, i);
@@ -141,11 +136,44 @@ list_one (Listing *self, const char *folder, GError **error)
       if (!is_folder (self, relative, (unsigned char) (name[0] - 'A'), &is_link))
         tell (self, relative, NULL);
       else if (!is_link)
-        g_ptr_array_add (below, g_steal_pointer (&relative));
+        g_ptr_array_add (self->below, g_steal_pointer (&relative));
     }
-  for (guint i = below->len; i > 0; i--)
-    g_ptr_array_add (self->folders, g_ptr_array_index (below, i - 1));
-  return TRUE;
+}
+
+static int
+compare_folders (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+/* Tells the files of one folder and puts its folders on the stack, the first of them on top. */
+static gboolean
+list_one (Listing *self, const char *folder, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *path = g_build_filename (self->root, folder, NULL);
+  DIR *directory = opendir (path);
+  gboolean success;
+
+  if (directory == NULL)
+    {
+      set_error (path, errno, error);
+      return FALSE;
+    }
+  do
+    {
+      g_ptr_array_set_size (names, 0);
+      success = read_run (self, directory, path, names, error);
+      if (success)
+        tell_run (self, folder, names);
+    }
+  while (success && names->len > 0 && !self->stopped);
+  closedir (directory);
+
+  g_ptr_array_sort (self->below, compare_folders);
+  while (self->below->len > 0)
+    g_ptr_array_add (self->folders, g_ptr_array_steal_index (self->below, self->below->len - 1));
+  return success;
 }
 
 static gboolean
@@ -187,12 +215,14 @@ demo_reader_list (const char *path,
   gboolean success;
 
   self.folders = g_ptr_array_new_with_free_func (g_free);
+  self.below = g_ptr_array_new_with_free_func (g_free);
   g_ptr_array_add (self.folders, g_strdup (""));
   g_variant_builder_init (&self.batch, G_VARIANT_TYPE ("a(ays)"));
 
   success = list_all (&self, error);
 
   g_variant_builder_clear (&self.batch);
+  g_ptr_array_unref (self.below);
   g_ptr_array_unref (self.folders);
   *n_names = self.n_told;
   return success;

@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "reader.h"
-
 /* Beyond this many pixels the dimensions are told and nothing is decoded. */
 #define MAX_PIXELS (200 * 1000 * 1000)
 
@@ -100,15 +98,50 @@ is_cut_off_png (int fd)
   return TRUE;
 }
 
-static GVariant *
-make_preview (GdkPixbuf *pixbuf)
+/* A colour times its opacity, rounded, as cairo wants it. */
+static guint32
+premultiply (guint32 color, guint32 alpha)
 {
-  g_autoptr (GBytes) pixels = gdk_pixbuf_read_pixel_bytes (pixbuf);
+  guint32 product = color * alpha + 128;
 
-  return g_variant_new (
-    "(uuub@ay)", (guint) gdk_pixbuf_get_width (pixbuf), (guint) gdk_pixbuf_get_height (pixbuf),
-    (guint) gdk_pixbuf_get_rowstride (pixbuf), gdk_pixbuf_get_has_alpha (pixbuf),
-    g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, pixels, TRUE));
+  return (product + (product >> 8)) >> 8;
+}
+
+static void
+convert_row (guint32 *target, const guint8 *source, guint width, guint n_channels)
+{
+  for (guint x = 0; x < width; x++, source += n_channels)
+    {
+      guint32 alpha = n_channels == 4 ? source[3] : 255;
+
+      target[x] = alpha << 24 | premultiply (source[0], alpha) << 16
+                  | premultiply (source[1], alpha) << 8 | premultiply (source[2], alpha);
+    }
+}
+
+/* The pixels are written as they are drawn, where they are sent from: so nobody has to convert or to
+ * copy them in the application. */
+static DemoPreview *
+make_preview (GdkPixbuf *pixbuf, const DemoReaderClient *client)
+{
+  guint width = (guint) gdk_pixbuf_get_width (pixbuf);
+  guint height = (guint) gdk_pixbuf_get_height (pixbuf);
+  guint n_channels = (guint) gdk_pixbuf_get_n_channels (pixbuf);
+  const guint8 *row = gdk_pixbuf_read_pixels (pixbuf);
+  gsize size = (gsize) width * height * sizeof (guint32);
+  g_autoptr (GBytes) bytes = NULL;
+  gpointer pixels = NULL;
+
+  if (client != NULL && client->allocate != NULL)
+    bytes = client->allocate (size, &pixels, client->user_data);
+  else
+    {
+      pixels = g_malloc (size);
+      bytes = g_bytes_new_take (pixels, size);
+    }
+  for (guint y = 0; y < height; y++, row += gdk_pixbuf_get_rowstride (pixbuf))
+    convert_row ((guint32 *) pixels + (gsize) y * width, row, width, n_channels);
+  return demo_preview_new_picture (width, height, bytes);
 }
 
 /* A type that gdk-pixbuf has no decoder for is not a broken picture; there is just nothing to show. */
@@ -150,11 +183,12 @@ decode (GdkPixbufLoader *loader,
 
 gboolean
 demo_image_read (
-  int fd, const char *name, DemoFacts *facts, GCancellable *cancellable, GError **error)
+  int fd, const char *name, DemoFacts *facts, const DemoReaderClient *client, GError **error)
 {
   g_autoptr (GdkPixbufLoader) loader = gdk_pixbuf_loader_new ();
   g_autoptr (GdkPixbuf) pixbuf = NULL;
   g_autoptr (GError) local_error = NULL;
+  GCancellable *cancellable = client != NULL ? client->cancellable : NULL;
   Decoding self = { .facts = facts };
   gboolean success;
 
@@ -178,6 +212,6 @@ demo_image_read (
       return FALSE;
     }
   pixbuf = gdk_pixbuf_apply_embedded_orientation (gdk_pixbuf_loader_get_pixbuf (loader));
-  facts->preview = g_variant_ref_sink (make_preview (pixbuf));
+  facts->preview = make_preview (pixbuf, client);
   return TRUE;
 }

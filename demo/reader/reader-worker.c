@@ -8,9 +8,11 @@
 #include "config.h"
 
 #include <dray.h>
+#include <gio/gunixfdlist.h>
 #include <glib/gi18n.h>
 #include <locale.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "reader.h"
 
@@ -41,13 +43,50 @@ progress_cb (double fraction, gpointer user_data)
   dray_job_set_progress (user_data, fraction, NULL);
 }
 
+static GBytes *
+allocate_cb (gsize size, gpointer *data, gpointer user_data)
+{
+  return dray_job_allocate_bytes (user_data, size, data);
+}
+
+/* The open file that came with the call, which is the caller's then; or -1. */
+static int
+take_file (DrayJob *job, GError **error)
+{
+  GUnixFDList *attachments = dray_job_get_attachments (job);
+  g_autofree int *fds = NULL;
+  int n_fds = 0;
+
+  if (attachments != NULL)
+    fds = g_unix_fd_list_steal_fds (attachments, &n_fds);
+  for (int i = 1; i < n_fds; i++)
+    close (fds[i]);
+  if (n_fds > 0)
+    return fds[0];
+
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                       _ ("The file that is to be read did not come with the call"));
+  return -1;
+}
+
 static GVariant *
 read_file (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error)
 {
+  DemoReaderClient client = { dray_job_get_cancellable (job), progress_cb, allocate_cb, job };
+  g_autoptr (GBytes) pixels = NULL;
+  GVariant *facts;
   const char *path;
+  int fd = take_file (job, error);
+
+  if (fd < 0)
+    return NULL;
 
   g_variant_get (arguments, "(^&ay)", &path);
-  return demo_reader_read (path, dray_job_get_cancellable (job), progress_cb, job, error);
+  facts = demo_reader_read (fd, path, &client, &pixels, error);
+  close (fd);
+  if (facts != NULL && pixels != NULL)
+    dray_job_emit (job, g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, pixels, TRUE));
+  return facts;
 }
 
 int

@@ -22,12 +22,17 @@ G_DEFINE_QUARK (demo-reader-error-quark, demo_reader_error)
 typedef struct
 {
   int fd;
-  char *name; /* (owned): for messages */
+  const char *name; /* for messages */
   guint64 expected_size;
-  GCancellable *cancellable; /* (unowned) (nullable) */
-  DemoProgressFunc progress; /* (nullable) */
-  gpointer progress_data;
+  const DemoReaderClient *client; /* (nullable) */
 } Reading;
+
+static void
+set_read_error (const char *name, int saved_errno, GError **error)
+{
+  g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno),
+               _ ("“%s” could not be read: %s"), name, g_strerror (saved_errno));
+}
 
 gssize
 demo_read_block (int fd, const char *name, void *buffer, gsize size, GError **error)
@@ -39,12 +44,7 @@ demo_read_block (int fd, const char *name, void *buffer, gsize size, GError **er
   while (n_read < 0 && errno == EINTR);
 
   if (n_read < 0)
-    {
-      int saved_errno = errno;
-
-      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno),
-                   _ ("“%s” could not be read: %s"), name, g_strerror (saved_errno));
-    }
+    set_read_error (name, errno, error);
   return n_read;
 }
 
@@ -101,23 +101,46 @@ set_open_error (const char *path, const char *name, int saved_errno, GError **er
                _ ("“%s” could not be opened: %s"), name, g_strerror (saved_errno));
 }
 
-static gboolean
-open_file (Reading *reading, const char *path, DemoFacts *facts, GError **error)
+int
+demo_reader_open (const char *path, GError **error)
 {
+  g_autofree char *name = g_filename_display_basename (path);
   struct stat status;
+  int fd;
 
   if (stat (path, &status) != 0)
     {
-      set_open_error (path, reading->name, errno, error);
-      return FALSE;
+      set_open_error (path, name, errno, error);
+      return -1;
     }
-  if (!check_is_regular (reading->name, &status, error))
-    return FALSE;
+  if (!check_is_regular (name, &status, error))
+    return -1;
 
-  reading->fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (reading->fd < 0 || fstat (reading->fd, &status) != 0)
+  fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0)
     {
-      set_open_error (path, reading->name, errno, error);
+      set_open_error (path, name, errno, error);
+      return -1;
+    }
+  if (fstat (fd, &status) != 0 || !check_is_regular (name, &status, error))
+    {
+      if (error != NULL && *error == NULL)
+        set_open_error (path, name, errno, error);
+      close (fd);
+      return -1;
+    }
+  return fd;
+}
+
+/* Whoever has opened the file may be mistaken, or lie. */
+static gboolean
+look_at (Reading *reading, DemoFacts *facts, GError **error)
+{
+  struct stat status;
+
+  if (fstat (reading->fd, &status) != 0)
+    {
+      set_read_error (reading->name, errno, error);
       return FALSE;
     }
   if (!check_is_regular (reading->name, &status, error))
@@ -149,12 +172,13 @@ scan (Reading *reading, const char *path, DemoFacts *facts, GError **error)
   g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
   g_autoptr (DemoTextScanner) text = NULL;
   g_autofree guint8 *block = g_malloc (DEMO_BLOCK_SIZE);
+  const DemoReaderClient *client = reading->client;
   gsize length = DEMO_SHA256_SIZE;
   gssize n_read;
 
   do
     {
-      if (g_cancellable_set_error_if_cancelled (reading->cancellable, error))
+      if (client != NULL && g_cancellable_set_error_if_cancelled (client->cancellable, error))
         return FALSE;
       n_read = demo_read_block (reading->fd, reading->name, block, DEMO_BLOCK_SIZE, error);
       if (n_read < 0)
@@ -170,9 +194,9 @@ scan (Reading *reading, const char *path, DemoFacts *facts, GError **error)
       if (text != NULL)
         demo_text_scanner_feed (text, block, (gsize) n_read);
       facts->size += (guint64) n_read;
-      if (reading->progress != NULL && facts->size < reading->expected_size)
-        reading->progress ((double) facts->size / (double) reading->expected_size,
-                           reading->progress_data);
+      if (client != NULL && client->progress != NULL && facts->size < reading->expected_size)
+        client->progress ((double) facts->size / (double) reading->expected_size,
+                          client->user_data);
     }
   while (n_read > 0);
 
@@ -191,9 +215,9 @@ look_inside (Reading *reading, DemoFacts *facts, GError **error)
   switch (facts->kind)
     {
     case DEMO_KIND_IMAGE:
-      return demo_image_read (reading->fd, reading->name, facts, reading->cancellable, error);
+      return demo_image_read (reading->fd, reading->name, facts, reading->client, error);
     case DEMO_KIND_ARCHIVE:
-      return demo_archive_read (reading->fd, reading->name, facts, reading->cancellable, error);
+      return demo_archive_read (reading->fd, reading->name, facts, reading->client, error);
     case DEMO_KIND_OTHER:
     case DEMO_KIND_TEXT:
     case DEMO_KIND_AUDIO:
@@ -207,20 +231,20 @@ look_inside (Reading *reading, DemoFacts *facts, GError **error)
 }
 
 GVariant *
-demo_reader_read (const char *path,
-                  GCancellable *cancellable,
-                  DemoProgressFunc progress,
-                  gpointer user_data,
-                  GError **error)
+demo_reader_read (
+  int fd, const char *path, const DemoReaderClient *client, GBytes **pixels, GError **error)
 {
   g_autofree char *name = g_filename_display_basename (path);
   g_auto (DemoFacts) facts = { 0 };
-  Reading reading = { -1, name, 0, cancellable, progress, user_data };
-  gboolean success;
+  Reading reading = { fd, name, 0, client };
 
-  success = open_file (&reading, path, &facts, error) && scan (&reading, path, &facts, error)
-            && look_inside (&reading, &facts, error);
-  if (reading.fd >= 0)
-    close (reading.fd);
-  return success ? g_variant_ref_sink (demo_facts_to_variant (&facts)) : NULL;
+  if (pixels != NULL)
+    *pixels = NULL;
+  if (!look_at (&reading, &facts, error) || !scan (&reading, path, &facts, error)
+      || !look_inside (&reading, &facts, error))
+    return NULL;
+
+  if (pixels != NULL && facts.preview != NULL && facts.preview->pixels != NULL)
+    *pixels = g_bytes_ref (facts.preview->pixels);
+  return g_variant_ref_sink (demo_facts_to_variant (&facts));
 }

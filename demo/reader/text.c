@@ -286,5 +286,5 @@ demo_text_scanner_finish (DemoTextScanner *self, DemoFacts *facts)
   facts->encoding = g_strdup (encoding);
   facts->lines = self->lines + (self->in_line ? 1 : 0);
   facts->words = self->words;
-  facts->preview = g_variant_ref_sink (g_variant_new_string (preview));
+  facts->preview = demo_preview_new_text (preview);
 }

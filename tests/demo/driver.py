@@ -52,10 +52,13 @@ def wait_for(what, condition, timeout=TIMEOUT):
 def walk(node, depth=0):
     """All nodes below, but not the cells of a table: they may be a million."""
     yield node
-    if depth > 40 or node.get_role() in (Atspi.Role.TREE_TABLE, Atspi.Role.TABLE):
+    try:
+        if depth > 40 or node.get_role() in (Atspi.Role.TREE_TABLE, Atspi.Role.TABLE):
+            return
+        children = [node.get_child_at_index(i) for i in range(node.get_child_count())]
+    except GLib.Error:  # it has gone meanwhile
         return
-    for i in range(node.get_child_count()):
-        child = node.get_child_at_index(i)
+    for child in children:
         if child is not None:
             yield from walk(child, depth + 1)
 
@@ -145,10 +148,13 @@ class Demo:
     def find(self, role, name=None, showing=True):
         """The first node of that role and that name, each if it is given, on the screen."""
         for node in walk(self.window):
-            if role not in (None, node.get_role()) or name not in (None, node.get_name()):
+            try:
+                if role not in (None, node.get_role()) or name not in (None, node.get_name()):
+                    continue
+                if not showing or is_showing(node):
+                    return node
+            except GLib.Error:  # it has gone meanwhile
                 continue
-            if not showing or is_showing(node):
-                return node
         return None
 
     def expect(self, role, name=None):

@@ -59,6 +59,7 @@ class Suite:
     def start_mixed(self, **environment):
         """With the mixed folder loaded to its end."""
         demo = self.start(self.mixed, **environment)
+        self.wait_until_read()
         self.wait_for_rows(len(samples.MIXED))
         return demo
 
@@ -87,6 +88,10 @@ class Suite:
             if match:
                 return int(match[1]), int(match[1])
         return None
+
+    def count_if_all_found(self):
+        n_read, n_found = self.count()
+        return (n_read, n_found) if n_found == N_MANY else None
 
     def worker_pids(self):
         labels = self.demo.labels()
@@ -237,9 +242,10 @@ class Suite:
         demo.set("pause", True)
         demo.expect_label("Paused")
         wait_for("idle workers", lambda: demo.labels().count("Reading") == 0)
-        n_read, n_found = self.count()
+        # The listing goes on, and what was found has its row.
+        self.wait_for_rows(N_MANY)
+        n_read, n_found = wait_for("all to be found", self.count_if_all_found)
         check(n_read < N_MANY, "all was read before it could be paused")
-        self.wait_for_rows(n_read)
         demo.screenshot(f"{self.screenshots}/paused.png")
 
         demo.set("pause", False)
@@ -248,6 +254,22 @@ class Suite:
         self.wait_for_rows(N_MANY)
         check(n_found <= N_MANY, "more was found than there is")
 
+    def test_pending(self):
+        """A file that is selected before it was read is shown as soon as it is, whatever its place."""
+        demo = self.start_many()
+        wait_for("a load", lambda: demo.is_enabled("pause"))
+        demo.set("pause", True)
+        self.wait_for_rows(N_MANY)
+        last = N_MANY - 1
+        demo.select(last)
+        name = demo.expect_label(".txt")
+        equal(demo.cell(last, NAME), name, "the name in the last row")
+        equal(demo.cell(last, CONTENTS) or "", "", "what is said of it")
+        demo.screenshot(f"{self.screenshots}/pending.png")
+        demo.set("pause", False)
+        demo.expect_label("text/plain")
+        self.wait_until_read()
+
     def test_cancel(self):
         """A load that is stopped keeps what it has, and the folder can be read again."""
         demo = self.start_many()
@@ -255,6 +277,10 @@ class Suite:
         demo.activate("cancel")
         demo.expect_label("Stopped")
         wait_for("nothing to pause", lambda: not demo.is_enabled("pause"))
+        if demo.n_rows() > 0:
+            demo.select(demo.n_rows() - 1)
+            demo.expect_label("had its turn")
+            demo.screenshot(f"{self.screenshots}/stopped.png")
         demo.activate("reload")
         self.wait_until_read()
         self.wait_for_rows(N_MANY)

@@ -64,14 +64,29 @@ put (Fixture *fixture, const char *name, const char *bytes, gssize size)
   return path;
 }
 
+/* As an application and its worker do it together. */
+static GVariant *
+read_path (const char *path, const DemoReaderClient *client, GBytes **pixels, GError **error)
+{
+  int fd = demo_reader_open (path, error);
+  GVariant *value;
+
+  if (fd < 0)
+    return NULL;
+  value = demo_reader_read (fd, path, client, pixels, error);
+  close (fd);
+  return value;
+}
+
 static void
 read_facts (const char *path, DemoFacts *facts)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = demo_reader_read (path, NULL, NULL, NULL, &error);
+  g_autoptr (GBytes) pixels = NULL;
+  g_autoptr (GVariant) value = read_path (path, NULL, &pixels, &error);
 
   g_assert_no_error (error);
-  g_assert_true (demo_facts_from_variant (facts, value, &error));
+  g_assert_true (demo_facts_from_variant (facts, value, pixels, &error));
   g_assert_no_error (error);
 }
 
@@ -79,7 +94,7 @@ static void
 expect_problem (const char *path, GQuark domain, int code)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = demo_reader_read (path, NULL, NULL, NULL, &error);
+  g_autoptr (GVariant) value = read_path (path, NULL, NULL, &error);
 
   g_assert_null (value);
   g_assert_error (error, domain, code);
@@ -132,7 +147,7 @@ expect_text (gsize i, gsize block_size)
   g_assert_cmpuint (facts.lines, ==, texts[i].lines);
   g_assert_cmpuint (facts.words, ==, texts[i].words);
   if (texts[i].preview != NULL)
-    g_assert_cmpstr (g_variant_get_string (facts.preview, NULL), ==, texts[i].preview);
+    g_assert_cmpstr (facts.preview->text, ==, texts[i].preview);
 }
 
 /* Shows that encoding, lines, words and preview of a text are right. */
@@ -171,7 +186,7 @@ test_text_long (void)
   demo_text_scanner_finish (scanner, &facts);
 
   g_assert_cmpuint (facts.lines, ==, 10000);
-  g_assert_cmpuint (g_variant_get_size (facts.preview), <=,
+  g_assert_cmpuint (demo_preview_get_size (facts.preview), <=,
                     DEMO_PREVIEW_LINES * (DEMO_PREVIEW_COLUMNS + 4) + 1);
 }
 
@@ -195,7 +210,8 @@ test_file (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (facts.kind, ==, DEMO_KIND_TEXT);
 }
 
-/* Shows that a picture is decoded no larger than a thumbnail, and that its own size is told. */
+/* Shows that a picture is decoded no larger than a thumbnail, in pixels that can be drawn as they are,
+ * and that its own size is told. */
 static void
 test_picture (Fixture *fixture, gconstpointer data)
 {
@@ -203,7 +219,6 @@ test_picture (Fixture *fixture, gconstpointer data)
   g_autoptr (GdkPixbuf) pixbuf = gdk_pixbuf_new (GDK_COLORSPACE_RGB, TRUE, 8, 1000, 500);
   g_autoptr (GError) error = NULL;
   g_auto (DemoFacts) facts = { 0 };
-  guint32 width, height;
 
   gdk_pixbuf_fill (pixbuf, 0x3584e480);
   gdk_pixbuf_save (pixbuf, path, "png", &error, NULL);
@@ -212,11 +227,11 @@ test_picture (Fixture *fixture, gconstpointer data)
   read_facts (path, &facts);
   g_assert_cmpuint (facts.width, ==, 1000);
   g_assert_cmpuint (facts.height, ==, 500);
-  g_assert_true (g_variant_is_of_type (facts.preview, G_VARIANT_TYPE (DEMO_PICTURE_TYPE)));
-  g_variant_get_child (facts.preview, 0, "u", &width);
-  g_variant_get_child (facts.preview, 1, "u", &height);
-  g_assert_cmpuint (width, ==, DEMO_THUMBNAIL_SIZE);
-  g_assert_cmpuint (height, ==, DEMO_THUMBNAIL_SIZE / 2);
+  g_assert_cmpuint (facts.preview->width, ==, DEMO_THUMBNAIL_SIZE);
+  g_assert_cmpuint (facts.preview->height, ==, DEMO_THUMBNAIL_SIZE / 2);
+  /* #3584e4, half of it, and half of that in each colour. */
+  g_assert_cmphex (*(const guint32 *) g_bytes_get_data (facts.preview->pixels, NULL), ==,
+                   0x801b4272);
 }
 
 /* Shows that a picture that was cut off is a problem, wherever it was cut. */
@@ -266,10 +281,11 @@ test_cancelled (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *path = put (fixture, "hello.txt", "hello\n", -1);
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  DemoReaderClient client = { .cancellable = cancellable };
   g_autoptr (GError) error = NULL;
 
   g_cancellable_cancel (cancellable);
-  g_assert_null (demo_reader_read (path, cancellable, NULL, NULL, &error));
+  g_assert_null (read_path (path, &client, NULL, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
@@ -282,17 +298,29 @@ test_hostile_facts (void)
     "uint64 0, @mv nothing)",
     "('a', 'b', byte 0x01, uint64 1, int64 1, @ay [0x01], '', uint64 0, uint64 0, uint32 0, "
     "uint32 0, uint64 0, @mv nothing)",
+    /* pictures without pixels, with too few of them, and without an end */
+    "('a', 'b', byte 0x02, uint64 1, int64 1, @ay [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
+    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], '', uint64 0, uint64 0, uint32 9, uint32 9, "
+    "uint64 0, @mv <(uint32 0, uint32 0)>)",
+    "('a', 'b', byte 0x02, uint64 1, int64 1, @ay [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
+    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], '', uint64 0, uint64 0, uint32 9, uint32 9, "
+    "uint64 0, @mv <(uint32 2, uint32 1)>)",
+    "('a', 'b', byte 0x02, uint64 1, int64 1, @ay [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
+    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], '', uint64 0, uint64 0, uint32 9, uint32 9, "
+    "uint64 0, @mv <(uint32 0x80000001, uint32 2)>)",
     "'hello'",
     "()",
   };
+  static const guint32 pixel = 0;
 
   for (gsize i = 0; i < G_N_ELEMENTS (values); i++)
     {
       g_autoptr (GVariant) value = g_variant_new_parsed (values[i]);
+      g_autoptr (GBytes) pixels = g_bytes_new_static (&pixel, sizeof pixel);
       g_autoptr (GError) error = NULL;
       DemoFacts facts;
 
-      g_assert_false (demo_facts_from_variant (&facts, value, &error));
+      g_assert_false (demo_facts_from_variant (&facts, value, pixels, &error));
       g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
     }
 }
