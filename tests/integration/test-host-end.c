@@ -12,132 +12,174 @@
 
 /*
  * Hosts that end, in every way there is, while workers of every kind and commands are at it: none
- * of them may outlive the host by more than a moment.
+ * of them, nor what they have started in their groups, may outlive the host by more than a moment. How
+ * long it took is told beside the result; it should be no more than two seconds.
  */
 
 #define LIMIT ((guint64) 1024 * 1024)
 
 /* In the host */
 
+/* What workers do when the host ends. */
 typedef struct
 {
-  DrayExecutor *executor; /* (owned) */
-  DrayExecutor *starting; /* (owned): with a worker that never gets ready */
-  GListModel *lists[2];   /* (unowned): the workers of both */
-  DrayFuture *blocked;    /* (owned) */
-  DrayFuture *deaf;       /* (owned) */
-  DrayFuture *stopped;    /* (owned) */
-  DrayFuture *stream;     /* (owned): its output fills the limit whenever nobody iterates */
-  WorkshopRecord *commands[2]; /* (owned) */
+  const char *name;
+  const char *function;
+  const char *status; /* (nullable): that it tells of when it does so */
+  gboolean has_grandchild;
+} Kind;
+
+static const Kind kinds[] = {
+  { "busy", "block", "blocked", FALSE },
+  { "busy-with-grandchild", "block", "blocked", TRUE },
+  { "deaf", "ignore-cancel", "deaf", FALSE },
+  { "deaf-with-grandchild", "ignore-cancel", "deaf", TRUE },
+  { "spinning", "spin", "spinning", FALSE },
+  { "stopped", "stop", "stopping", FALSE },
+  { "stopped-with-grandchild", "stop", "stopping", TRUE },
+  { "writing", "stream", NULL, FALSE }, /* it waits for the limit of what is undelivered */
+  { "idle", NULL, NULL, FALSE },
+  { "idle-with-grandchild", NULL, NULL, TRUE },
+};
+
+typedef struct
+{
+  DrayExecutor *executors[G_N_ELEMENTS (kinds)]; /* (owned): one for each kind, with one worker */
+  DrayFuture *futures[G_N_ELEMENTS (kinds)];     /* (owned) (nullable) */
+  DrayExecutor *starting;                        /* (owned): with a worker that never gets ready */
+  DrayExecutor *commands;                        /* (owned) */
+  WorkshopRecord *records[2];                    /* (owned): of commands */
 } Scene;
 
-static WorkshopRecord *
-start_command (DrayExecutor *executor, const char *script)
+static void
+print_pid (const char *kind, int pid)
 {
-  const char *const argv[] = { "sh", "-c", script, NULL };
-  g_autoptr (DrayTask) task = dray_task_new_command (argv);
-
-  dray_task_set_split (task, DRAY_SPLIT_LINES);
-
-  return workshop_watch (dray_executor_submit (executor, task, NULL));
+  printf ("%s %d\n", kind, pid);
 }
 
-static void
-print_pid_cb (DrayFuture *future, GVariant *value, gpointer user_data)
+static int
+ask (DrayExecutor *executor, const char *function)
 {
-  printf ("%.*s\n", (int) g_variant_get_size (value), (const char *) g_variant_get_data (value));
+  g_autoptr (DrayFuture) future = dray_executor_call (executor, function, NULL);
+  g_autoptr (GVariant) pid = dray_future_wait_result (future, -1, NULL, NULL);
+
+  g_assert_nonnull (pid);
+
+  return (int) g_variant_get_uint32 (pid);
 }
 
 static gboolean
-has_all (gpointer user_data)
+is_stopped (gpointer pid)
 {
-  Scene *scene = user_data;
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", GPOINTER_TO_INT (pid));
+  g_autofree char *stat = NULL;
 
-  /* One for each call but the idle worker's, that one, and the one that starts. */
-  return g_list_model_get_n_items (scene->lists[0]) == 6
-         && g_list_model_get_n_items (scene->lists[1]) == 1 && scene->commands[0]->n_items == 1
-         && scene->commands[1]->n_items == 1;
+  return g_file_get_contents (path, &stat, NULL, NULL) && strstr (stat, ") T ") != NULL;
+}
+
+static void
+start_worker (Scene *scene, guint i)
+{
+  const Kind *kind = &kinds[i];
+  GVariant *arguments = NULL;
+  int pid;
+
+  scene->executors[i] = host_new_executor (1);
+  g_object_set (scene->executors[i], "max-undelivered-bytes", LIMIT, "idle-timeout", 0, NULL);
+  pid = ask (scene->executors[i], "pid");
+  print_pid (kind->name, pid);
+  if (kind->has_grandchild)
+    print_pid (kind->name, ask (scene->executors[i], "grandchild"));
+  if (kind->function == NULL)
+    return;
+
+  if (g_str_equal (kind->function, "stream"))
+    arguments = g_variant_new ("(uu)", G_MAXUINT32, 100000);
+  scene->futures[i] = dray_executor_call (scene->executors[i], kind->function, arguments);
+  if (kind->status != NULL)
+    workshop_block_until_status (scene->futures[i], kind->status);
+  else
+    workshop_block_until_undelivered (scene->executors[i], LIMIT);
+  if (g_str_equal (kind->function, "stop"))
+    fixture_iterate_until (is_stopped, GINT_TO_POINTER (pid), "the worker is stopped");
 }
 
 static gboolean
-is_one_stopped (gpointer user_data)
+has_worker (gpointer list)
 {
-  Scene *scene = user_data;
-
-  for (guint i = 0; i < g_list_model_get_n_items (scene->lists[0]); i++)
-    {
-      g_autoptr (DrayWorkerProcess) worker = g_list_model_get_item (scene->lists[0], i);
-      g_autofree char *path
-        = g_strdup_printf ("/proc/%d/stat", dray_worker_process_get_pid (worker));
-      g_autofree char *stat = NULL;
-
-      if (g_file_get_contents (path, &stat, NULL, NULL) && strstr (stat, ") T ") != NULL)
-        return TRUE;
-    }
-
-  return FALSE;
+  return g_list_model_get_n_items (list) == 1;
 }
 
 static void
-print_workers (GListModel *list)
-{
-  for (guint i = 0; i < g_list_model_get_n_items (list); i++)
-    {
-      g_autoptr (DrayWorkerProcess) worker = g_list_model_get_item (list, i);
-
-      printf ("%d\n", dray_worker_process_get_pid (worker));
-    }
-}
-
-static void
-start_workers (Scene *scene)
+start_starting (Scene *scene)
 {
   const char *argv[] = { host_get_worker (), "--init-hangs", NULL };
   g_autoptr (DrayLauncher) launcher = dray_launcher_new_argv (argv);
-  g_autoptr (DrayFuture) idle = NULL;
-
-  scene->executor = host_new_executor (8);
-  g_object_set (scene->executor, "max-undelivered-bytes", LIMIT, "idle-timeout", 0, NULL);
-  scene->lists[0] = dray_executor_get_workers (scene->executor);
-  scene->blocked = dray_executor_call (scene->executor, "block", NULL);
-  scene->deaf = dray_executor_call (scene->executor, "ignore-cancel", NULL);
-  scene->stopped = dray_executor_call (scene->executor, "stop", NULL);
-  g_object_unref (dray_executor_call (scene->executor, "spin", NULL));
-  workshop_block_until_status (scene->blocked, "blocked");
-  workshop_block_until_status (scene->deaf, "deaf");
-
-  scene->stream = dray_executor_call (scene->executor, "stream",
-                                      g_variant_new ("(uu)", G_MAXUINT32, 100000));
-  workshop_block_until_undelivered (scene->executor, LIMIT);
-  idle = dray_executor_call (scene->executor, "sleep", g_variant_new ("(u)", 1));
+  g_autoptr (DrayWorkerProcess) worker = NULL;
+  GListModel *workers;
 
   scene->starting = dray_executor_new (launcher);
-  scene->lists[1] = dray_executor_get_workers (scene->starting);
+  workers = dray_executor_get_workers (scene->starting);
   g_object_unref (dray_executor_call (scene->starting, "null", NULL));
+  fixture_iterate_until (has_worker, workers, "a worker is starting");
+  worker = g_list_model_get_item (workers, 0);
+  print_pid ("starting", dray_worker_process_get_pid (worker));
+}
 
-  g_assert_true (dray_future_wait (idle, -1, NULL, NULL));
+static void
+print_item_cb (DrayFuture *future, GVariant *value, gpointer name)
+{
+  g_autofree char *text = g_strndup (g_variant_get_data (value), g_variant_get_size (value));
+
+  print_pid (name, atoi (text));
+}
+
+static gboolean
+has_item (gpointer record)
+{
+  return ((WorkshopRecord *) record)->n_items == 1;
+}
+
+/* @script tells the process id. */
+static WorkshopRecord *
+start_command (Scene *scene, const char *name, const char *script)
+{
+  const char *const argv[] = { "sh", "-c", script, NULL };
+  g_autoptr (DrayTask) task = dray_task_new_command (argv);
+  WorkshopRecord *record;
+
+  dray_task_set_split (task, DRAY_SPLIT_LINES);
+  record = workshop_watch (dray_executor_submit (scene->commands, task, NULL));
+  g_signal_connect (record->future, "item", G_CALLBACK (print_item_cb), (gpointer) name);
+  fixture_iterate_until (has_item, record, "the command has started");
+
+  return record;
 }
 
 /* Starts all of it, tells the test the process ids, and that it is ready. */
 static void
 arrange (Scene *scene)
 {
-  start_workers (scene);
-  scene->commands[0] = start_command (scene->executor, "echo $$; exec sleep 1000");
-  scene->commands[1]
-    = start_command (scene->executor, "trap '' HUP INT TERM; echo $$; while read line; do :; done; "
-                                      "while :; do :; done");
-  for (guint i = 0; i < 2; i++)
-    g_signal_connect (scene->commands[i]->future, "item", G_CALLBACK (print_pid_cb), NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    start_worker (scene, i);
+  start_starting (scene);
+  scene->commands = host_new_executor (2);
+  scene->records[0] = start_command (scene, "command", "echo $$; exec sleep 1000");
+  scene->records[1] = start_command (scene, "deaf-command",
+                                     "trap '' HUP INT TERM; echo $$; while read line; do :; done; "
+                                     "while :; do :; done");
 
-  fixture_iterate_until (has_all, scene, "everything has started");
-  fixture_iterate_until (is_one_stopped, scene, "a worker is stopped");
-  workshop_block_until_undelivered (scene->executor, LIMIT);
-
-  print_workers (scene->lists[0]);
-  print_workers (scene->lists[1]);
   printf ("ready\n");
   fflush (stdout);
+}
+
+static void
+end_all (Scene *scene, void (*end) (DrayExecutor *executor))
+{
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    end (scene->executors[i]);
+  end (scene->starting);
+  end (scene->commands);
 }
 
 static void
@@ -185,6 +227,30 @@ run_wait (void)
     pause ();
 }
 
+static gpointer
+exit_thread (gpointer data)
+{
+  exit (EXIT_SUCCESS);
+}
+
+static void
+run_exit_on_a_thread (void)
+{
+  Scene scene = { 0 };
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+
+  arrange (&scene);
+  g_thread_unref (g_thread_new ("exits", exit_thread, NULL));
+  g_main_loop_run (loop);
+}
+
+static void
+shut_down (DrayExecutor *executor)
+{
+  g_object_set (executor, "grace-period", 10, NULL);
+  g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL));
+}
+
 /* In the way that a careful application ends: nothing is there to outlive it. */
 static void
 run_shut_down (void)
@@ -192,10 +258,29 @@ run_shut_down (void)
   Scene scene = { 0 };
 
   arrange (&scene);
-  g_object_set (scene.executor, "grace-period", 10, NULL);
-  g_assert_true (
-    dray_executor_shutdown_sync (scene.executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL));
-  g_assert_true (dray_executor_shutdown_sync (scene.starting, DRAY_SHUTDOWN_KILL, NULL, NULL));
+  end_all (&scene, shut_down);
+}
+
+static void
+begin_to_shut_down (DrayExecutor *executor)
+{
+  dray_executor_shutdown_async (executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL, NULL);
+}
+
+/* The program ends in the middle of that. */
+static void
+run_shutting_down (void)
+{
+  Scene scene = { 0 };
+
+  arrange (&scene);
+  end_all (&scene, begin_to_shut_down);
+}
+
+static void
+drop (DrayExecutor *executor)
+{
+  g_object_unref (executor);
 }
 
 /* The executors are dropped, and the program ends before their workers have. */
@@ -205,65 +290,120 @@ run_drop (void)
   Scene scene = { 0 };
 
   arrange (&scene);
-  g_object_unref (scene.executor);
-  g_object_unref (scene.starting);
+  end_all (&scene, drop);
 }
 
 static const HostPart parts[] = {
-  { "return", run_return }, { "exit", run_exit },           { "exit-at-once", run_exit_at_once },
-  { "abort", run_abort },   { "wait", run_wait },           { "drop", run_drop },
+  { "return", run_return },
+  { "exit", run_exit },
+  { "exit-at-once", run_exit_at_once },
+  { "exit-on-a-thread", run_exit_on_a_thread },
+  { "abort", run_abort },
+  { "wait", run_wait },
+  { "drop", run_drop },
   { "shut-down", run_shut_down },
+  { "shutting-down", run_shutting_down },
 };
 
 /* The tests */
 
-/* (transfer full): the process ids that the host tells of */
-static GArray *
-read_pids (GSubprocess *host)
+typedef struct
 {
-  g_autoptr (GDataInputStream) input
-    = g_data_input_stream_new (g_subprocess_get_stdout_pipe (host));
-  GArray *pids = g_array_new (FALSE, FALSE, sizeof (int));
+  char *kind; /* (owned) */
+  int pid;
+} Process;
+
+static void
+process_clear (Process *process)
+{
+  g_free (process->kind);
+}
+
+/* (transfer full): the processes that the host tells of */
+static GArray *
+read_processes (GSubprocess *host)
+{
+  g_autoptr (GDataInputStream) input = g_data_input_stream_new (
+    g_subprocess_get_stdout_pipe (host));
+  GArray *processes = g_array_new (FALSE, FALSE, sizeof (Process));
   char *line;
 
+  g_array_set_clear_func (processes, (GDestroyNotify) process_clear);
   while ((line = g_data_input_stream_read_line (input, NULL, NULL, NULL)) != NULL
          && !g_str_equal (line, "ready"))
     {
-      int pid = atoi (line);
+      g_auto (GStrv) words = g_strsplit (line, " ", 2);
+      Process process = { g_strdup (words[0]), words[1] != NULL ? atoi (words[1]) : 0 };
 
-      g_assert_cmpint (pid, >, 0);
-      g_array_append_val (pids, pid);
+      g_assert_cmpint (process.pid, >, 0);
+      g_array_append_val (processes, process);
       g_free (line);
     }
   g_assert_cmpstr (line, ==, "ready");
   g_free (line);
 
-  return pids;
+  return processes;
+}
+
+typedef struct
+{
+  const char *name;
+  const char *part;
+  int signal_number; /* 0: it ends by itself; negative: its whole group is sent this */
+} Way;
+
+static const Way ways[] = {
+  { "return", "return", 0 },
+  { "exit", "exit", 0 },
+  { "exit-at-once", "exit-at-once", 0 },
+  { "exit-on-a-thread", "exit-on-a-thread", 0 },
+  { "abort", "abort", 0 },
+  { "terminate", "wait", SIGTERM },
+  { "kill", "wait", SIGKILL },
+  { "kill-group", "wait", -SIGKILL },
+  { "drop", "drop", 0 },
+  { "shut-down", "shut-down", 0 },
+  { "shutting-down", "shutting-down", 0 },
+};
+
+static gboolean
+is_gone (gpointer pid)
+{
+  return fixture_process_is_gone (GPOINTER_TO_INT (pid));
 }
 
 static void
 test_end (Fixture *fixture, gconstpointer data)
 {
-  /* Shows that workers which wait, work, ignore everything, are stopped, start or idle, and
-   * commands as well, vanish with the host. */
-  const char *part = data;
-  g_autoptr (GSubprocess) host = host_start (g_str_equal (part, "kill") ? "wait" : part);
-  g_autoptr (GArray) pids = read_pids (host);
+  /* Shows that workers which wait, work, ignore everything, are stopped, write, start or idle, what
+   * they have started, and commands as well, vanish with the host. */
+  const Way *way = data;
+  g_autoptr (GSubprocess) host = host_start (way->part);
+  const pid_t pid = atoi (g_subprocess_get_identifier (host));
+  g_autoptr (GArray) processes = read_processes (host);
+  gint64 start;
 
-  g_assert_cmpuint (pids->len, ==, 9);
-  if (g_str_equal (part, "kill"))
-    g_subprocess_force_exit (host);
+  /* One for each kind, four grandchildren, one that starts, two commands. */
+  g_assert_cmpuint (processes->len, ==, G_N_ELEMENTS (kinds) + 4 + 1 + 2);
+  start = g_get_monotonic_time ();
+  if (way->signal_number != 0)
+    g_assert_cmpint (kill (way->signal_number < 0 ? -pid : pid, ABS (way->signal_number)), ==, 0);
   g_assert_true (g_subprocess_wait (host, NULL, NULL));
-  for (guint i = 0; i < pids->len; i++)
-    fixture_iterate_until_gone (g_array_index (pids, int, i));
+
+  for (guint i = 0; i < processes->len; i++)
+    {
+      const Process *process = &g_array_index (processes, Process, i);
+      g_autofree char *what = g_strdup_printf ("the %s process is gone", process->kind);
+
+      fixture_iterate_until (is_gone, GINT_TO_POINTER (process->pid), what);
+    }
+  g_test_message ("after %.2f s nothing was left",
+                  (double) (g_get_monotonic_time () - start) / G_USEC_PER_SEC);
 }
 
 int
 main (int argc, char **argv)
 {
-  static const char *const ways[]
-    = { "return", "exit", "exit-at-once", "abort", "kill", "drop", "shut-down" };
-
   if (host_is_wanted (argc, argv))
     return host_run (argv, parts, G_N_ELEMENTS (parts));
 
@@ -271,9 +411,9 @@ main (int argc, char **argv)
 
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++)
     {
-      g_autofree char *path = g_strdup_printf ("/host-end/%s", ways[i]);
+      g_autofree char *path = g_strdup_printf ("/host-end/%s", ways[i].name);
 
-      workshop_add (path, ways[i], test_end);
+      workshop_add (path, &ways[i], test_end);
     }
 
   return g_test_run ();
