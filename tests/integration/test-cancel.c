@@ -116,34 +116,71 @@ test_without_grace (Rig *rig, gconstpointer data)
   g_assert_true (fixture_process_is_gone (pid));
 }
 
-/* The half of the grace period before TERM is all that these take. */
+static int
+ask_grandchild (Rig *rig, const char *function)
+{
+  g_autoptr (DrayFuture) future = rig_call (rig, function, NULL);
+
+  return (int) rig_expect_uint32 (future);
+}
+
+static const struct
+{
+  const char *function;
+  const char *status;
+} stubborn[] = {
+  { "spin", "spinning" },      { "stop", "stopping" },      { "hang-in-handler", "deaf" },
+  { "block-signals", "deaf" }, { "ignore-cancel", "deaf" },
+};
+
+/* The half of the grace period before TERM is all that the first ones take. */
 static void
 test_stubborn (Rig *rig, gconstpointer data)
 {
-  static const struct
-  {
-    const char *function;
-    const char *status;
-  } vectors[] = {
-    { "spin", "spinning" },
-    { "stop", "stopping" },
-    { "hang-in-handler", "deaf" },
-  };
-
-  g_test_summary ("A worker that spins, is stopped, or hangs while it is told, is ended.");
+  g_test_summary (
+    "A worker that spins, is stopped, hangs while it is told, blocks signals or ignores "
+    "TERM is gone after the grace period, with all that it has started.");
 
   rig_start (rig, 1);
   g_object_set (rig->executor, "grace-period", 100, NULL);
-  for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (stubborn); i++)
     {
       int pid = rig_ask_pid (rig);
-      g_autoptr (DrayFuture) future = submit (rig, vectors[i].function, NULL, mode_of (data));
+      int grandchild = ask_grandchild (rig, "grandchild");
+      int deaf_grandchild = ask_grandchild (rig, "grandchild-deaf");
+      g_autoptr (DrayFuture) future = submit (rig, stubborn[i].function, NULL, mode_of (data));
 
-      rig_run_until_status (future, vectors[i].status);
+      rig_run_until_status (future, stubborn[i].status);
       cancel (future, mode_of (data));
       fixture_iterate_until_gone (pid);
+      fixture_iterate_until_gone (grandchild);
+      fixture_iterate_until_gone (deaf_grandchild);
     }
-  rig_run_until_count (rig, workers_died, G_N_ELEMENTS (vectors));
+  rig_run_until_count (rig, workers_died, G_N_ELEMENTS (stubborn));
+  rig_ask_pid (rig);
+}
+
+static void
+test_stubborn_and_late (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("The same where a time limit is over instead.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 100, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (stubborn); i++)
+    {
+      int pid = rig_ask_pid (rig);
+      int grandchild = ask_grandchild (rig, "grandchild-deaf");
+      DrayTask *task = rig_new_task (stubborn[i].function, NULL);
+      g_autoptr (DrayFuture) future = NULL;
+
+      dray_task_set_time_limit (task, 50);
+      future = rig_submit (rig, task);
+      rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_TIMED_OUT, NULL);
+      fixture_iterate_until_gone (pid);
+      fixture_iterate_until_gone (grandchild);
+    }
+  rig_run_until_count (rig, workers_died, G_N_ELEMENTS (stubborn));
   rig_ask_pid (rig);
 }
 
@@ -370,6 +407,7 @@ main (int argc, char **argv)
   add_modes ("/cancel/deaf", test_deaf);
   add_modes ("/cancel/without-grace", test_without_grace);
   add_modes ("/cancel/stubborn", test_stubborn);
+  rig_add ("/cancel/stubborn/time-limit", NULL, test_stubborn_and_late);
   add_modes ("/cancel/result-first", test_result_first);
   add_modes ("/cancel/race", test_race);
   add_modes ("/cancel/cancellable", test_cancellable);

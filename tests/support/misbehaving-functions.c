@@ -192,6 +192,22 @@ spin_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   return NULL;
 }
 
+static GVariant *
+block_signals_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  static volatile guint64 n_turns;
+  sigset_t all;
+  gint64 end = g_get_monotonic_time () + MISBEHAVING_LIFETIME * G_USEC_PER_SEC;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, NULL);
+  dray_job_set_progress (job, -1, "deaf");
+  while (g_get_monotonic_time () < end)
+    n_turns++;
+
+  return NULL;
+}
+
 /* Answering */
 
 static GVariant *
@@ -522,11 +538,26 @@ stderr_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   return NULL;
 }
 
-/* @data: whether the child gets a session of its own */
+typedef enum
+{
+  GRANDCHILD_PLAIN,
+  GRANDCHILD_DEAF,    /* it has all signals blocked */
+  GRANDCHILD_SESSION, /* it has a session of its own */
+} Grandchild;
+
+/* @data: which one */
 static GVariant *
 grandchild_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
-  pid_t pid = fork ();
+  const Grandchild kind = GPOINTER_TO_UINT (data);
+  sigset_t all, before;
+  pid_t pid;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, kind == GRANDCHILD_DEAF ? &all : NULL, &before);
+  pid = fork ();
+  if (pid != 0)
+    pthread_sigmask (SIG_SETMASK, &before, NULL);
 
   if (pid < 0)
     {
@@ -536,14 +567,14 @@ grandchild_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 
   if (pid == 0)
     {
-      if (GPOINTER_TO_INT (data))
+      if (kind == GRANDCHILD_SESSION)
         setsid ();
       misbehaving_pause_for_ever ();
     }
 
   /* Where the child is still on its way out of the group, whoever is told its pid could kill the
    * group first. */
-  while (GPOINTER_TO_INT (data) && getpgid (pid) != pid)
+  while (kind == GRANDCHILD_SESSION && getpgid (pid) != pid)
     g_thread_yield ();
 
   return g_variant_new_uint32 (pid);
@@ -553,6 +584,7 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "add", "(ii)", add_cb, NULL },
   { "attempt", "*", attempt_cb, NULL },
   { "block", "*", block_cb, NULL },
+  { "block-signals", "*", block_signals_cb, NULL },
   { "both", "*", both_cb, NULL },
   { "bytes", "(u)", bytes_cb, NULL },
   { "counter", "*", counter_cb, NULL },
@@ -564,8 +596,9 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "fail", "(sis)", fail_cb, NULL },
   { "fds", "*", fds_cb, NULL },
   { "getenv", "(s)", getenv_cb, NULL },
-  { "grandchild", "*", grandchild_cb, GINT_TO_POINTER (FALSE) },
-  { "grandchild-session", "*", grandchild_cb, GINT_TO_POINTER (TRUE) },
+  { "grandchild", "*", grandchild_cb, GUINT_TO_POINTER (GRANDCHILD_PLAIN) },
+  { "grandchild-deaf", "*", grandchild_cb, GUINT_TO_POINTER (GRANDCHILD_DEAF) },
+  { "grandchild-session", "*", grandchild_cb, GUINT_TO_POINTER (GRANDCHILD_SESSION) },
   { "hang-in-handler", "*", hang_in_handler_cb, NULL },
   { "hog", "(u)", hog_cb, NULL },
   { "ignore-cancel", "*", ignore_cancel_cb, NULL },
