@@ -10,6 +10,7 @@
  */
 
 #define LIMIT ((guint64) 1024 * 1024)
+#define LARGE (20 * 1024 * 1024) /* bytes: more than fits on the way */
 
 typedef struct
 {
@@ -29,8 +30,8 @@ is_gentle (const Scene *scene)
 static void
 add (Scene *scene, GPtrArray *records, const char *function, GVariant *arguments)
 {
-  g_ptr_array_add (records, workshop_watch (dray_executor_call (scene->executor, function,
-                                                                arguments)));
+  g_ptr_array_add (records,
+                   workshop_watch (dray_executor_call (scene->executor, function, arguments)));
 }
 
 static void
@@ -115,15 +116,47 @@ arrange_unread (Scene *scene)
   workshop_block_until_undelivered (scene->executor, LIMIT);
 }
 
+/* The limit is met, so nobody reads them: they are being written, and so are arguments. */
+static void
+arrange_large (Scene *scene)
+{
+  const guint n_items = is_gentle (scene) ? 100 : G_MAXUINT32;
+  g_autofree guint8 *bytes = g_malloc0 (LARGE);
+
+  scene->executor = workshop_new (4);
+  g_object_set (scene->executor, "max-undelivered-bytes", LIMIT, NULL);
+  add (scene, scene->running, "stream", g_variant_new ("(uu)", n_items, 100000));
+  workshop_block_until_undelivered (scene->executor, LIMIT);
+  for (guint i = 0; i < 2; i++)
+    add (scene, scene->running, "bytes", g_variant_new ("(u)", LARGE));
+  block_until_all_run (scene);
+  /* It may not have begun: then this mode would cancel it. */
+  if (scene->mode != DRAY_SHUTDOWN_CANCEL_PENDING)
+    add (scene, scene->pending, "echo",
+         g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, LARGE, 1));
+}
+
 static void
 arrange_deaf (Scene *scene)
 {
-  scene->executor = workshop_new (2);
+  static const struct
+  {
+    const char *function;
+    const char *status;
+  } vectors[] = {
+    { "ignore-cancel", "deaf" },
+    { "block-signals", "deaf" },
+    { "spin", "spinning" },
+    { "stop", "stopping" },
+  };
+
+  scene->executor = workshop_new (G_N_ELEMENTS (vectors));
   g_object_set (scene->executor, "grace-period", 20, NULL);
-  for (guint i = 0; i < 2; i++)
-    add (scene, scene->running, "ignore-cancel", NULL);
-  for (guint i = 0; i < 2; i++)
-    workshop_block_until_status (((WorkshopRecord *) scene->running->pdata[i])->future, "deaf");
+  for (guint i = 0; i < G_N_ELEMENTS (vectors); i++)
+    add (scene, scene->running, vectors[i].function, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (vectors); i++)
+    workshop_block_until_status (((WorkshopRecord *) scene->running->pdata[i])->future,
+                                 vectors[i].status);
 }
 
 static void
@@ -165,6 +198,7 @@ static const Situation situations[] = {
   { "running", arrange_running, DRAY_SHUTDOWN_DRAIN },
   { "pending", arrange_pending, DRAY_SHUTDOWN_DRAIN },
   { "unread-output", arrange_unread, DRAY_SHUTDOWN_DRAIN },
+  { "large-results", arrange_large, DRAY_SHUTDOWN_DRAIN },
   { "deaf", arrange_deaf, DRAY_SHUTDOWN_TERMINATE },
   { "commands", arrange_commands, DRAY_SHUTDOWN_DRAIN },
 };
@@ -374,7 +408,7 @@ main (int argc, char **argv)
           g_autofree char *path = g_strdup_printf ("/shutdown/%s/%s/%s", modes[mode],
                                                    situations[i].name, ways[j].name);
 
-          cases[n_cases] = (Case) { &situations[i], &ways[j], mode };
+          cases[n_cases] = (Case){ &situations[i], &ways[j], mode };
           workshop_add (path, &cases[n_cases++], test_shutdown);
         }
 
