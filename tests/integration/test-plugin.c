@@ -186,7 +186,7 @@ static void
 test_reloaded (void)
 {
   Plugin plugin = { .path = find_module ("plugin-module") };
-  guint ticker = g_timeout_add (5, keep_ticking_cb, NULL);
+  guint ticker = g_timeout_add_full (G_PRIORITY_LOW, 5, keep_ticking_cb, NULL, NULL);
   Belongings before = look_around ();
 
   g_test_summary (
@@ -211,7 +211,7 @@ test_two (void)
 {
   Plugin stays = { .path = find_module ("plugin-module") };
   Plugin goes = { .path = find_module ("other-plugin-module") };
-  guint ticker = g_timeout_add (5, keep_ticking_cb, NULL);
+  guint ticker = g_timeout_add_full (G_PRIORITY_LOW, 5, keep_ticking_cb, NULL, NULL);
   Belongings before = look_around ();
 
   g_test_summary ("While one plugin works, another one may come and go.");

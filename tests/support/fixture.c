@@ -55,8 +55,6 @@ iterate_until (FixtureCondition condition, gpointer user_data)
   g_source_set_priority (ticker, G_MAXINT);
   g_source_set_callback (ticker, keep_ticking_cb, NULL, NULL);
   g_source_set_static_name (ticker, "fixture");
-  /* Where looking takes longer than the interval it is always due, and would starve what delivers. */
-  g_source_set_priority (ticker, G_PRIORITY_LOW);
   g_source_attach (ticker, context);
 
   while (!(holds = condition (user_data)) && g_get_monotonic_time () < deadline)
