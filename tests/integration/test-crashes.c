@@ -313,6 +313,44 @@ test_poison (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, failed), ==, 1);
 }
 
+static void
+test_deadly (Rig *rig, gconstpointer data)
+{
+  const guint max_retries = GPOINTER_TO_UINT (data);
+  const guint n_tasks = 1000;
+  g_autofree char *path = rig_dup_path (rig, "record");
+  DrayTask *task
+    = dray_task_new_call ("record-and-die", g_variant_new ("(uss)", 7, path, "crash"));
+  g_autoptr (DrayFuture) deadly = NULL;
+  g_autoptr (GPtrArray) futures = new_futures ();
+  gint64 start = g_get_monotonic_time ();
+
+  g_test_summary ("A task that kills every worker that takes it fails alone, when its retries are "
+                  "used up; each worker after the second is started later than the one before, and "
+                  "there are no more of them than it has killed, and slots.");
+
+  rig_start (rig, 2);
+  for (guint i = 0; i < n_tasks / 2; i++)
+    g_ptr_array_add (futures, rig_call (rig, "attempt", NULL));
+  dray_task_set_max_retries (task, max_retries);
+  deadly = rig_submit (rig, task);
+  for (guint i = 0; i < n_tasks / 2; i++)
+    g_ptr_array_add (futures, rig_call (rig, "attempt", NULL));
+
+  rig_expect_error (deadly, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*signal 11 *");
+  g_assert_cmpuint (count_begun (path, 7), ==, max_retries + 1);
+  for (guint i = 0; i < n_tasks; i++)
+    g_assert_cmpuint (rig_expect_uint32 (futures->pdata[i]), ==, 1);
+
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, max_retries + 1);
+  g_assert_cmpuint (rig_get_count (rig, workers_started), <=, max_retries + 1 + 2);
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, max_retries);
+  /* The worker of the last try was started after the last try but two; 20 ms, 40 ms, … */
+  if (max_retries >= 3)
+    g_assert_cmpint (g_get_monotonic_time () - start, >=,
+                     (20 * G_TIME_SPAN_MILLISECOND) << (max_retries - 3));
+}
+
 /* Retries */
 
 static void
@@ -390,6 +428,8 @@ main (int argc, char **argv)
   rig_add ("/crashes/last-words/many", NULL, test_many_last_words);
   rig_add ("/crashes/hog", NULL, test_hog);
   rig_add ("/crashes/poison", NULL, test_poison);
+  rig_add ("/crashes/deadly", GUINT_TO_POINTER (0), test_deadly);
+  rig_add ("/crashes/deadly/retries", GUINT_TO_POINTER (6), test_deadly);
   rig_add ("/crashes/retries", NULL, test_retried);
   rig_add ("/crashes/retries/used-up", NULL, test_retries_used_up);
   rig_add ("/crashes/retries/errors", NULL, test_errors_are_not_retried);

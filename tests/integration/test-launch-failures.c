@@ -98,6 +98,7 @@ test_foreign (Rig *rig, gconstpointer data)
   } vectors[] = {
     { "/bin/cat", NULL, "*“cat”*" },
     { "yes", NULL, "*“yes”*" },
+    { "/bin/yes", NULL, "*“yes”*" },
     { "true", NULL, "*“true”*status 0*" },
     { "false", NULL, "*“false”*status 1*" },
     { "sh", "-c", "*“sh”*status 2*" },
@@ -215,6 +216,28 @@ test_one_left (Rig *rig, gconstpointer data)
 }
 
 static void
+test_at_times (Rig *rig, gconstpointer data)
+{
+  g_autofree char *program = fixture_dup_misbehaving_worker ();
+  g_autofree char *path = rig_dup_path (rig, "times");
+  const char *argv[] = { program, "--init-fails-at-times", path, NULL };
+  const guint n_tasks = 120;
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+
+  g_test_summary ("Every other worker fails to initialise, and all are used up soon: another try is "
+                  "made each time, and no task fails.");
+
+  rig_start_with (rig, dray_launcher_new_argv (argv), 3);
+  g_object_set (rig->executor, "max-tasks-per-worker", 20, NULL);
+  for (guint i = 0; i < n_tasks; i++)
+    g_ptr_array_add (futures, i % 2 == 0 ? rig_call (rig, "add", "(ii)", i, 1)
+                                         : rig_call (rig, "bytes", "(u)", 300000));
+  rig_run_until_all_done (futures);
+  g_assert_cmpuint (rig_get_count (rig, succeeded), ==, n_tasks);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), >=, 3);
+}
+
+static void
 test_commands_go_on (Rig *rig, gconstpointer data)
 {
   const char *argv[] = { "echo", "fine", NULL };
@@ -284,6 +307,7 @@ main (int argc, char **argv)
   rig_add ("/launch-failures/cancelled/init-hangs", "--init-hangs", test_cancel_while_launching);
   rig_add ("/launch-failures/recovery", NULL, test_recovery);
   rig_add ("/launch-failures/one-left", NULL, test_one_left);
+  rig_add ("/launch-failures/at-times", NULL, test_at_times);
   rig_add ("/launch-failures/commands", NULL, test_commands_go_on);
   rig_add ("/launch-failures/slow-start", NULL, test_slow_start);
   rig_add ("/launch-failures/early-crashes", NULL, test_early_crashes);

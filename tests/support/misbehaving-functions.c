@@ -78,6 +78,16 @@ sleep_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   return NULL;
 }
 
+void
+misbehaving_record (const char *filename, guint32 number)
+{
+  int fd = open (filename, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+  if (fd < 0 || write (fd, &number, sizeof number) != (gssize) sizeof number)
+    g_error ("%s: %s", filename, g_strerror (errno));
+  close (fd);
+}
+
 /* Whatever it is told. That it was begun is on record before anything else. */
 static GVariant *
 record_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
@@ -85,13 +95,9 @@ record_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   const char *filename;
   guint32 number, microseconds;
   gboolean deaf;
-  int fd;
 
   g_variant_get (arguments, "(uu&sb)", &number, &microseconds, &filename, &deaf);
-  fd = open (filename, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0 || write (fd, &number, sizeof number) != (gssize) sizeof number)
-    g_error ("%s: %s", filename, g_strerror (errno));
-  close (fd);
+  misbehaving_record (filename, number);
   if (deaf)
     signal (SIGTERM, SIG_IGN);
   if (microseconds > 0)
@@ -332,8 +338,8 @@ fail_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 
 /* Sending much */
 
-static GVariant *
-new_bytes (gsize size)
+GVariant *
+misbehaving_new_bytes (gsize size)
 {
   guint8 *data;
 
@@ -359,7 +365,7 @@ bytes_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 
   g_variant_get (arguments, "(u)", &size);
 
-  return new_bytes (size);
+  return misbehaving_new_bytes (size);
 }
 
 static GVariant *
@@ -368,7 +374,7 @@ stream_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   guint32 n_items, size, n_sent = 0;
 
   g_variant_get (arguments, "(uu)", &n_items, &size);
-  while (n_sent < n_items && dray_job_emit (job, new_bytes (size)))
+  while (n_sent < n_items && dray_job_emit (job, misbehaving_new_bytes (size)))
     n_sent++;
 
   return g_variant_new_uint32 (n_sent);
@@ -384,7 +390,7 @@ counted_stream_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **er
 
   g_variant_get (arguments, "(uu&s)", &n_items, &size, &filename);
   fd = open (filename, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  while (n_sent < n_items && dray_job_emit (job, new_bytes (size)))
+  while (n_sent < n_items && dray_job_emit (job, misbehaving_new_bytes (size)))
     {
       n_sent++;
       if (pwrite (fd, &n_sent, sizeof n_sent, 0) != (gssize) sizeof n_sent)

@@ -168,17 +168,25 @@ garbage_and_on_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **er
   return NULL;
 }
 
-static GVariant *
-half_frame_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+void
+misbehaving_write_half_frame (DrayJob *job, gsize size)
 {
+  const gsize written = MIN (size / 2, RING_SIZE / 2);
+  g_autofree guint8 *bytes = g_malloc0 (written);
   RawHeader header = raw_header;
 
   header.type = FRAME_RESULT;
   header.task_id = dray_job_get_id (job);
   header.attempt = dray_job_get_attempt (job);
-  header.length = 1000;
+  header.length = (guint32) size;
   misbehaving_write_raw (&header, sizeof header);
-  misbehaving_write_raw ("half of the payload is missing", 30);
+  misbehaving_write_raw (bytes, written);
+}
+
+static GVariant *
+half_frame_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  misbehaving_write_half_frame (job, 1000);
   _exit (0);
 }
 

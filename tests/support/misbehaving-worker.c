@@ -16,6 +16,13 @@
  *   --init-exits          its initializer exits with 5
  *   --init-crashes        its initializer is killed by SIGSEGV
  *   --never-ends          is a worker, and does not return from main() when it is none any more
+ *   --init-fails-at-times FILE
+ *                         the same, but for every other one of those that have this file
+ *   --die-before-hello WAY FILE, --die-after-hello WAY FILE, --die-in-initializer WAY FILE
+ *                         dies there, in a way of misbehaving.h; FILE: "", or then only the one
+ *                         that makes it
+ *   --die-in-finalizer WAY
+ *                         dies when it has done all its work
  *   --slow-start MS       becomes a worker after so many milliseconds
  *   (anything else)       just is a worker
  *
@@ -62,6 +69,12 @@
  *   print                 prints to standard output with printf() and with write()
  *   stderr (s)            prints the text to standard error as it is
  *   stderr (u)            prints so many bytes to standard error, and no newline
+ *   trap (su)             dies in that way when SIGUSR1 comes, now or later; (uay): its pid, and so
+ *                         many bytes
+ *   trap-and-block (su)   the same, but sends the bytes as an item, sets the status "trapped", and
+ *                         waits until it is cancelled
+ *   die-in-result (su)    dies in that way in the midst of a result of so many bytes
+ *   record-and-die (uss)  adds its number to the file of that name, a u, and dies in that way
  *   garbage               writes what is no frame to the channel
  *   garbage-and-on        the same after a moment, and returns
  *   half-frame            writes half a frame to the channel and exits with 0
@@ -124,6 +137,27 @@ call_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   return function->function (job, arguments, function->data, error);
 }
 
+/* What follows the mode; "" where nothing does. */
+static const char *mode_arguments[2] = { "", "" };
+
+/* Who finds an even number of marks in the file does. */
+static gboolean
+fails_this_time (GError **error)
+{
+  int fd = open (mode_arguments[0], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  off_t size;
+
+  if (fd < 0 || write (fd, "x", 1) != 1)
+    g_error ("%s can't be written to", mode_arguments[0]);
+  size = lseek (fd, 0, SEEK_CUR);
+  close (fd);
+  if (size % 2 == 0)
+    return FALSE;
+
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BUSY, "This was one of those times");
+  return TRUE;
+}
+
 /* @data: the mode */
 static gboolean
 initialize_cb (DrayWorker *worker, GVariant *arguments, gpointer data, GError **error)
@@ -139,6 +173,11 @@ initialize_cb (DrayWorker *worker, GVariant *arguments, gpointer data, GError **
       return FALSE;
     }
 
+  if (g_str_equal (mode, "--init-fails-at-times"))
+    return !fails_this_time (error);
+  if (g_str_equal (mode, "--die-in-initializer"))
+    misbehaving_die_once (mode_arguments[0], mode_arguments[1]);
+
   if (g_str_equal (mode, "--init-hangs"))
     misbehaving_pause_for_ever ();
   if (g_str_equal (mode, "--init-exits"))
@@ -153,6 +192,9 @@ static void
 finalize_cb (DrayWorker *worker, gpointer data)
 {
   const char *filename = g_getenv ("MISBEHAVING_WORKER_FINALIZED");
+
+  if (g_str_equal (data, "--die-in-finalizer"))
+    misbehaving_die (mode_arguments[0]);
 
   g_clear_pointer (&misbehaving_initial_arguments, g_variant_unref);
   if (filename != NULL)
@@ -177,8 +219,9 @@ run_worker (const char *mode)
   add_functions (worker, misbehaving_map_functions);
   add_functions (worker, misbehaving_cargo_functions);
   add_functions (worker, misbehaving_wire_functions);
+  add_functions (worker, misbehaving_death_functions);
   dray_worker_set_initializer (worker, initialize_cb, (gpointer) mode, NULL);
-  dray_worker_set_finalizer (worker, finalize_cb, NULL, NULL);
+  dray_worker_set_finalizer (worker, finalize_cb, (gpointer) mode, NULL);
 
   status = dray_worker_run (worker);
   if (g_str_equal (mode, "--never-ends"))
@@ -245,11 +288,26 @@ run_foreign (const char *mode)
   return TRUE;
 }
 
+/* Without a second hello, where it lives on. */
+static void
+die_after_hello (void)
+{
+  if (*mode_arguments[1] != '\0' && g_file_test (mode_arguments[1], G_FILE_TEST_EXISTS))
+    return;
+
+  misbehaving_write_hello (1, FALSE);
+  misbehaving_die_once (mode_arguments[0], mode_arguments[1]);
+  _exit (4);
+}
+
 int
 main (int argc, char **argv)
 {
   const struct rlimit no_core = { 0, 0 };
   const char *mode = argc > 1 ? argv[1] : "";
+
+  for (int i = 2; i < argc && i < 4; i++)
+    mode_arguments[i - 2] = argv[i];
 
   setrlimit (RLIMIT_CORE, &no_core);
   misbehaving_wire_fd = fcntl (STDOUT_FILENO, F_DUPFD_CLOEXEC, 200);
@@ -257,6 +315,11 @@ main (int argc, char **argv)
 
   if (run_instead (mode) || run_foreign (mode))
     return 0;
+
+  if (g_str_equal (mode, "--die-before-hello"))
+    misbehaving_die_once (mode_arguments[0], mode_arguments[1]);
+  if (g_str_equal (mode, "--die-after-hello"))
+    die_after_hello ();
 
   if (g_str_equal (mode, "--no-ring"))
     close (4);

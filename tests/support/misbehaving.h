@@ -20,7 +20,20 @@ void misbehaving_write_raw (const void *bytes, gsize size);
 /* A hello as a worker of that protocol version says it, or (@swap) one of the other byte order. */
 void misbehaving_write_hello (guint8 version, gboolean swap);
 
+/* Half of the frame of a result of so many bytes. */
+void misbehaving_write_half_frame (DrayJob *job, gsize size);
+
+/* In one of these ways: "kill", "crash", "abort", "exit-0", "exit-3", "memory" (there is none left),
+ * "oom" (killed while it takes more and more of that). */
+void misbehaving_die (const char *way);
+/* The same, if it can make the file @path; with "" always. */
+void misbehaving_die_once (const char *way, const char *path);
+
 void misbehaving_pause_for_ever (void);
+/* An ay of so many bytes (floating). */
+GVariant *misbehaving_new_bytes (gsize size);
+/* Adds a number to the file of that name. */
+void misbehaving_record (const char *filename, guint32 number);
 /* Waits until @job is cancelled, and returns NULL with the error that says so. */
 GVariant *misbehaving_block (DrayJob *job, GError **error);
 void misbehaving_raise_by_default (int signal_number);
@@ -38,6 +51,7 @@ extern const MisbehavingFunction misbehaving_functions[];
 extern const MisbehavingFunction misbehaving_map_functions[];
 extern const MisbehavingFunction misbehaving_cargo_functions[];
 extern const MisbehavingFunction misbehaving_wire_functions[];
+extern const MisbehavingFunction misbehaving_death_functions[];
 
 /* What "init-args" and "counter" return. */
 extern GVariant *misbehaving_initial_arguments; /* (owned) (nullable) */
