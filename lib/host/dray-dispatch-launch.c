@@ -10,7 +10,9 @@
  * Launch failures. After each in a row the pool waits twice as long before the next try; after
  * MAX_LAUNCH_FAILURES, with no worker left, the calls that wait fail with the reason of the last
  * one. Workers that die before they have finished any task slow the pool down in the same way,
- * but fail nobody but the task they ran.
+ * but fail nobody but the task they ran. So does a task that kills its second worker, its third …,
+ * whatever those had finished before: else one task with many retries would have workers started as
+ * fast as they can be killed.
  */
 
 #define MAX_LAUNCH_FAILURES 3
@@ -21,8 +23,10 @@ static void
 delay_launch (DrayPool *self, guint n_failures)
 {
   gint64 delay = MIN (FIRST_DELAY << MIN (n_failures - 1, 10u), MAX_DELAY);
+  gint64 deadline = g_get_monotonic_time () + delay;
 
-  dray_io_timer_set (&self->relaunch, self->io, g_get_monotonic_time () + delay);
+  if (self->relaunch.io == NULL || self->relaunch.deadline < deadline)
+    dray_io_timer_set (&self->relaunch, self->io, deadline);
 }
 
 void
@@ -80,6 +84,12 @@ dray_pool_note_early_death (DrayPool *self)
 {
   self->n_early_deaths++;
   delay_launch (self, self->n_early_deaths);
+}
+
+void
+dray_pool_note_repeated_death (DrayPool *self, guint n_before)
+{
+  delay_launch (self, n_before);
 }
 
 /* Whether any worker may still take calls, or leaves behind what another one needs: when it is gone

@@ -432,6 +432,8 @@ lose_current (DrayPoolWorker *self)
     self->pool->counters.retried++;
   g_mutex_unlock (&self->pool->lock);
 
+  if (retry && ticket->attempt > 1)
+    dray_pool_note_repeated_death (self->pool, ticket->attempt - 1);
   if (retry)
     dray_pool_requeue (self->pool, g_steal_pointer (&ticket));
   else

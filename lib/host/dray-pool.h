@@ -221,6 +221,8 @@ void dray_pool_recall_overtaken (DrayPool *self);
 void dray_pool_requeue (DrayPool *self, DrayTicket *ticket);
 void dray_pool_note_launch_failure (DrayPool *self, GError *reason); /* takes it */
 void dray_pool_note_early_death (DrayPool *self);
+/* A worker died of a task that is tried again, and of which as many died before as @n_before. */
+void dray_pool_note_repeated_death (DrayPool *self, guint n_before);
 void dray_pool_close (DrayPool *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayPool, dray_pool_unref)
