@@ -5,30 +5,15 @@
 #include "dray-child.h"
 
 #include "dray-descriptor.h"
-#include "dray-error.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /*
- * How it is started. posix_spawn() runs the child on the parent's memory until it executes, so
- * that it costs the same for an application of 3 GB as for one of 3 MB. All that a fork() would
- * have allowed is said in attributes and file actions, which are carried out in order:
- *
- *   the process group, no signal blocked or ignored   (attributes; before all else)
- *   descriptors 0 to 3                                (dup2, or /dev/null)
- *   the directory                                     (chdir)
- *   nothing above the last of them                    (closefrom)
- *
- * The process group exists before posix_spawn() returns, so a signal to it never comes too early.
- *
  * How its end is noticed. waitid (WNOWAIT) tells the status and leaves the zombie, which keeps
  * the number of the process, and with it that of the group, from being anybody else's. If the
  * host has reaped the child this protection is gone; then the group is still sent a signal, since
@@ -40,10 +25,6 @@
  * looking again and again. If there was just no descriptor left, each look tries to get one: the
  * caller has closed some since, those that are the child's now.
  */
-
-/* Where descriptors are moved that lie in each other's way. */
-#define FIRST_SPARE_DESCRIPTOR 10
-#define N_DESCRIPTORS 5
 
 #define LOOK_INTERVAL (10 * G_TIME_SPAN_MILLISECOND)
 
@@ -64,177 +45,6 @@ struct _DrayChild
   gboolean has_exited;
   gboolean reaped;
 };
-
-/* --- Starting --- */
-
-/* Copies of those descriptors which a dup2() of another one might overwrite. */
-typedef struct
-{
-  int source[N_DESCRIPTORS]; /* (unowned): what becomes 0, 1, …; -1: nothing */
-  int spare[N_DESCRIPTORS];  /* (owned): -1: none */
-} Descriptors;
-
-static void
-descriptors_clear (Descriptors *self)
-{
-  for (int i = 0; i < N_DESCRIPTORS; i++)
-    if (self->spare[i] != -1)
-      close (self->spare[i]);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Descriptors, descriptors_clear)
-
-/* Returns 0 or an errno. */
-static int
-descriptors_prepare (Descriptors *self, const DraySpawn *spawn)
-{
-  const int wanted[N_DESCRIPTORS] = { spawn->stdin_fd, spawn->stdout_fd, spawn->stderr_fd,
-                                      spawn->status_fd, spawn->ring_fd };
-
-  for (int i = 0; i < N_DESCRIPTORS; i++)
-    {
-      self->source[i] = wanted[i];
-      if (wanted[i] < 0 || wanted[i] >= N_DESCRIPTORS)
-        continue;
-
-      self->spare[i] = fcntl (wanted[i], F_DUPFD_CLOEXEC, FIRST_SPARE_DESCRIPTOR);
-      if (self->spare[i] == -1)
-        return errno;
-      self->source[i] = self->spare[i];
-    }
-  return 0;
-}
-
-/* Returns 0 or an errno. */
-static int
-add_descriptor (posix_spawn_file_actions_t *actions, int source, int target)
-{
-  const int flags = target == STDIN_FILENO ? O_RDONLY : O_WRONLY;
-
-  if (source != -1)
-    return posix_spawn_file_actions_adddup2 (actions, source, target);
-  if (target > STDERR_FILENO)
-    return posix_spawn_file_actions_addclose (actions, target);
-
-  return posix_spawn_file_actions_addopen (actions, target, "/dev/null", flags, 0);
-}
-
-/* Returns 0 or an errno. */
-static int
-fill_actions (posix_spawn_file_actions_t *actions,
-              const Descriptors *descriptors,
-              const char *directory)
-{
-  int n_open = N_DESCRIPTORS;
-
-  while (n_open > 3 && descriptors->source[n_open - 1] == -1)
-    n_open--;
-
-  for (int i = 0; i < n_open; i++)
-    {
-      int result = add_descriptor (actions, descriptors->source[i], i);
-
-      if (result != 0)
-        return result;
-    }
-
-  if (directory != NULL)
-    {
-      int result = posix_spawn_file_actions_addchdir_np (actions, directory);
-
-      if (result != 0)
-        return result;
-    }
-  return posix_spawn_file_actions_addclosefrom_np (actions, n_open);
-}
-
-/* These can't fail with the values that are given here. */
-static void
-fill_attributes (posix_spawnattr_t *attributes)
-{
-  sigset_t none, all;
-
-  sigemptyset (&none);
-  sigfillset (&all);
-  posix_spawnattr_setpgroup (attributes, 0);
-  posix_spawnattr_setsigmask (attributes, &none);
-  posix_spawnattr_setsigdefault (attributes, &all);
-  posix_spawnattr_setflags (attributes,
-                            POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-}
-
-/* Returns 0 or an errno. */
-static int
-spawn_process (const DraySpawn *spawn, pid_t *pid)
-{
-  g_auto (Descriptors) descriptors = { .spare = { -1, -1, -1, -1, -1 } };
-  char *const *environment = spawn->environment != NULL ? (char *const *) spawn->environment
-                                                        : environ;
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  int result = descriptors_prepare (&descriptors, spawn);
-
-  if (result != 0)
-    return result;
-
-  posix_spawn_file_actions_init (&actions);
-  posix_spawnattr_init (&attributes);
-  fill_attributes (&attributes);
-  result = fill_actions (&actions, &descriptors, spawn->directory);
-  if (result == 0)
-    result = posix_spawnp (pid, spawn->argv[0], &actions, &attributes, (char *const *) spawn->argv,
-                           environment);
-  posix_spawnattr_destroy (&attributes);
-  posix_spawn_file_actions_destroy (&actions);
-  return result;
-}
-
-/* Returns 0 or an errno. */
-static int
-check_directory (const char *directory)
-{
-  struct stat status;
-
-  if (stat (directory, &status) != 0)
-    return errno;
-  if (!S_ISDIR (status.st_mode))
-    return ENOTDIR;
-  if (faccessat (AT_FDCWD, directory, X_OK, AT_EACCESS) != 0)
-    return errno;
-  return 0;
-}
-
-static void
-set_spawn_error (GError **error, const DraySpawn *spawn, int saved_errno)
-{
-  g_autofree char *program = NULL;
-  gboolean about_a_path = saved_errno == ENOENT || saved_errno == ENOTDIR || saved_errno == EACCES
-                          || saved_errno == ELOOP || saved_errno == ENAMETOOLONG;
-  int reason = 0;
-
-  /* The same error comes of a directory and of a program. The directory is entered first. */
-  if (about_a_path && spawn->directory != NULL)
-    reason = check_directory (spawn->directory);
-
-  /* Where something is wrong with the file, it is the one that was to be executed. */
-  program = g_filename_display_name (
-    spawn->name == NULL || (about_a_path && reason == 0) ? spawn->argv[0] : spawn->name);
-  if (reason != 0)
-    {
-      g_autofree char *directory = g_filename_display_name (spawn->directory);
-
-      /* Translators: the program, the directory, and what the system says about the reason. */
-      g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
-                   _ ("Could not start “%s” in the folder “%s”: %s"), program, directory,
-                      g_strerror (reason));
-    }
-  else
-    {
-      /* Translators: the program, and what the system says about the reason. */
-      g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
-                   _ ("Could not start “%s”: %s"), program, g_strerror (saved_errno));
-    }
-}
 
 /* --- Noticing the end --- */
 
@@ -288,10 +98,13 @@ pidfd_ready_cb (DrayIoWatch *watch, guint32 events)
 
 /* Returns whether the loop will tell of its end. */
 static gboolean
-open_pidfd (DrayChild *self)
+watch_pidfd (DrayChild *self)
 {
-  self->pidfd = dray_descriptor_raise (pidfd_open (self->pid, 0));
-  self->lacks_descriptor = self->pidfd == -1 && (errno == EMFILE || errno == ENFILE);
+  if (self->pidfd == -1)
+    {
+      self->pidfd = dray_descriptor_raise (pidfd_open (self->pid, 0));
+      self->lacks_descriptor = self->pidfd == -1 && (errno == EMFILE || errno == ENFILE);
+    }
   if (self->pidfd == -1)
     return FALSE;
   if (dray_io_watch_start (&self->watch, self->io, self->pidfd, EPOLLIN, NULL))
@@ -307,7 +120,7 @@ look_cb (DrayIoTimer *timer)
 {
   DrayChild *self = (gpointer) ((char *) timer - G_STRUCT_OFFSET (DrayChild, look));
 
-  if (look_at_end (self) || (self->lacks_descriptor && open_pidfd (self)))
+  if (look_at_end (self) || (self->lacks_descriptor && watch_pidfd (self)))
     return;
 
   dray_io_timer_set (&self->look, self->io, g_get_monotonic_time () + LOOK_INTERVAL);
@@ -319,7 +132,7 @@ look_cb (DrayIoTimer *timer)
 static void
 watch_for_end (DrayChild *self)
 {
-  if (!open_pidfd (self))
+  if (!watch_pidfd (self))
     dray_io_timer_set (&self->look, self->io, 0);
 }
 
@@ -330,14 +143,11 @@ dray_child_spawn (DrayIoThread *io,
                   gpointer user_data,
                   GError **error)
 {
-  pid_t pid;
-  int result = spawn_process (spawn, &pid);
+  int pidfd;
+  pid_t pid = dray_spawn (spawn, &pidfd, error);
 
-  if (result != 0)
-    {
-      set_spawn_error (error, spawn, result);
-      return NULL;
-    }
+  if (pid == -1)
+    return NULL;
 
   DrayChild *self = g_new0 (DrayChild, 1);
 
@@ -345,6 +155,7 @@ dray_child_spawn (DrayIoThread *io,
   self->exited = exited;
   self->user_data = user_data;
   self->pid = pid;
+  self->pidfd = pidfd;
   self->end.exit_status = -1;
   self->watch.ready = pidfd_ready_cb;
   self->look.expired = look_cb;
@@ -395,9 +206,9 @@ send_signal (DrayChild *self, int signal_number)
    * some programs take the second SIGTERM for impatience. */
   if (group == self->pid || group == -1)
     return;
-  if (self->pidfd != -1)
-    pidfd_send_signal (self->pidfd, signal_number, NULL, 0);
-  else
+  /* Valgrind has pidfds, and does not know what to do with them. */
+  if (self->pidfd == -1
+      || (pidfd_send_signal (self->pidfd, signal_number, NULL, 0) != 0 && errno == ENOSYS))
     kill (self->pid, signal_number);
 }
 

@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * A child process, as the I/O thread sees it: spawned by posix_spawn (no fork of the application,
- * see doc/architecture.md), the leader of a process group of its own, noticed through a pidfd
+ * A child process, as the I/O thread sees it: started without a fork of the application
+ * (dray-spawn.c), the leader of a process group of its own, noticed through a pidfd
  * when it ends, its group killed before it is reaped (while the leader is a zombie its group's
  * number can't be anyone else's), and reaped by its own number only.
  *
@@ -16,24 +16,10 @@
  */
 
 #include "dray-io-thread.h"
+#include "dray-spawn.h"
 #include "dray-tail.h"
 
 G_BEGIN_DECLS
-
-typedef struct
-{
-  const char *const *argv;        /* argv[0] is searched in the PATH of the host if it has no '/',
-                                   * and, if it is relative, is looked for from @directory */
-  const char *name;               /* (nullable): what error messages call it, else argv[0] */
-  const char *const *environment; /* (nullable): NULL is the host's own */
-  const char *directory;          /* (nullable) */
-  int stdin_fd;  /* each becomes the child's 0, 1, 2; all others are closed there. */
-  int stdout_fd; /* -1 is /dev/null. The caller keeps (and closes) its own. */
-  int stderr_fd;
-  int status_fd;   /* becomes the child's 3, unless it is -1 */
-  int ring_fd;     /* becomes the child's 4, unless it is -1 */
-  gboolean modest; /* it can wait: it is not started where descriptors are scarce */
-} DraySpawn;
 
 /* What is known of the end of a child. */
 typedef struct
@@ -46,9 +32,8 @@ typedef struct
 typedef struct _DrayChild DrayChild;
 typedef void (*DrayChildExitedFunc) (DrayChild *self, gpointer user_data);
 
-/* I/O thread only, all of these. @exited is called once, from the loop, never from here. Errors:
- * DRAY_ERROR_LAUNCH with a message that names the program, and for a directory that can't be
- * entered the directory ("Could not start “foo”: No such file or directory"). */
+/* I/O thread only, all of these. @exited is called once, from the loop, never from here. Errors
+ * are those of dray_spawn(). */
 DrayChild *dray_child_spawn (DrayIoThread *io,
                              const DraySpawn *spawn,
                              DrayChildExitedFunc exited,

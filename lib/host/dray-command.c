@@ -4,21 +4,30 @@
 
 #include "dray-command.h"
 
-#include "dray-descriptor.h"
 #include "dray-error-private.h"
 #include "dray-flow.h"
 #include "dray-task-private.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
 
 #define MAX_READS 8
 
+/* What a pipe holds. Most commands say less, and read less, and need no larger one. */
+#define PIPE_SIZE (64 * 1024)
+
 #define COMMAND_OF(pointer, member) \
   ((DrayCommand *) (gpointer) ((guint8 *) (pointer) -G_STRUCT_OFFSET (DrayCommand, member)))
+
+/* It has a large output, or a large input. */
+static void
+expect_much (DrayCommand *self)
+{
+  if (!self->expects_much)
+    dray_process_enlarge_pipes (&self->process);
+  self->expects_much = TRUE;
+}
 
 /* --- Input --- */
 
@@ -108,6 +117,8 @@ read_output (DrayProcess *process, gboolean again)
         break;
 
       n_bytes += (guint64) n_read;
+      if (n_read >= PIPE_SIZE / 2)
+        expect_much (self);
       dray_process_note_read (process, (gsize) n_read);
       dray_splitter_take (self->splitter, (gsize) n_read);
       open = deliver_items (self);
@@ -136,17 +147,6 @@ dray_command_update_reading (DrayCommand *self)
 
 /* --- The end --- */
 
-/* What the helper said before it gave up: an errno; nothing if the command was executed. */
-static int
-read_status (DrayCommand *self)
-{
-  int status = 0;
-
-  if (read (self->status_fd, &status, sizeof status) != (gssize) sizeof status)
-    return 0;
-  return status;
-}
-
 static GError *
 describe_exit (DrayCommand *self, const DrayExit *how)
 {
@@ -170,22 +170,12 @@ static GError *
 find_error (DrayCommand *self)
 {
   const DrayExit *how = dray_child_get_exit (self->process.child);
-  int status = read_status (self);
 
-  if (status == 0 && self->failure == NULL && how->known && how->exit_status == 0)
+  if (self->failure == NULL && how->known && how->exit_status == 0)
     return NULL;
 
   if (self->ticket->cancel_requested)
     return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
-
-  if (status != 0)
-    {
-      const char *program = dray_task_get_argv (self->ticket->task)[0];
-      g_autofree char *name = g_filename_display_name (program);
-
-      return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH,
-                          _ ("Could not start “%s”: %s"), name, g_strerror (status));
-    }
 
   if (self->failure != NULL)
     return g_steal_pointer (&self->failure);
@@ -222,8 +212,6 @@ dray_command_free (DrayCommand *self)
   g_clear_pointer (&self->splitter, dray_splitter_free);
   g_clear_pointer (&self->input, g_bytes_unref);
   g_clear_error (&self->failure);
-  if (self->status_fd >= 0)
-    close (self->status_fd);
   dray_ticket_unref (self->ticket);
   g_free (self);
 }
@@ -287,36 +275,21 @@ start_process (DrayCommand *self, GError **error)
 {
   DrayTask *task = self->ticket->task;
   const char *const *environment = dray_task_get_environment (task);
-  g_auto (GStrv) argv = dray_launch_helper_argv (dray_task_get_argv (task));
-  g_autoptr (GError) reason = NULL;
-  int status_pipe[2];
-  gboolean started;
   DraySpawn spawn = {
-    .argv = (const char *const *) argv,
-    .name = dray_task_get_argv (task)[0],
+    .argv = dray_task_get_argv (task),
     .environment = environment != NULL ? environment
                                        : (const char *const *) self->pool->environment,
+    .searches_environment = TRUE,
     .directory = dray_task_get_directory (task),
     .stdin_fd = dray_task_get_input_fd (task),
+    .passage_fd = -1,
+    .ring_fd = -1,
+    .dies_with_parent = TRUE,
+    .runs_scripts = TRUE,
   };
 
-  if (!dray_descriptor_open_pipe (status_pipe, &reason))
-    {
-      g_autofree char *name = g_filename_display_name (dray_task_get_argv (task)[0]);
-
-      g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
-                   _ ("Could not start “%s”: %s"), name, reason->message);
-      return FALSE;
-    }
-
-  self->status_fd = status_pipe[0];
-  spawn.status_fd = status_pipe[1];
-  spawn.ring_fd = -1;
-  started = g_unix_set_fd_nonblocking (self->status_fd, TRUE, error)
-            && dray_process_start (&self->process, self->pool, &funcs, &spawn, self->input != NULL,
-                                   TRUE, error);
-  close (status_pipe[1]);
-  return started;
+  return dray_process_start (&self->process, self->pool, &funcs, &spawn, self->input != NULL, TRUE,
+                             error);
 }
 
 static void
@@ -328,6 +301,8 @@ begin (DrayCommand *self)
   if (limit > 0)
     dray_io_timer_set (&self->time_limit, self->process.io,
                        g_get_monotonic_time () + (gint64) limit * G_TIME_SPAN_MILLISECOND);
+  if (self->input != NULL && g_bytes_get_size (self->input) > PIPE_SIZE)
+    expect_much (self);
   if (self->input != NULL)
     dray_process_set_writing (&self->process, TRUE);
 
@@ -348,7 +323,6 @@ dray_command_start (DrayPool *pool, DrayTicket *ticket)
   self->pool = pool;
   self->ticket = ticket;
   self->link.data = self;
-  self->status_fd = -1;
   self->time_limit.expired = out_of_time_cb;
   self->input = dray_ticket_dup_input (ticket);
   self->splitter = dray_splitter_new (dray_task_get_split (task), dray_task_get_encoding (task),

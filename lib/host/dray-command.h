@@ -3,12 +3,11 @@
 #pragma once
 
 /*
- * The running command: a process of its own for one task, started through the launch helper, its
- * standard output split into items.
+ * The running command: a process of its own for one task, its standard output split into items.
  *
  * It is over when it has exited and its output was read to the end. Then the outcome is, the
- * first that applies: it could not be executed; its output could not be split (then it was
- * ended); it was killed by a signal; it exited with a status other than 0; its result.
+ * first that applies: its output could not be split (then it was ended); it was killed by a signal;
+ * it exited with a status other than 0; its result.
  */
 
 #include "dray-process.h"
@@ -25,9 +24,9 @@ struct _DrayCommand
   DrayTicket *ticket;     /* (owned) */
   DraySplitter *splitter; /* (owned) */
   GError *failure;        /* (owned) (nullable): of the splitter */
-  int status_fd;          /* (owned): where the helper says that it could not execute it */
   GBytes *input;          /* (owned) (nullable): what is still to be written … */
   gsize input_written;    /* … from here */
+  gboolean expects_much;  /* its pipes are as large as they get */
   DrayIoTimer time_limit;
 };
 

@@ -585,7 +585,7 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
     .argv = (const char *const *) plan->argv,
     .environment = (const char *const *) plan->environment,
     .directory = plan->directory,
-    .status_fd = -1,
+    .passage_fd = -1,
     .ring_fd = -1,
     .modest = has_company (pool),
   };
@@ -595,12 +595,12 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
   self->ring = dray_ring_new (NULL);
   if (self->ring != NULL)
     spawn.ring_fd = dray_ring_get_descriptor (self->ring);
-  self->exchange = dray_exchange_new (plan->trusted, plan->shared_size, &spawn.status_fd);
+  self->exchange = dray_exchange_new (plan->trusted, plan->shared_size, &spawn.passage_fd);
   started = check_arguments (pool, error)
             && dray_process_start (&self->process, pool, &funcs, &spawn, TRUE,
                                    plan->stderr_mode == DRAY_STDERR_CAPTURE, error);
-  if (spawn.status_fd >= 0)
-    close (spawn.status_fd);
+  if (spawn.passage_fd >= 0)
+    close (spawn.passage_fd);
   if (!started)
     {
       g_clear_pointer (&self->ring, dray_ring_free);
@@ -609,6 +609,7 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
       return FALSE;
     }
 
+  dray_process_enlarge_pipes (&self->process);
   if (self->ring != NULL)
     dray_ring_close_descriptor (self->ring);
   self->id = ++pool->last_worker_id;

@@ -328,8 +328,7 @@ dray_process_discard_output (DrayProcess *self)
 
 /* --- The start --- */
 
-/* One pipe, both ends close-on-exec, our end non-blocking and as large as it gets: fewer turns of
- * the loop for a large result. It stays as it is where the user's quota of pipe memory is used. */
+/* One pipe, both ends close-on-exec, our end non-blocking. A pipe has no other flags. */
 static gboolean
 make_pipe (int *ours, int *theirs, gboolean we_read, GError **error)
 {
@@ -340,8 +339,20 @@ make_pipe (int *ours, int *theirs, gboolean we_read, GError **error)
 
   *ours = fds[we_read ? 0 : 1];
   *theirs = fds[we_read ? 1 : 0];
-  (void) fcntl (*ours, F_SETPIPE_SZ, PIPE_SIZE);
-  return g_unix_set_fd_nonblocking (*ours, TRUE, error);
+  if (fcntl (*ours, F_SETFL, O_NONBLOCK) == 0)
+    return TRUE;
+
+  g_set_error_literal (error, G_UNIX_ERROR, 0, g_strerror (errno));
+  return FALSE;
+}
+
+/* A pipe stays as it is where the user's quota of pipe memory is used. */
+void
+dray_process_enlarge_pipes (DrayProcess *self)
+{
+  if (self->input_fd >= 0)
+    (void) fcntl (self->input_fd, F_SETPIPE_SZ, PIPE_SIZE);
+  (void) fcntl (self->output_fd, F_SETPIPE_SZ, PIPE_SIZE);
 }
 
 static gboolean
@@ -439,7 +450,7 @@ dray_process_start (DrayProcess *self,
   if (reason->domain == DRAY_ERROR)
     g_propagate_error (error, g_steal_pointer (&reason));
   else
-    set_launch_error (error, spawn->name != NULL ? spawn->name : spawn->argv[0], reason);
+    set_launch_error (error, spawn->argv[0], reason);
   return FALSE;
 }
 

@@ -86,6 +86,10 @@ void dray_process_forked (DrayProcess *self);
 /* Frees everything but @self, which must be gone or not started. */
 void dray_process_clear (DrayProcess *self);
 
+/* As large as they get: fewer turns of the loop for what is large. Costs a moment, and memory once
+ * they are filled. */
+void dray_process_enlarge_pipes (DrayProcess *self);
+
 /* For read_output(): so many bytes were read. */
 void dray_process_note_read (DrayProcess *self, gsize size);
 void dray_process_set_reading (DrayProcess *self, gboolean reading);

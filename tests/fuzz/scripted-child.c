@@ -104,7 +104,7 @@ dray_child_spawn (DrayIoThread *io,
   self->input_fd = inherit (spawn->stdin_fd);
   self->output_fd = inherit (spawn->stdout_fd);
   self->errors_fd = inherit (spawn->stderr_fd);
-  self->passage_fd = inherit (spawn->status_fd);
+  self->passage_fd = inherit (spawn->passage_fd);
   self->ring_fd = inherit (spawn->ring_fd);
   self->tell.expired = tell_cb;
   self->link.data = self;

@@ -6,14 +6,66 @@
 
 #include "dray-error.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
-#include <spawn.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
 
 /* Real children, on the real I/O thread: what they are given, and what can't be started. */
 
-/* Starts this program as a host whose standard descriptors are not what they were. */
+/* Starts this program as a host whose standard descriptors are not what they were; as one that is
+ * killed; and to run its tests where things are not as on a usual system. */
 #define ARRANGED_ARGUMENT "--with-descriptors"
+#define PARENT_ARGUMENT "--be-a-parent"
+#define UNUSUAL_ARGUMENT "--unusual"
+
+/* --- What the library asks the system for --- */
+
+static gboolean unusual;          /* children have memory of their own, and no close_range() */
+static int signal_to_child;       /* atomic: to be sent to it when it begins; 0: none */
+static int (*child_main) (void *);
+
+/* The C library's other name of it. */
+extern int __clone (int (*function) (void *), void *stack, int flags, void *argument, ...);
+
+static int
+child_with_signal (void *argument)
+{
+  kill (getpid (), g_atomic_int_get (&signal_to_child));
+  return child_main (argument);
+}
+
+int
+clone (int (*function) (void *), void *stack, int flags, void *argument, ...)
+{
+  int *pidfd;
+  va_list arguments;
+
+  va_start (arguments, argument);
+  pidfd = va_arg (arguments, int *);
+  va_end (arguments);
+
+  if (unusual)
+    flags &= ~(CLONE_VM | CLONE_VFORK);
+  child_main = function;
+  if (g_atomic_int_get (&signal_to_child) != 0)
+    function = child_with_signal;
+  return __clone (function, stack, flags, argument, pidfd);
+}
+
+int
+close_range (unsigned int first, unsigned int last, int flags)
+{
+  if (!unusual)
+    return (int) syscall (SYS_close_range, first, last, flags);
+
+  errno = ENOSYS;
+  return -1;
+}
+
+/* --- What it is given --- */
 
 static void
 test_pipes (Harness *harness, gconstpointer data)
@@ -36,7 +88,7 @@ test_pipes (Harness *harness, gconstpointer data)
   close (input_pipe[1]);
   process.spawn.stdin_fd = input_pipe[0];
   process.spawn.stderr_fd = error_pipe[1];
-  process.spawn.status_fd = status_pipe[1];
+  process.spawn.passage_fd = status_pipe[1];
 
   output = run (&process);
   g_assert_cmpint (close (input_pipe[0]), ==, 0);
@@ -112,7 +164,7 @@ be_arranged (const char *how, const char *file)
   process.spawn.stdin_fd = given[0];
   process.spawn.stdout_fd = given[1];
   process.spawn.stderr_fd = given[2];
-  process.spawn.status_fd = given[3];
+  process.spawn.passage_fd = given[3];
   start (&process);
   wait_for_exit (&process);
   return process.end.exit_status;
@@ -183,9 +235,34 @@ test_signals (Harness *harness, gconstpointer data)
 
   g_assert_cmpint (sscanf (output, "SigBlk: %llx SigIgn: %llx", &blocked, &ignored), ==, 2);
   g_assert_cmphex (blocked, ==, 0);
-  /* The C library has two for itself, right before the first that is for programs, and ignores
-   * them in what it spawns. */
-  g_assert_cmphex (ignored & ~(3ULL << 31), ==, 0);
+  g_assert_cmphex (ignored, ==, 0);
+}
+
+static int n_handled; /* atomic */
+
+static void
+handle_signal (int signal_number)
+{
+  g_atomic_int_inc (&n_handled);
+}
+
+static void
+test_handlers (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("A signal that reaches the child before it has executed its program finds no "
+                  "handler of the host's: it does what it does by default.");
+
+  g_auto (Process) process = PROCESS (harness, "true");
+
+  signal (SIGUSR1, handle_signal);
+  g_atomic_int_set (&signal_to_child, SIGUSR1);
+  start (&process);
+  wait_for_exit (&process);
+  g_atomic_int_set (&signal_to_child, 0);
+  signal (SIGUSR1, SIG_DFL);
+
+  g_assert_cmpint (process.end.signal, ==, SIGUSR1);
+  g_assert_cmpint (g_atomic_int_get (&n_handled), ==, 0);
 }
 
 static void
@@ -252,20 +329,108 @@ test_environment (Harness *harness, gconstpointer data)
   g_assert_nonnull (strstr (inherited_output, "DRAY_TEST_VARIABLE=here\n"));
 }
 
-/* Under Valgrind a child has memory of its own from the first, and posix_spawn() can't tell why
- * it exits. */
-static gboolean
-spawn_tells_errors (void)
+/* Makes a file of these permissions. */
+static void
+make_file (const char *directory, const char *name, const char *contents, int mode)
 {
-  char program[] = "/no/such/program";
-  char *const argv[] = { program, NULL };
-  pid_t pid;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *path = g_build_filename (directory, name, NULL);
 
-  if (posix_spawn (&pid, program, NULL, NULL, argv, environ) != 0)
-    return TRUE;
+  g_file_set_contents_full (path, contents, -1, G_FILE_SET_CONTENTS_NONE, mode, &error);
+  g_assert_no_error (error);
+}
 
-  g_assert_cmpint (waitpid (pid, NULL, 0), ==, pid);
-  return FALSE;
+static void
+remove_file (const char *directory, const char *name)
+{
+  g_autofree char *path = g_build_filename (directory, name, NULL);
+
+  g_assert_cmpint (g_unlink (path), ==, 0);
+}
+
+static void
+check_not_started (Process *process, const char *message)
+{
+  run_on_io_thread (process->harness, spawn_job, process);
+  g_assert_null (process->child);
+  g_assert_error (process->error, DRAY_ERROR, DRAY_ERROR_LAUNCH);
+  g_assert_cmpstr (process->error->message, ==, message);
+}
+
+static void
+test_search (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("Where it is asked for, the program is searched in the PATH of its own "
+                  "environment: in each folder, the current one if there is none between two "
+                  "colons, past files that can't be executed.");
+
+  g_autoptr (GError) error = NULL;
+  g_autofree char *folder = g_dir_make_tmp ("dray-test-XXXXXX", &error);
+  g_autofree char *found_path = g_strdup_printf ("PATH=/nowhere:%s:/usr/bin", folder);
+  const char *const found[] = { found_path, NULL };
+  const char *const current[] = { "PATH=/nowhere::/usr/bin", NULL };
+  const char *const none[] = { "A=1", NULL };
+  g_auto (Process) first = PROCESS (harness, "sh", "-c", "echo $0", "second");
+  g_auto (Process) here = PROCESS (harness, "dray-test-program");
+  g_auto (Process) unset = PROCESS (harness, "sh", "-c", "echo $0", "default");
+  g_auto (Process) forbidden = PROCESS (harness, "dray-test-forbidden");
+  g_autofree char *first_output = NULL;
+  g_autofree char *here_output = NULL;
+  g_autofree char *unset_output = NULL;
+
+  g_assert_no_error (error);
+  make_file (folder, "sh", "not for execution", 0600);
+  make_file (folder, "dray-test-forbidden", "nor this", 0600);
+  make_file (folder, "dray-test-program", "#!/bin/sh\necho here\n", 0700);
+  first.spawn.searches_environment = here.spawn.searches_environment = TRUE;
+  unset.spawn.searches_environment = forbidden.spawn.searches_environment = TRUE;
+
+  first.spawn.environment = found;
+  first_output = run (&first);
+  g_assert_cmpstr (first_output, ==, "second\n");
+
+  here.spawn.environment = current;
+  here.spawn.directory = folder;
+  here_output = run (&here);
+  g_assert_cmpstr (here_output, ==, "here\n");
+
+  unset.spawn.environment = none;
+  unset_output = run (&unset);
+  g_assert_cmpstr (unset_output, ==, "default\n");
+
+  forbidden.spawn.environment = found;
+  check_not_started (&forbidden, "Could not start “dray-test-forbidden”: Permission denied");
+
+  remove_file (folder, "sh");
+  remove_file (folder, "dray-test-forbidden");
+  remove_file (folder, "dray-test-program");
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
+}
+
+static void
+test_scripts (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("A script that does not say who runs it is given to the shell, with its "
+                  "arguments, where that is asked for, and else can't be started.");
+
+  g_autoptr (GError) error = NULL;
+  g_autofree char *folder = g_dir_make_tmp ("dray-test-XXXXXX", &error);
+  g_autofree char *path = g_build_filename (folder, "script", NULL);
+  g_autofree char *message = g_strdup_printf ("Could not start “%s”: Exec format error", path);
+  g_auto (Process) process = PROCESS (harness, path, "one", "two words");
+  g_auto (Process) refused = PROCESS (harness, path);
+  g_autofree char *output = NULL;
+
+  g_assert_no_error (error);
+  make_file (folder, "script", "printf '[%s]' \"$0\" \"$@\"\n", 0700);
+  process.spawn.runs_scripts = TRUE;
+  output = run (&process);
+  g_assert_true (g_str_has_prefix (output, "[/"));
+  g_assert_true (g_str_has_suffix (output, "/script][one][two words]"));
+
+  check_not_started (&refused, message);
+  remove_file (folder, "script");
+  g_assert_cmpint (g_rmdir (folder), ==, 0);
 }
 
 static void
@@ -296,22 +461,74 @@ test_errors (Harness *harness, gconstpointer data)
       "No such file or directory" },
   };
 
-  if (!spawn_tells_errors ())
-    {
-      g_test_skip ("posix_spawn() does not tell errors here");
-      return;
-    }
-
   for (guint i = 0; i < G_N_ELEMENTS (table); i++)
     {
       g_auto (Process) process = PROCESS (harness, table[i].program);
 
       process.spawn.directory = table[i].directory;
-      run_on_io_thread (harness, spawn_job, &process);
-      g_assert_null (process.child);
-      g_assert_error (process.error, DRAY_ERROR, DRAY_ERROR_LAUNCH);
-      g_assert_cmpstr (process.error->message, ==, table[i].message);
+      check_not_started (&process, table[i].message);
     }
+}
+
+/* The program that is killed: starts a child that says its number and waits for ever. */
+G_NORETURN static void
+be_a_parent (void)
+{
+  Harness harness = { 0 };
+  Process process = PROCESS (&harness, "sh", "-c", "echo $$; exec sleep 1000");
+
+  harness_init (&harness);
+  process.spawn.stdout_fd = STDOUT_FILENO;
+  process.spawn.dies_with_parent = TRUE;
+  start (&process);
+  for (;;)
+    pause ();
+}
+
+static void
+test_parent_dies (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("A child that is to die with its parent does not outlive the program that "
+                  "started it, even if that is killed.");
+
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_auto (Process) parent = PROCESS (harness, self, PARENT_ARGUMENT);
+  g_autofree char *rest = NULL;
+  int output = open_output (&parent);
+  char line[16] = { 0 };
+
+  start (&parent);
+  close (parent.spawn.stdout_fd);
+  for (guint i = 0; i < sizeof line - 1 && (i == 0 || line[i - 1] != '\n'); i++)
+    g_assert_cmpint (read (output, line + i, 1), ==, 1);
+
+  const int child = atoi (line);
+
+  g_assert_cmpint (child, >, 1);
+  g_assert_false (fixture_process_is_gone (child));
+  /* Not with its group, of which the child is none. */
+  kill (parent.pid, SIGKILL);
+  wait_for_exit (&parent);
+
+  /* The pipe ends when the last process is gone that has it open, which is the child. */
+  rest = read_all (output);
+  g_assert_cmpstr (rest, ==, "");
+  fixture_iterate_until_gone (child);
+}
+
+static void
+test_unusual (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("All of this is the same where a child has memory of its own from the first, as "
+                  "some tools have it, and where the system can't close many descriptors at once.");
+
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_auto (Process) process = PROCESS (harness, self, UNUSUAL_ARGUMENT, "--tap");
+
+  process.spawn.stderr_fd = STDERR_FILENO;
+  start (&process);
+  wait_for_exit (&process);
+  g_assert_cmpint (process.end.exit_status, ==, 0);
 }
 
 int
@@ -319,6 +536,15 @@ main (int argc, char **argv)
 {
   if (argc == 4 && g_str_equal (argv[1], ARRANGED_ARGUMENT))
     return be_arranged (argv[2], argv[3]);
+  if (argc == 2 && g_str_equal (argv[1], PARENT_ARGUMENT))
+    be_a_parent ();
+  unusual = argc > 1 && g_str_equal (argv[1], UNUSUAL_ARGUMENT);
+  if (unusual)
+    {
+      argv[1] = argv[0];
+      argv++;
+      argc--;
+    }
 
   /* Before there is any thread: see test_environment(). */
   g_setenv ("DRAY_TEST_VARIABLE", "here", TRUE);
@@ -331,10 +557,16 @@ main (int argc, char **argv)
   ADD ("nothing-else", test_nothing_else);
   ADD ("arranged", test_arranged);
   ADD ("signals", test_signals);
+  ADD ("handlers", test_handlers);
   ADD ("group", test_group);
   ADD ("directory", test_directory);
   ADD ("environment", test_environment);
+  ADD ("search", test_search);
+  ADD ("scripts", test_scripts);
   ADD ("errors", test_errors);
+  ADD ("parent-dies", test_parent_dies);
+  if (!unusual)
+    ADD ("unusual", test_unusual);
 
   return g_test_run ();
 }

@@ -5,6 +5,7 @@
 #include "child-harness.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/pidfd.h>
 #include <sys/syscall.h>
 
@@ -13,7 +14,7 @@
 /* Starts this program as a child that leaves its process group. */
 #define LEAVE_GROUP_ARGUMENT "--leave-group"
 
-/* --- A pidfd_open() that can be told to fail --- */
+/* --- Ways to a pidfd that can be told to fail --- */
 
 typedef enum
 {
@@ -44,6 +45,30 @@ pidfd_open (pid_t pid, unsigned int flags)
       break;
     }
   return (int) syscall (SYS_pidfd_open, pid, flags);
+}
+
+/* The C library's other name of it. */
+extern int __clone (int (*function) (void *), void *stack, int flags, void *argument, ...);
+
+int
+clone (int (*function) (void *), void *stack, int flags, void *argument, ...)
+{
+  const int mode = g_atomic_int_get (&pidfd_mode);
+  int *pidfd;
+  va_list arguments;
+
+  va_start (arguments, argument);
+  pidfd = va_arg (arguments, int *);
+  va_end (arguments);
+
+  if (mode == PIDFD_NO_DESCRIPTORS && (flags & CLONE_PIDFD) != 0)
+    {
+      errno = EMFILE;
+      return -1;
+    }
+  if (mode != PIDFD_WORKS)
+    flags &= ~CLONE_PIDFD;
+  return __clone (function, stack, flags, argument, pidfd);
 }
 
 static void

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+/*
+ * Starting a process without a fork of the application: see dray-spawn.c for how, and
+ * dray-spawn-child.c for what the new process does before it becomes its program.
+ */
+
+#include <glib.h>
+#include <sys/types.h>
+
+G_BEGIN_DECLS
+
+/* What is to be started. It leads a process group of its own, no signal is blocked or ignored in
+ * it, and it has no descriptors but these. */
+typedef struct
+{
+  const char *const *argv;        /* argv[0] is searched in PATH if it has no '/', and, if it is
+                                   * relative, is looked for from @directory */
+  const char *const *environment; /* (nullable): NULL is the host's own */
+  gboolean searches_environment;  /* PATH is that of @environment; else the host's */
+  const char *directory;          /* (nullable) */
+  int stdin_fd;  /* each becomes the child's 0, 1, 2; all others are closed there. */
+  int stdout_fd; /* -1 is /dev/null. The caller keeps (and closes) its own. */
+  int stderr_fd;
+  int passage_fd;            /* becomes the child's 3, unless it is -1 */
+  int ring_fd;               /* becomes the child's 4, unless it is -1 */
+  gboolean dies_with_parent; /* the kernel kills it when the thread that started it ends; not where
+                               * the program gets other rights by its file (setuid) */
+  gboolean runs_scripts;     /* what is no program is given to /bin/sh, as execvp() does */
+  gboolean modest;           /* it can wait: it is not started where descriptors are scarce */
+} DraySpawn;
+
+/* To be called on a thread that lives as long as the process may, if that is to die with it.
+ * Returns the process, a child of this one that has to be reaped, or -1 with an error of
+ * DRAY_ERROR_LAUNCH, which names the program, and for a directory that can't be entered the
+ * directory ("Could not start “foo”: No such file or directory"). *@pidfd, which is
+ * close-on-exec, becomes the caller's; it is -1 if there is none. */
+pid_t dray_spawn (const DraySpawn *spawn, int *pidfd, GError **error);
+
+G_END_DECLS
