@@ -50,6 +50,9 @@ static GQueue guards = G_QUEUE_INIT; /* by link; protected by registry_lock */
 static __thread gboolean registry_held;
 static __thread gboolean io_held;
 
+/* In the user's language, if that was set before the first guard was added. */
+static const char *error_message = "";
+
 static GRecMutex giving_up_lock;
 static gboolean giving_up; /* protected by giving_up_lock */
 
@@ -211,12 +214,11 @@ dray_fork_give_up (void)
   g_rec_mutex_unlock (&giving_up_lock);
 }
 
+/* Nothing is looked up here: another thread may have been at that. */
 GError *
 dray_fork_error (void)
 {
-  return g_error_new_literal (
-    DRAY_ERROR, DRAY_ERROR_FORKED,
-    _("The executor belongs to the process that this one was forked from"));
+  return g_error_new_literal (DRAY_ERROR, DRAY_ERROR_FORKED, error_message);
 }
 
 /* --- Guards --- */
@@ -224,6 +226,7 @@ dray_fork_error (void)
 static gpointer
 register_once (gpointer data)
 {
+  error_message = _ ("The executor belongs to the process that this one was forked from");
   pthread_atfork (prepare_cb, parent_cb, child_cb);
   return NULL;
 }
