@@ -264,7 +264,8 @@ list_mappings (void)
   return g_steal_pointer (&table);
 }
 
-/* What is called after the library. Others run tests at the same time, in folders of their own. */
+/* What is called after the library, and is no folder: others run tests at the same time, in folders of
+ * their own. */
 static void
 add_files (GHashTable *table, const char *folder)
 {
@@ -272,8 +273,13 @@ add_files (GHashTable *table, const char *folder)
   const char *name;
 
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    if (strstr (name, "dray") != NULL && !g_str_has_prefix (name, "dray-test-"))
-      g_hash_table_insert (table, g_strdup_printf ("file %s/%s", folder, name), g_strdup (name));
+    {
+      g_autofree char *path = g_build_filename (folder, name, NULL);
+
+      if (strstr (name, "dray") != NULL && !g_str_has_prefix (name, "dray-test-")
+          && !g_file_test (path, G_FILE_TEST_IS_DIR))
+        g_hash_table_insert (table, g_strdup_printf ("file %s", path), g_strdup (name));
+    }
 }
 
 static GHashTable *
