@@ -16,7 +16,7 @@ gi.require_version("Gdk", "3.0")
 from gi.repository import Atspi, Gdk, Gio, GLib  # noqa: E402
 
 NAME = "org.dray.Demo"
-TIMEOUT = 60.0
+TIMEOUT = 180.0
 STEP = 0.05
 
 

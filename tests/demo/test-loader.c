@@ -24,8 +24,9 @@ struct _PuppetEngine
   guint window;
   guint n_names; /* that there are */
   guint n_told;
-  guint n_asked; /* files */
-  GQueue reads;  /* of (owned) GTask, in the order in which they were asked for */
+  guint n_asked;   /* files */
+  GQueue reads;    /* of (owned) GTask, in the order in which they were asked for */
+  GVariant *facts; /* (owned): what it finds out about each file that can be read */
 };
 
 /* One file, as the engine sees it. */
@@ -146,14 +147,27 @@ engine_init (DemoEngineInterface *iface)
 }
 
 static void
+puppet_engine_finalize (GObject *object)
+{
+  g_variant_unref (PUPPET_ENGINE (object)->facts);
+
+  G_OBJECT_CLASS (puppet_engine_parent_class)->finalize (object);
+}
+
+static void
 puppet_engine_class_init (PuppetEngineClass *klass)
 {
+  G_OBJECT_CLASS (klass)->finalize = puppet_engine_finalize;
 }
 
 static void
 puppet_engine_init (PuppetEngine *self)
 {
+  DemoFacts facts
+    = { .mime_type = (char *) "a/a", .description = (char *) "An A", .kind = DEMO_KIND_OTHER };
+
   self->window = WINDOW;
+  self->facts = g_variant_ref_sink (demo_facts_to_variant (&facts));
   g_queue_init (&self->reads);
 }
 
@@ -164,14 +178,11 @@ do_read (PuppetEngine *self, guint number)
 {
   g_autoptr (GTask) task = g_queue_pop_nth (&self->reads, number);
   Read *read = g_task_get_task_data (task);
-  DemoFacts facts
-    = { .mime_type = (char *) "a/a", .description = (char *) "An A", .kind = DEMO_KIND_OTHER };
 
   if (read->index % 7 == 0)
     g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "gone");
   else
-    g_task_return_pointer (task, g_variant_ref_sink (demo_facts_to_variant (&facts)),
-                           (GDestroyNotify) g_variant_unref);
+    g_task_return_pointer (task, g_variant_ref (self->facts), (GDestroyNotify) g_variant_unref);
 }
 
 /* Tests */
