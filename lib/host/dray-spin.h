@@ -20,7 +20,7 @@ G_BEGIN_DECLS
 
 /* Until *flag (atomic) is set, or the time (monotonic, µs) is over. */
 static inline void
-dray_spin_until (int *flag, gint64 end)
+dray_spin_until (const int *flag, gint64 end)
 {
   while (!g_atomic_int_get (flag) && g_get_monotonic_time () < end)
     sched_yield ();

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include <dlfcn.h>
+#include <glib-object.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/*
+ * Linked into programs that are built for ThreadSanitizer.
+ *
+ * ThreadSanitizer finds a race where it knows of nothing that orders two accesses. It learns of
+ * that from atomic operations in code that was compiled for it, and from functions of the C library
+ * that it watches. GLib is not compiled for it, and its locks are futexes: all that they protect
+ * would be reported. To ignore whatever touches GLib would hide the races that matter.
+ *
+ * So here are functions of GLib once more. Each tells ThreadSanitizer what the one of GLib brings
+ * about, and no more than that, and calls it. Only what Dray and its tests use is here.
+ *
+ * - Locks are announced as such, so that their order is checked, too.
+ * - Counters of references are counted here, by atomic operations that are compiled for
+ *   ThreadSanitizer: whoever frees something comes after all who have let go of it.
+ * - What is handed over (a source to its main context, bytes to whoever frees them) is a release by
+ *   the one, and an acquire by the other, of the address of what is handed over.
+ *
+ * Calls from within GLib to GLib do not come through here.
+ */
+
+/* In ThreadSanitizer's runtime, which is a part of the program. */
+void __tsan_acquire (void *address);
+void __tsan_release (void *address);
+void __tsan_mutex_create (void *address, unsigned flags);
+void __tsan_mutex_destroy (void *address, unsigned flags);
+void __tsan_mutex_pre_lock (void *address, unsigned flags);
+void __tsan_mutex_post_lock (void *address, unsigned flags, int recursion);
+int __tsan_mutex_pre_unlock (void *address, unsigned flags);
+void __tsan_mutex_post_unlock (void *address, unsigned flags);
+
+#define MUTEX_TRY_LOCK (1 << 4)
+#define MUTEX_TRY_LOCK_FAILED (1 << 5)
+
+/* GLib's own function of that name. */
+#define REAL(function) ((__typeof__ (&(function))) find_real (#function))
+
+static gpointer
+find_real (const char *name)
+{
+  return dlsym (RTLD_NEXT, name);
+}
+
+/* ThreadSanitizer has a thread of its own, which comes with the first one of the program. It is there
+ * before any test looks whether there is a thread more than before. */
+static void *
+do_nothing (void *data)
+{
+  return data;
+}
+
+__attribute__ ((constructor)) static void
+have_a_thread (void)
+{
+  pthread_t thread;
+
+  if (pthread_create (&thread, NULL, do_nothing, NULL) == 0)
+    pthread_join (thread, NULL);
+}
+
+/* --- Locks --- */
+
+void
+g_mutex_clear (GMutex *mutex)
+{
+  __tsan_mutex_destroy (mutex, 0);
+  REAL (g_mutex_clear) (mutex);
+}
+
+void
+g_mutex_lock (GMutex *mutex)
+{
+  __tsan_mutex_pre_lock (mutex, 0);
+  REAL (g_mutex_lock) (mutex);
+  __tsan_mutex_post_lock (mutex, 0, 0);
+}
+
+gboolean
+g_mutex_trylock (GMutex *mutex)
+{
+  gboolean locked;
+
+  __tsan_mutex_pre_lock (mutex, MUTEX_TRY_LOCK);
+  locked = REAL (g_mutex_trylock) (mutex);
+  __tsan_mutex_post_lock (mutex, locked ? MUTEX_TRY_LOCK : MUTEX_TRY_LOCK | MUTEX_TRY_LOCK_FAILED,
+                          0);
+
+  return locked;
+}
+
+void
+g_mutex_unlock (GMutex *mutex)
+{
+  __tsan_mutex_pre_unlock (mutex, 0);
+  REAL (g_mutex_unlock) (mutex);
+  __tsan_mutex_post_unlock (mutex, 0);
+}
+
+void
+g_cond_wait (GCond *cond, GMutex *mutex)
+{
+  __tsan_mutex_pre_unlock (mutex, 0);
+  __tsan_mutex_post_unlock (mutex, 0);
+  REAL (g_cond_wait) (cond, mutex);
+  __tsan_mutex_pre_lock (mutex, 0);
+  __tsan_mutex_post_lock (mutex, 0, 0);
+}
+
+gboolean
+g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end_time)
+{
+  gboolean signalled;
+
+  __tsan_mutex_pre_unlock (mutex, 0);
+  __tsan_mutex_post_unlock (mutex, 0);
+  signalled = REAL (g_cond_wait_until) (cond, mutex, end_time);
+  __tsan_mutex_pre_lock (mutex, 0);
+  __tsan_mutex_post_lock (mutex, 0, 0);
+
+  return signalled;
+}
+
+/* This one GLib makes of a mutex that ThreadSanitizer knows, but GLib's calls are not looked at; and
+ * of lock and unlock, one may look like a call by whoever called GLib. So it is made here in the
+ * same way. */
+static pthread_mutex_t *
+get_recursive_mutex (GRecMutex *mutex)
+{
+  pthread_mutexattr_t attributes;
+  pthread_mutex_t *made;
+
+  if (g_atomic_pointer_get (&mutex->p) != NULL)
+    return g_atomic_pointer_get (&mutex->p);
+
+  made = malloc (sizeof *made);
+  pthread_mutexattr_init (&attributes);
+  pthread_mutexattr_settype (&attributes, PTHREAD_MUTEX_RECURSIVE);
+  pthread_mutex_init (made, &attributes);
+  pthread_mutexattr_destroy (&attributes);
+
+  if (!g_atomic_pointer_compare_and_exchange (&mutex->p, NULL, made))
+    {
+      pthread_mutex_destroy (made);
+      free (made);
+    }
+
+  return g_atomic_pointer_get (&mutex->p);
+}
+
+void
+g_rec_mutex_lock (GRecMutex *mutex)
+{
+  pthread_mutex_lock (get_recursive_mutex (mutex));
+}
+
+gboolean
+g_rec_mutex_trylock (GRecMutex *mutex)
+{
+  return pthread_mutex_trylock (get_recursive_mutex (mutex)) == 0;
+}
+
+void
+g_rec_mutex_unlock (GRecMutex *mutex)
+{
+  pthread_mutex_unlock (mutex->p);
+}
+
+/* Whoever finds that it was done has read the location by an atomic operation in his own code. */
+void (g_once_init_leave) (volatile void *location, gsize result)
+{
+  __tsan_release ((void *) location);
+  REAL (g_once_init_leave) (location, result);
+}
+
+/* --- Memory --- */
+
+/* What is freed must not be in use by another thread. GLib's calls to free() are not looked at. */
+void
+g_free (gpointer memory)
+{
+  free (memory);
+}
+
+/* --- References --- */
+
+#undef g_atomic_ref_count_inc
+#undef g_atomic_ref_count_dec
+
+void
+g_atomic_ref_count_inc (gatomicrefcount *count)
+{
+  g_atomic_int_inc (count);
+}
+
+gboolean
+g_atomic_ref_count_dec (gatomicrefcount *count)
+{
+  return g_atomic_int_dec_and_test (count);
+}
+
+/* GObject's own flag, beside the object's data: somebody wants to be told of the last but one. */
+static gboolean
+has_toggle_reference (GObject *self)
+{
+  return (g_datalist_get_flags (&self->qdata) & 1) != 0;
+}
+
+void
+g_object_unref (gpointer object)
+{
+  GObject *self = object;
+  int *count = (int *) &self->ref_count;
+  int n_references = g_atomic_int_get (count);
+
+  while (n_references > 2 || (n_references == 2 && !has_toggle_reference (self)))
+    {
+      if (g_atomic_int_compare_and_exchange (count, n_references, n_references - 1))
+        return;
+      n_references = g_atomic_int_get (count);
+    }
+
+  REAL (g_object_unref) (object);
+}
+
+/* What is done when the last reference on bytes is dropped. */
+typedef struct
+{
+  GDestroyNotify free_func;
+  gpointer user_data;
+  GBytes *bytes; /* (unowned) */
+} BytesEnd;
+
+static void
+end_bytes (gpointer data)
+{
+  BytesEnd *end = data;
+
+  __tsan_acquire (end->bytes);
+  end->free_func (end->user_data);
+  g_free (end);
+}
+
+GBytes *
+g_bytes_new_with_free_func (gconstpointer data,
+                            gsize size,
+                            GDestroyNotify free_func,
+                            gpointer user_data)
+{
+  BytesEnd *end = g_new (BytesEnd, 1);
+
+  end->free_func = free_func;
+  end->user_data = user_data;
+  end->bytes = REAL (g_bytes_new_with_free_func) (data, size, end_bytes, end);
+
+  return end->bytes;
+}
+
+GBytes *
+g_bytes_new_take (gpointer data, gsize size)
+{
+  return g_bytes_new_with_free_func (data, size, g_free, data);
+}
+
+void
+g_bytes_unref (GBytes *bytes)
+{
+  if (bytes != NULL)
+    __tsan_release (bytes);
+  REAL (g_bytes_unref) (bytes);
+}
+
+/* --- Queues --- */
+
+void
+g_async_queue_push (GAsyncQueue *queue, gpointer data)
+{
+  __tsan_release (data);
+  REAL (g_async_queue_push) (queue, data);
+}
+
+gpointer
+g_async_queue_pop (GAsyncQueue *queue)
+{
+  gpointer data = REAL (g_async_queue_pop) (queue);
+
+  __tsan_acquire (data);
+
+  return data;
+}
