@@ -554,6 +554,27 @@ dray_completion_queue_class_init (DrayCompletionQueueClass *klass)
   G_OBJECT_CLASS (klass)->finalize = dray_completion_queue_finalize;
 }
 
+/* In a process that was forked: nobody else sees to the members any more. The reference stays: the
+ * guard is looked at after this. */
+static void
+give_up_cb (DrayForkGuard *guard)
+{
+  QueueCore *core = queue_core_ref (
+    (QueueCore *) (gpointer) ((guint8 *) guard - G_STRUCT_OFFSET (QueueCore, guard)));
+  Member *member;
+
+  do
+    {
+      g_mutex_lock (&core->lock);
+      member = g_queue_peek_head (&core->members);
+      g_mutex_unlock (&core->lock);
+
+      if (member != NULL)
+        dray_dependent_catch_up (&member->dependent);
+    }
+  while (member != NULL);
+}
+
 static void
 dray_completion_queue_init (DrayCompletionQueue *self)
 {
@@ -561,6 +582,7 @@ dray_completion_queue_init (DrayCompletionQueue *self)
 
   g_atomic_ref_count_init (&core->ref_count);
   g_mutex_init (&core->lock);
+  core->guard.give_up = give_up_cb;
   dray_fork_guard_add (&core->guard, &core->lock);
   g_cond_init (&core->changed);
   dray_lifts_init (&core->lifts);

@@ -398,7 +398,7 @@ arm_locked (DrayDelivery *self)
     return;
 
   self->armed = TRUE;
-  if (!self->pool->forked)
+  if (!self->pool->forked && !g_atomic_int_get (&dray_forked))
     g_source_set_ready_time (self->source, 0);
   g_atomic_int_set (&self->has_news, TRUE);
 }

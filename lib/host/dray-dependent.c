@@ -124,3 +124,22 @@ dray_dependents_run (GQueue *line)
     }
   g_private_set (&thread_line, NULL);
 }
+
+/* The reference stays: to free a value takes a lock of GLib's; see dray-fork.c. */
+void
+dray_dependent_catch_up (DrayDependent *self)
+{
+  DrayTicket *ticket = dray_ticket_ref (self->ticket);
+  DrayPool *pool = ticket->pool;
+  gboolean attached;
+
+  g_mutex_lock (&pool->lock);
+  attached = self->attached;
+  g_mutex_unlock (&pool->lock);
+
+  /* One of these runs it where it is attached. */
+  pool->guard.give_up (&pool->guard);
+  dray_ticket_complete (ticket, NULL, dray_fork_error ());
+  if (!attached)
+    self->run (self);
+}

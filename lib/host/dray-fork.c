@@ -165,8 +165,7 @@ child_cb (void)
   g_atomic_int_set (&dray_forked, TRUE);
 }
 
-/* What gives up may lead to other guards being removed, but never to one of a kind that gives up: it
- * keeps itself. */
+/* What gives up may lead to other guards being removed, but not to its own: it keeps itself. */
 static DrayForkGuard *
 find_next_locked (GList *link)
 {

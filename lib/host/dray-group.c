@@ -341,6 +341,27 @@ dray_group_class_init (DrayGroupClass *klass)
   G_OBJECT_CLASS (klass)->finalize = dray_group_finalize;
 }
 
+/* In a process that was forked: nobody else sees to the members any more. The reference stays: the
+ * guard is looked at after this. */
+static void
+give_up_cb (DrayForkGuard *guard)
+{
+  DrayGroupCore *core = dray_group_core_ref (
+    (DrayGroupCore *) (gpointer) ((guint8 *) guard - G_STRUCT_OFFSET (DrayGroupCore, guard)));
+  DrayGroupMember *member;
+
+  do
+    {
+      g_mutex_lock (&core->lock);
+      member = g_queue_peek_head (&core->members);
+      g_mutex_unlock (&core->lock);
+
+      if (member != NULL)
+        dray_dependent_catch_up (&member->dependent);
+    }
+  while (member != NULL);
+}
+
 static void
 dray_group_init (DrayGroup *self)
 {
@@ -348,6 +369,7 @@ dray_group_init (DrayGroup *self)
 
   g_atomic_ref_count_init (&core->ref_count);
   g_mutex_init (&core->lock);
+  core->guard.give_up = give_up_cb;
   dray_fork_guard_add (&core->guard, &core->lock);
   g_cond_init (&core->finished);
   dray_lifts_init (&core->lifts);
