@@ -138,7 +138,7 @@ watch_for_end (DrayChild *self)
 
 DrayChild *
 dray_child_spawn (DrayIoThread *io,
-                  const DraySpawn *spawn,
+                  DraySpawn *spawn,
                   DrayChildExitedFunc exited,
                   gpointer user_data,
                   GError **error)

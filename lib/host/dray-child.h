@@ -35,7 +35,7 @@ typedef void (*DrayChildExitedFunc) (DrayChild *self, gpointer user_data);
 /* I/O thread only, all of these. @exited is called once, from the loop, never from here. Errors
  * are those of dray_spawn(). */
 DrayChild *dray_child_spawn (DrayIoThread *io,
-                             const DraySpawn *spawn,
+                             DraySpawn *spawn,
                              DrayChildExitedFunc exited,
                              gpointer user_data,
                              GError **error);

@@ -225,6 +225,7 @@ gone (DrayProcess *process)
   complete (self);
   g_queue_unlink (&pool->running_commands, &self->link);
   dray_command_free (self);
+  dray_pool_note_process_gone (pool);
   dray_pool_dispatch (pool);
 }
 
@@ -270,8 +271,9 @@ static const DrayProcessFuncs funcs = {
   .gone = gone,
 };
 
+/* @scarce: whether it could not be started for want of something. */
 static gboolean
-start_process (DrayCommand *self, GError **error)
+start_process (DrayCommand *self, gboolean *scarce, GError **error)
 {
   DrayTask *task = self->ticket->task;
   const char *const *environment = dray_task_get_environment (task);
@@ -288,8 +290,11 @@ start_process (DrayCommand *self, GError **error)
     .runs_scripts = TRUE,
   };
 
-  return dray_process_start (&self->process, self->pool, &funcs, &spawn, self->input != NULL, TRUE,
-                             error);
+  gboolean started = dray_process_start (&self->process, self->pool, &funcs, &spawn,
+                                         self->input != NULL, TRUE, error);
+
+  *scarce = !started && spawn.is_scarce;
+  return started;
 }
 
 static void
@@ -298,6 +303,7 @@ begin (DrayCommand *self)
   DrayPool *pool = self->pool;
   guint limit = dray_task_get_time_limit (self->ticket->task);
 
+  pool->n_start_failures = 0;
   if (limit > 0)
     dray_io_timer_set (&self->time_limit, self->process.io,
                        g_get_monotonic_time () + (gint64) limit * G_TIME_SPAN_MILLISECOND);
@@ -318,6 +324,7 @@ dray_command_start (DrayPool *pool, DrayTicket *ticket)
 {
   DrayCommand *self = g_new0 (DrayCommand, 1);
   DrayTask *task = ticket->task;
+  gboolean scarce = FALSE;
   GError *error = NULL;
 
   self->pool = pool;
@@ -329,13 +336,15 @@ dray_command_start (DrayPool *pool, DrayTicket *ticket)
                                       dray_task_get_max_record_size (task),
                                       dray_task_get_max_output_size (task));
 
-  if (start_process (self, &error))
+  if (start_process (self, &scarce, &error))
     {
       begin (self);
+      return;
     }
+
+  if (scarce)
+    dray_pool_put_off_command (pool, dray_ticket_ref (ticket), error);
   else
-    {
-      dray_ticket_complete (ticket, NULL, error);
-      dray_command_free (self);
-    }
+    dray_ticket_complete (ticket, NULL, error);
+  dray_command_free (self);
 }

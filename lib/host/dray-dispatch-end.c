@@ -85,6 +85,7 @@ dray_dispatch_leave_io_thread (DrayPool *self)
   GList *cancels;
 
   dray_io_timer_clear (&self->relaunch);
+  dray_io_timer_clear (&self->restart);
   dray_io_timer_clear (&self->recall);
 
   g_mutex_lock (&self->lock);

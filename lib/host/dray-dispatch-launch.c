@@ -13,6 +13,12 @@
  * but fail nobody but the task they ran. So does a task that kills its second worker, its third …,
  * whatever those had finished before: else one task with many retries would have workers started as
  * fast as they can be killed.
+ *
+ * Commands. One that can't be started because descriptors, processes or memory are short goes back to
+ * its place in the queue, and no other is tried for as long as the pool waits after a launch failure,
+ * or until a process of the pool is gone. While any is at work there is hope, however often it fails.
+ * With none, it fails after MAX_LAUNCH_FAILURES in a row, and each that follows after its first try,
+ * until one can be started again. Calls are not held up.
  */
 
 #define MAX_LAUNCH_FAILURES 3
@@ -20,13 +26,13 @@
 #define MAX_DELAY (2 * G_TIME_SPAN_SECOND)
 
 static void
-delay_launch (DrayPool *self, guint n_failures)
+delay (DrayPool *self, DrayIoTimer *timer, guint n_failures)
 {
-  gint64 delay = MIN (FIRST_DELAY << MIN (n_failures - 1, 10u), MAX_DELAY);
-  gint64 deadline = g_get_monotonic_time () + delay;
+  gint64 time = MIN (FIRST_DELAY << MIN (n_failures - 1, 10u), MAX_DELAY);
+  gint64 deadline = g_get_monotonic_time () + time;
 
-  if (self->relaunch.io == NULL || self->relaunch.deadline < deadline)
-    dray_io_timer_set (&self->relaunch, self->io, deadline);
+  if (timer->io == NULL || timer->deadline < deadline)
+    dray_io_timer_set (timer, self->io, deadline);
 }
 
 void
@@ -76,20 +82,20 @@ dray_pool_note_launch_failure (DrayPool *self, GError *reason)
   self->launch_error = reason;
   self->n_launch_failures++;
   self->launch_hopeless = self->n_launch_failures >= MAX_LAUNCH_FAILURES;
-  delay_launch (self, self->n_launch_failures);
+  delay (self, &self->relaunch, self->n_launch_failures);
 }
 
 void
 dray_pool_note_early_death (DrayPool *self)
 {
   self->n_early_deaths++;
-  delay_launch (self, self->n_early_deaths);
+  delay (self, &self->relaunch, self->n_early_deaths);
 }
 
 void
 dray_pool_note_repeated_death (DrayPool *self, guint n_before)
 {
-  delay_launch (self, n_before);
+  delay (self, &self->relaunch, n_before);
 }
 
 /* Whether any worker may still take calls, or leaves behind what another one needs: when it is gone
@@ -116,4 +122,42 @@ dray_dispatch_give_up_if_hopeless (DrayPool *self)
   if (self->launch_hopeless && !has_hope (self))
     fail_pending_calls (self);
   self->launch_hopeless = FALSE;
+}
+
+/* --- Commands --- */
+
+void
+dray_pool_restart_cb (DrayIoTimer *timer)
+{
+  DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DrayPool, restart));
+
+  dray_pool_dispatch (self);
+}
+
+static gboolean
+is_at_work (DrayPool *self)
+{
+  return self->n_busy > 0 || self->n_starting > 0 || !g_queue_is_empty (&self->running_commands);
+}
+
+void
+dray_pool_put_off_command (DrayPool *self, DrayTicket *ticket, GError *reason)
+{
+  self->n_start_failures++;
+  if (self->n_start_failures >= MAX_LAUNCH_FAILURES && !is_at_work (self))
+    {
+      dray_ticket_complete (ticket, NULL, reason);
+      dray_ticket_unref (ticket);
+      return;
+    }
+
+  g_error_free (reason);
+  delay (self, &self->restart, self->n_start_failures);
+  dray_pool_requeue (self, ticket);
+}
+
+void
+dray_pool_note_process_gone (DrayPool *self)
+{
+  dray_io_timer_clear (&self->restart);
 }

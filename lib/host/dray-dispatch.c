@@ -216,6 +216,10 @@ give_out_one (DrayPool *self)
 {
   Pending pending = look_at_pending (self);
 
+  /* None can be started now. */
+  if (self->restart.io != NULL)
+    pending.n_commands = 0;
+
   if (pending.n_commands > 0 && (pending.command_first || pending.n_calls == 0))
     return give_out_command (self);
 

@@ -509,6 +509,7 @@ gone (DrayProcess *process)
     dray_pool_note_early_death (pool);
 
   dray_pool_worker_free (self);
+  dray_pool_note_process_gone (pool);
   dray_pool_dispatch (pool);
 }
 

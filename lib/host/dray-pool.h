@@ -117,9 +117,11 @@ struct _DrayPool
   guint n_early_deaths;     /* in a row: workers that died before they had finished any task */
   GError *launch_error;     /* (owned) (nullable): of the last failure */
   gboolean launch_hopeless; /* it was one too many; not yet acted upon */
+  guint n_start_failures;   /* in a row: commands for which something was short */
   gboolean dispatching;
   gboolean dispatch_again;
   DrayIoTimer relaunch; /* set: no worker is started before it expires */
+  DrayIoTimer restart;  /* set: no command is started before it expires */
   DrayIoTimer recall;   /* set: until it expires, no task that waits in a worker is recalled */
 };
 
@@ -212,6 +214,7 @@ void dray_pool_give_up_cb (DrayForkGuard *guard);
 /* I/O thread only. */
 void dray_pool_wake_cb (DrayIoClient *client);
 void dray_pool_relaunch_cb (DrayIoTimer *timer);
+void dray_pool_restart_cb (DrayIoTimer *timer);
 void dray_pool_recall_cb (DrayIoTimer *timer);
 /* Gives out what is pending, as far as there are workers, and closes the pool when it is time. */
 void dray_pool_dispatch (DrayPool *self);
@@ -219,6 +222,10 @@ void dray_pool_dispatch (DrayPool *self);
 void dray_pool_recall_overtaken (DrayPool *self);
 /* A task comes back: (transfer full). */
 void dray_pool_requeue (DrayPool *self, DrayTicket *ticket);
+/* A command could not be started for want of something; both are taken. It waits, or fails. */
+void dray_pool_put_off_command (DrayPool *self, DrayTicket *ticket, GError *reason);
+/* What it had, others may have. */
+void dray_pool_note_process_gone (DrayPool *self);
 void dray_pool_note_launch_failure (DrayPool *self, GError *reason); /* takes it */
 void dray_pool_note_early_death (DrayPool *self);
 /* A worker died of a task that is tried again, and of which as many died before as @n_before. */

@@ -436,6 +436,8 @@ dray_process_start (DrayProcess *self,
   self->input_fd = self->output_fd = self->errors_fd = -1;
   self->end_timer.expired = end_cb;
 
+  /* Of pipes, and of room to watch them, there can only be too few. */
+  spawn->is_scarce = TRUE;
   if (make_pipes (self, spawn, theirs, pipe_input, capture_errors, &reason)
       && watch_descriptors (self, &reason))
     self->child = dray_child_spawn (self->io, spawn, exited_cb, self, &reason);

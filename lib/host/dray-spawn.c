@@ -287,8 +287,14 @@ set_error (GError **error, const DraySpawn *spawn, const DraySpawnFailure *failu
     }
 }
 
+static gboolean
+is_scarcity (int reason)
+{
+  return reason == EAGAIN || reason == ENOMEM || reason == EMFILE || reason == ENFILE;
+}
+
 pid_t
-dray_spawn (const DraySpawn *spawn, int *pidfd, GError **error)
+dray_spawn (DraySpawn *spawn, int *pidfd, GError **error)
 {
   g_auto (DraySpawnChild) child;
   DraySpawnFailure failure;
@@ -299,6 +305,7 @@ dray_spawn (const DraySpawn *spawn, int *pidfd, GError **error)
   if (pid == -1)
     {
       *pidfd = -1;
+      spawn->is_scarce = is_scarcity (failure.reason);
       set_error (error, spawn, &failure);
       return -1;
     }

@@ -29,6 +29,8 @@ typedef struct
   gboolean dies_with_parent; /* the kernel kills it when the thread that started it ends; not where
                                * the program gets other rights by its file (setuid) */
   gboolean runs_scripts;     /* what is no program is given to /bin/sh, as execvp() does */
+  gboolean is_scarce;        /* (out): it was not started because descriptors, processes or memory are
+                              * short, and may be later */
   gboolean modest;           /* it can wait: it is not started where descriptors are scarce */
 } DraySpawn;
 
@@ -37,6 +39,6 @@ typedef struct
  * DRAY_ERROR_LAUNCH, which names the program, and for a directory that can't be entered the
  * directory ("Could not start “foo”: No such file or directory"). *@pidfd, which is
  * close-on-exec, becomes the caller's; it is -1 if there is none. */
-pid_t dray_spawn (const DraySpawn *spawn, int *pidfd, GError **error);
+pid_t dray_spawn (DraySpawn *spawn, int *pidfd, GError **error);
 
 G_END_DECLS

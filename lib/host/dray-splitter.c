@@ -69,6 +69,8 @@ dray_splitter_free (DraySplitter *self)
   g_free (self);
 }
 
+static void refuse_for_memory (DraySplitter *self);
+
 /* --- Bytes in --- */
 
 /* The most that the buffer ever has to hold, and a read on top. */
@@ -98,18 +100,27 @@ move_to_front (DraySplitter *self)
   self->start = 0;
 }
 
-static void
+/* Returns FALSE if there is no memory; the buffer is as before then. */
+static gboolean
 make_room (DraySplitter *self)
 {
   move_to_front (self);
   if (self->capacity - self->end >= LEAST_ROOM)
-    return;
+    return TRUE;
 
   gsize capacity = MIN (MAX (2 * self->capacity, CHUNK_SIZE), largest_capacity (self));
 
   /* Larger than that only for one who reads on without taking items. */
-  self->capacity = MAX (capacity, self->end + LEAST_ROOM);
-  self->buffer = g_realloc (self->buffer, self->capacity);
+  capacity = MAX (capacity, self->end + LEAST_ROOM);
+
+  guint8 *buffer = g_try_realloc (self->buffer, capacity);
+
+  if (buffer == NULL)
+    return FALSE;
+
+  self->buffer = buffer;
+  self->capacity = capacity;
+  return TRUE;
 }
 
 guint8 *
@@ -117,7 +128,13 @@ dray_splitter_get_space (DraySplitter *self, gsize *size)
 {
   g_return_val_if_fail (self != NULL && size != NULL, NULL);
 
-  make_room (self);
+  if (!make_room (self))
+    {
+      /* What is read then is read for nothing. */
+      refuse_for_memory (self);
+      self->capacity = LEAST_ROOM;
+      self->buffer = g_malloc (LEAST_ROOM);
+    }
   *size = self->capacity - self->end;
   if (self->split == DRAY_SPLIT_CHUNKS)
     *size = MIN (*size, CHUNK_SIZE);
@@ -154,6 +171,17 @@ refuse (DraySplitter *self, GError *reason, GError **error)
   self->capacity = 0;
   self->start = self->seen = self->end = 0;
   g_propagate_error (error, g_error_copy (reason));
+}
+
+static void
+refuse_for_memory (DraySplitter *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  refuse (self,
+          g_error_new_literal (DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
+                               _ ("there is not enough memory for the output")),
+          &error);
 }
 
 static void

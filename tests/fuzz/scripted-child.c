@@ -81,7 +81,7 @@ inherit (int fd)
 
 DrayChild *
 dray_child_spawn (DrayIoThread *io,
-                  const DraySpawn *spawn,
+                  DraySpawn *spawn,
                   DrayChildExitedFunc exited,
                   gpointer user_data,
                   GError **error)

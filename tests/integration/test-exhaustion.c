@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * Hosts in which something is used up or refused: what can wait waits, what can't says why, and all
+ * works again once the pressure is gone.
+ */
+
+#define N_COMMANDS 40
+
+/* Of nobody else's, so that nothing else counts. */
+#define UNUSED_UID 54321
+
+/* Submitting */
+
+static DrayFuture *
+run_script (DrayExecutor *executor, const char *script)
+{
+  const char *const argv[] = { "/bin/sh", "-c", script, NULL };
+  g_autoptr (DrayTask) task = dray_task_new_command (argv);
+
+  return dray_executor_submit (executor, task, NULL);
+}
+
+/* Takes @future. */
+static void
+assert_succeeds (DrayFuture *future)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = dray_future_wait_result (future, -1, NULL, &error);
+
+  g_assert_no_error (error);
+  g_object_unref (future);
+}
+
+/* Takes @future. @reason: (nullable): what the system calls it */
+static void
+assert_fails (DrayFuture *future, int code, const char *reason)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = dray_future_wait_result (future, -1, NULL, &error);
+
+  g_assert_error (error, DRAY_ERROR, code);
+  if (reason != NULL && strstr (error->message, reason) == NULL)
+    g_error ("“%s” does not say “%s”", error->message, reason);
+  g_object_unref (future);
+}
+
+static void
+assert_all_succeed (DrayExecutor *executor)
+{
+  g_autoptr (GPtrArray) futures = g_ptr_array_new ();
+
+  for (guint i = 0; i < N_COMMANDS; i++)
+    g_ptr_array_add (futures, run_script (executor, "read line < /dev/null; exit 0"));
+  for (guint i = 0; i < N_COMMANDS; i++)
+    assert_succeeds (futures->pdata[i]);
+}
+
+/* Limits */
+
+static void
+set_limit (__rlimit_resource_t resource, rlim_t value)
+{
+  struct rlimit limit;
+
+  g_assert_cmpint (getrlimit (resource, &limit), ==, 0);
+  limit.rlim_cur = MIN (value, limit.rlim_max);
+  g_assert_cmpint (setrlimit (resource, &limit), ==, 0);
+}
+
+static rlim_t
+count_descriptors (void)
+{
+  int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+
+  g_assert_cmpint (fd, >=, 0);
+  close (fd);
+  return (rlim_t) fd;
+}
+
+/* Descriptors: a command needs four pipe ends that stay or go, and what is left of them */
+
+static void
+run_few_descriptors (void)
+{
+  DrayExecutor *executor = host_new_executor (8);
+  struct rlimit before;
+
+  assert_succeeds (run_script (executor, "exit 0"));
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+
+  /* For one at a time, or two. */
+  set_limit (RLIMIT_NOFILE, count_descriptors () + 7);
+  assert_all_succeed (executor);
+
+  set_limit (RLIMIT_NOFILE, before.rlim_cur);
+  host_finish (executor);
+}
+
+static void
+run_no_descriptors (void)
+{
+  DrayExecutor *executor = host_new_executor (8);
+  struct rlimit before;
+
+  assert_succeeds (run_script (executor, "exit 0"));
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+
+  set_limit (RLIMIT_NOFILE, count_descriptors () + 1);
+  for (guint i = 0; i < 3; i++)
+    assert_fails (run_script (executor, "exit 0"), DRAY_ERROR_LAUNCH, g_strerror (EMFILE));
+
+  set_limit (RLIMIT_NOFILE, before.rlim_cur);
+  assert_all_succeed (executor);
+  host_assert_calls (executor);
+  host_finish (executor);
+}
+
+/* Shut down while commands wait for descriptors. */
+static void
+run_shut_down (void)
+{
+  for (DrayShutdownMode mode = DRAY_SHUTDOWN_DRAIN; mode <= DRAY_SHUTDOWN_KILL; mode++)
+    {
+      DrayExecutor *executor = host_new_executor (8);
+      g_autoptr (GPtrArray) futures = g_ptr_array_new ();
+      struct rlimit before;
+      DrayFuture *first = run_script (executor, "read line < /dev/null; sleep 0.05");
+
+      workshop_block_until_running (first);
+      g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+      set_limit (RLIMIT_NOFILE, count_descriptors () + 1);
+      for (guint i = 0; i < 3; i++)
+        g_ptr_array_add (futures, run_script (executor, "exit 0"));
+      g_assert_true (dray_executor_shutdown_sync (executor, mode, NULL, NULL));
+
+      for (guint i = 0; i < 3; i++)
+        {
+          g_assert_true (dray_future_is_done (futures->pdata[i]));
+          g_object_unref (futures->pdata[i]);
+        }
+      g_object_unref (first);
+      set_limit (RLIMIT_NOFILE, before.rlim_cur);
+      host_finish (executor);
+    }
+}
+
+/* Processes */
+
+static void
+run_processes (void)
+{
+  DrayExecutor *executor;
+  struct rlimit before;
+
+  g_assert_cmpint (setresgid (UNUSED_UID, UNUSED_UID, UNUSED_UID), ==, 0);
+  g_assert_cmpint (setresuid (UNUSED_UID, UNUSED_UID, UNUSED_UID), ==, 0);
+  executor = host_new_executor (8);
+  assert_succeeds (run_script (executor, "exit 0"));
+  g_assert_cmpint (getrlimit (RLIMIT_NPROC, &before), ==, 0);
+
+  /* This thread, the I/O thread, and one more. */
+  set_limit (RLIMIT_NPROC, 3);
+  assert_all_succeed (executor);
+
+  set_limit (RLIMIT_NPROC, 2);
+  assert_fails (run_script (executor, "exit 0"), DRAY_ERROR_LAUNCH, g_strerror (EAGAIN));
+  assert_fails (dray_executor_call (executor, "null", NULL), DRAY_ERROR_LAUNCH,
+                g_strerror (EAGAIN));
+
+  set_limit (RLIMIT_NPROC, before.rlim_cur);
+  assert_all_succeed (executor);
+  host_assert_calls (executor);
+  host_finish (executor);
+}
+
+/* Memory */
+
+static rlim_t
+get_address_space (void)
+{
+  g_autofree char *contents = NULL;
+
+  g_assert_true (g_file_get_contents ("/proc/self/statm", &contents, NULL, NULL));
+  return (rlim_t) g_ascii_strtoull (contents, NULL, 10) * (rlim_t) sysconf (_SC_PAGESIZE);
+}
+
+static DrayFuture *
+call_bytes (DrayExecutor *executor, guint32 size)
+{
+  return dray_executor_call (executor, "bytes", g_variant_new ("(u)", size));
+}
+
+#define LARGE (60u * 1024 * 1024)
+#define SHARED (140u * 1024 * 1024)
+
+static void
+run_memory (void)
+{
+  g_autofree char *script = g_strdup_printf ("head -c %u /dev/zero", LARGE);
+  DrayExecutor *executor = host_new_executor (1);
+  struct rlimit before;
+
+  assert_succeeds (run_script (executor, "exit 0"));
+  assert_succeeds (call_bytes (executor, 1));
+  g_assert_cmpint (getrlimit (RLIMIT_AS, &before), ==, 0);
+
+  set_limit (RLIMIT_AS, get_address_space () + 24 * 1024 * 1024);
+  assert_fails (run_script (executor, script), DRAY_ERROR_TOO_LARGE, "not enough memory");
+  assert_fails (call_bytes (executor, LARGE), DRAY_ERROR_TOO_LARGE, "not enough memory");
+  assert_succeeds (run_script (executor, "exit 0"));
+
+  set_limit (RLIMIT_AS, before.rlim_cur);
+  assert_succeeds (run_script (executor, script));
+  assert_succeeds (call_bytes (executor, LARGE));
+  host_finish (executor);
+}
+
+/* What the kernel refuses */
+
+/* Has every call of the system call @number fail with EPERM, or, if @second is not 0, those with that
+ * second argument; here and in all that is started from here. */
+static void
+refuse (int number, unsigned int second)
+{
+  struct sock_filter filter[] = {
+    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
+    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (unsigned int) number, 0, 3),
+    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, args[1])),
+    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, second, 0, 1),
+    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog program = { .len = G_N_ELEMENTS (filter), .filter = filter };
+
+  /* Whatever the argument is. */
+  if (second == 0)
+    filter[3].jf = 0;
+
+  g_assert_cmpint (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), ==, 0);
+  g_assert_cmpint (prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), ==, 0);
+}
+
+/* That all works without what was refused, with small and with large values both ways. */
+static void
+assert_works (void)
+{
+  DrayExecutor *executor = host_new_executor (2);
+  g_autofree char *script = g_strdup_printf ("head -c %u /dev/zero", 3u * 1024 * 1024);
+  g_autofree guint8 *data = g_malloc0 (3u * 1024 * 1024);
+  GVariant *bytes = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, data, 3u * 1024 * 1024, 1);
+
+  host_assert_calls (executor);
+  host_assert_commands (executor);
+  assert_succeeds (call_bytes (executor, SHARED));
+  assert_succeeds (dray_executor_call (executor, "echo", g_variant_new ("(@ay)", bytes)));
+  assert_succeeds (run_script (executor, script));
+  host_finish (executor);
+}
+
+static void
+run_no_memfd (void)
+{
+  refuse (SYS_memfd_create, 0);
+  g_assert_cmpint (syscall (SYS_memfd_create, "test", 0), ==, -1);
+  assert_works ();
+}
+
+static void
+run_small_pipes (void)
+{
+  int fds[2];
+
+  refuse (SYS_fcntl, F_SETPIPE_SZ);
+  g_assert_cmpint (pipe2 (fds, O_CLOEXEC), ==, 0);
+  g_assert_cmpint (fcntl (fds[0], F_SETPIPE_SZ, 1024 * 1024), ==, -1);
+  close (fds[0]);
+  close (fds[1]);
+  assert_works ();
+}
+
+/* The tests */
+
+static const HostPart parts[] = {
+  { "few-descriptors", run_few_descriptors },
+  { "no-descriptors", run_no_descriptors },
+  { "shut-down", run_shut_down },
+  { "processes", run_processes },
+  { "memory", run_memory },
+  { "no-memfd", run_no_memfd },
+  { "small-pipes", run_small_pipes },
+};
+
+static void
+test_part (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that the part of the host finds nothing wrong, and prints nothing. */
+  host_run_to_end (data);
+}
+
+static void
+test_processes (Fixture *fixture, gconstpointer data)
+{
+  g_test_summary ("Where no process can be started, one more is not tried over and over: a command "
+                  "waits for those that run, and what can't wait says why.");
+
+  if (geteuid () != 0)
+    {
+      g_test_skip ("only root can become somebody who has no other processes");
+      return;
+    }
+  host_run_to_end (data);
+}
+
+static void
+test_memory (Fixture *fixture, gconstpointer data)
+{
+  g_test_summary ("What there is no memory for fails, and nothing else does.");
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  g_test_skip ("a sanitizer takes more address space than there is to be limited");
+#else
+  host_run_to_end (data);
+#endif
+}
+
+int
+main (int argc, char **argv)
+{
+  if (host_is_wanted (argc, argv))
+    return host_run (argv, parts, G_N_ELEMENTS (parts));
+
+  g_test_init (&argc, &argv, NULL);
+
+  workshop_add ("/exhaustion/descriptors/few", "few-descriptors", test_part);
+  workshop_add ("/exhaustion/descriptors/none", "no-descriptors", test_part);
+  workshop_add ("/exhaustion/descriptors/shut-down", "shut-down", test_part);
+  workshop_add ("/exhaustion/processes", "processes", test_processes);
+  workshop_add ("/exhaustion/memory", "memory", test_memory);
+  workshop_add ("/exhaustion/no-memfd", "no-memfd", test_part);
+  workshop_add ("/exhaustion/small-pipes", "small-pipes", test_part);
+
+  return g_test_run ();
+}
