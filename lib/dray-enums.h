@@ -133,6 +133,45 @@ typedef enum
 } DrayStderr;
 
 /**
+ * DrayLimit:
+ * @DRAY_LIMIT_ADDRESS_SPACE: the memory that a worker may have mapped, in bytes, programs and
+ *   libraries included
+ * @DRAY_LIMIT_CPU_TIME: the processor time that a task may use, in seconds, of all threads of its
+ *   worker
+ * @DRAY_LIMIT_OPEN_FILES: how many files a worker may have open
+ * @DRAY_LIMIT_CORE_SIZE: how large the memory image of a worker that crashes may be, in bytes; with 0
+ *   there is none
+ *
+ * What [method@Launcher.set_limit] can limit.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_LIMIT_ADDRESS_SPACE,
+  DRAY_LIMIT_CPU_TIME,
+  DRAY_LIMIT_OPEN_FILES,
+  DRAY_LIMIT_CORE_SIZE,
+} DrayLimit;
+
+/**
+ * DrayIoClass:
+ * @DRAY_IO_CLASS_NONE: as the application
+ * @DRAY_IO_CLASS_BEST_EFFORT: by a level from 0, which goes first, to 7
+ * @DRAY_IO_CLASS_IDLE: only when nobody else uses the disk
+ *
+ * How a worker's reading and writing of disks stands back behind that of others.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_IO_CLASS_NONE,
+  DRAY_IO_CLASS_BEST_EFFORT,
+  DRAY_IO_CLASS_IDLE,
+} DrayIoClass;
+
+/**
  * DrayWorkerState:
  * @DRAY_WORKER_STARTING: the process exists; it has not yet said that it is ready
  * @DRAY_WORKER_IDLE: ready, with nothing to do

@@ -23,6 +23,8 @@ G_BEGIN_DECLS
  * @DRAY_ERROR_ATTACHMENTS: open files can't be passed to this worker or from it, or there are too
  *   many of them
  * @DRAY_ERROR_FORKED: the executor belongs to the process that this one was forked from
+ * @DRAY_ERROR_LIMIT_EXCEEDED: the task needed more than its worker may use, see
+ *   [method@Launcher.set_limit]
  *
  * What can go wrong between an application and its workers. Cancellation is always
  * %G_IO_ERROR_CANCELLED, and an error that a function returned keeps its own domain and code.
@@ -44,6 +46,7 @@ typedef enum
   DRAY_ERROR_INVALID_TEXT,
   DRAY_ERROR_ATTACHMENTS,
   DRAY_ERROR_FORKED,
+  DRAY_ERROR_LIMIT_EXCEEDED,
 } DrayError;
 
 #define DRAY_ERROR (dray_error_quark ())

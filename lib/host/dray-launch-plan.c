@@ -155,7 +155,9 @@ dray_launcher_plan (DrayLauncher *self)
 
   g_atomic_ref_count_init (&plan->ref_count);
   plan->argv = join_strv (self->prefix, argv);
-  plan->environment = dray_launcher_dup_environment_locked (self);
+  plan->environment
+    = dray_launcher_add_limits_locked (self, dray_launcher_dup_environment_locked (self));
+  plan->limits = self->limits;
   plan->directory = g_strdup (self->directory);
   make_paths_absolute (plan);
   plan->arguments = self->arguments != NULL ? g_variant_ref (self->arguments) : NULL;

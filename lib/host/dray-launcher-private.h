@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dray-launcher.h"
+#include "dray-spawn.h"
 
 #include "dray-fork.h"
 
@@ -29,10 +30,15 @@ struct _DrayLauncher
   DrayStderr stderr_mode;
   gboolean trusted;
   guint64 shared_size; /* bytes */
+  DraySpawnLimits limits;
 };
 
 char **dray_launcher_dup_argv_locked (DrayLauncher *self);
 char **dray_launcher_dup_environment_locked (DrayLauncher *self);
+/* In dray-launcher-limits.c: none of them is limited. */
+void dray_launcher_init_limits (DrayLauncher *self);
+/* Takes an environment, and returns it with what the worker itself has to know. */
+char **dray_launcher_add_limits_locked (DrayLauncher *self, char **environment);
 
 /* What a launcher says, as an executor took it when it was made: immutable, reference counted,
  * usable on any thread. */
@@ -46,6 +52,7 @@ typedef struct
   DrayStderr stderr_mode;
   gboolean trusted;
   guint64 shared_size; /* bytes */
+  DraySpawnLimits limits;
   char *display_name; /* (owned): for messages, UTF-8: the base name of program or module */
 } DrayLaunchPlan;
 

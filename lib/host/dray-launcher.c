@@ -69,6 +69,7 @@ enum
   PROP_STDERR,
   PROP_TRUSTED,
   PROP_SHARED_SIZE,
+  PROP_NICENESS,
   N_PROPERTIES,
 };
 
@@ -112,6 +113,9 @@ dray_launcher_set_property (GObject *object,
     case PROP_SHARED_SIZE:
       dray_launcher_set_shared_size (self, g_value_get_uint64 (value));
       break;
+    case PROP_NICENESS:
+      dray_launcher_set_niceness (self, g_value_get_int (value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -147,6 +151,9 @@ dray_launcher_get_property (GObject *object, guint property_id, GValue *value, G
       break;
     case PROP_SHARED_SIZE:
       g_value_set_uint64 (value, dray_launcher_get_shared_size (self));
+      break;
+    case PROP_NICENESS:
+      g_value_set_int (value, dray_launcher_get_niceness (self));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
@@ -259,6 +266,15 @@ dray_launcher_class_init (DrayLauncherClass *klass)
   properties[PROP_SHARED_SIZE]
     = g_param_spec_uint64 ("shared-size", NULL, NULL, 1, G_MAXUINT64, DRAY_PAYLOAD_SEALED_MIN, flags);
 
+  /**
+   * DrayLauncher:niceness: (getter get_niceness) (setter set_niceness)
+   *
+   * How much nicer workers are to others than the application is.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_NICENESS] = g_param_spec_int ("niceness", NULL, NULL, -20, 19, 0, flags);
+
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }
 
@@ -270,6 +286,7 @@ dray_launcher_init (DrayLauncher *self)
   self->changes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   self->stderr_mode = DRAY_STDERR_CAPTURE;
   self->shared_size = DRAY_PAYLOAD_SEALED_MIN;
+  dray_launcher_init_limits (self);
 }
 
 /**

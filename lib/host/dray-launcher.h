@@ -36,5 +36,12 @@ DRAY_API void dray_launcher_set_trusted (DrayLauncher *self, gboolean trusted);
 DRAY_API gboolean dray_launcher_get_trusted (DrayLauncher *self);
 DRAY_API void dray_launcher_set_shared_size (DrayLauncher *self, guint64 bytes);
 DRAY_API guint64 dray_launcher_get_shared_size (DrayLauncher *self);
+DRAY_API void dray_launcher_set_limit (DrayLauncher *self, DrayLimit limit, guint64 value);
+DRAY_API guint64 dray_launcher_get_limit (DrayLauncher *self, DrayLimit limit);
+DRAY_API void dray_launcher_set_niceness (DrayLauncher *self, int niceness);
+DRAY_API int dray_launcher_get_niceness (DrayLauncher *self);
+DRAY_API void
+dray_launcher_set_io_class (DrayLauncher *self, DrayIoClass io_class, guint level);
+DRAY_API DrayIoClass dray_launcher_get_io_class (DrayLauncher *self, guint *level);
 
 G_END_DECLS

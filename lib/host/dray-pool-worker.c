@@ -406,6 +406,12 @@ dray_pool_worker_describe_death (DrayPoolWorker *self, DrayTicket *ticket)
     return g_error_new (self->failure->domain, self->failure->code, "%s%s", self->failure->message,
                         last_words);
 
+  GError *limit = dray_pool_worker_describe_limit (self, dray_task_get_label (ticket->task), how,
+                                                   last_words);
+
+  if (limit != NULL)
+    return limit;
+
   /* Translators: the task, how its process ended ("exited with status 3"), what it said. */
   return g_error_new (DRAY_ERROR, DRAY_ERROR_WORKER_DIED,
                       _ ("The worker for “%s” %s%s"), dray_task_get_label (ticket->task), how,
@@ -586,6 +592,7 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
     .argv = (const char *const *) plan->argv,
     .environment = (const char *const *) plan->environment,
     .directory = plan->directory,
+    .limits = &plan->limits,
     .passage_fd = -1,
     .ring_fd = -1,
     .modest = has_company (pool),

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ioprio.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@
  *                                   run in here, and those that are ignored would stay so
  *   descriptors                     those that lie in the way of others are moved first
  *   the directory
+ *   limits                          which bind what is done here as well
  *   to die with the parent          which may have gone before that; then nobody wants us
  *   no signal is blocked
  *   the program
@@ -212,6 +214,56 @@ arrange_descriptors (DraySpawnChild *self)
   close_from (self->failure_fd >= 0 ? n_open + 1 : n_open);
 }
 
+/* --- Limits --- */
+
+/* One that is wider than what the application itself must not exceed is none. @only_soft: it can be
+ * moved later. */
+IN_CHILD static gboolean
+set_limit (int resource, guint64 value, gboolean only_soft)
+{
+  struct rlimit limit;
+
+  if (value == G_MAXUINT64)
+    return TRUE;
+  if (getrlimit ((__rlimit_resource_t) resource, &limit) != 0)
+    return FALSE;
+
+  limit.rlim_cur = value < limit.rlim_max ? (rlim_t) value : limit.rlim_max;
+  if (!only_soft)
+    limit.rlim_max = limit.rlim_cur;
+  return setrlimit ((__rlimit_resource_t) resource, &limit) == 0;
+}
+
+IN_CHILD static gboolean
+set_niceness (int niceness)
+{
+  int wanted = getpriority (PRIO_PROCESS, 0) + niceness;
+
+  if (niceness == 0)
+    return TRUE;
+
+  if (wanted > 19)
+    wanted = 19;
+  if (wanted < -20)
+    wanted = -20;
+  return setpriority (PRIO_PROCESS, 0, wanted) == 0;
+}
+
+IN_CHILD static void
+apply_limits (DraySpawnChild *self)
+{
+  const DraySpawnLimits *limits = self->spawn->limits;
+
+  if (!set_niceness (limits->niceness)
+      || (limits->io_priority != 0
+          && syscall (SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, limits->io_priority) != 0)
+      || !set_limit (RLIMIT_CORE, limits->core_size, FALSE)
+      || !set_limit (RLIMIT_NOFILE, limits->open_files, FALSE)
+      || !set_limit (RLIMIT_CPU, limits->cpu_time, TRUE)
+      || !set_limit (RLIMIT_AS, limits->address_space, FALSE))
+    give_up (self, DRAY_SPAWN_STEP_LIMITS, errno);
+}
+
 /* --- The program --- */
 
 /* Comes back with errno if it can't be executed. */
@@ -288,6 +340,8 @@ dray_spawn_child_main (void *data)
   arrange_descriptors (self);
   if (spawn->directory != NULL && chdir (spawn->directory) != 0)
     give_up (self, DRAY_SPAWN_STEP_DIRECTORY, errno);
+  if (spawn->limits != NULL)
+    apply_limits (self);
   if (spawn->dies_with_parent)
     bind_to_parent (self);
   unblock_signals ();

@@ -279,6 +279,13 @@ set_error (GError **error, const DraySpawn *spawn, const DraySpawnFailure *failu
                    _ ("Could not start “%s” in the folder “%s”: %s"), program, directory,
                       g_strerror (failure->reason));
     }
+  else if (failure->step == DRAY_SPAWN_STEP_LIMITS)
+    {
+      /* Translators: the program, and what the system says about the reason. */
+      g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
+                   _ ("Could not start “%s” with its limits: %s"), program,
+                      g_strerror (failure->reason));
+    }
   else
     {
       /* Translators: the program, and what the system says about the reason. */

@@ -12,6 +12,17 @@
 
 G_BEGIN_DECLS
 
+/* What it may use; G_MAXUINT64: as much as the application. More than that is no limit. */
+typedef struct
+{
+  guint64 address_space; /* bytes */
+  guint64 cpu_time;      /* s */
+  guint64 open_files;
+  guint64 core_size; /* bytes */
+  int niceness;      /* beyond the application's */
+  int io_priority;   /* as ioprio_set() has it; 0: the application's */
+} DraySpawnLimits;
+
 /* What is to be started. It leads a process group of its own, no signal is blocked or ignored in
  * it, and it has no descriptors but these. */
 typedef struct
@@ -21,6 +32,7 @@ typedef struct
   const char *const *environment; /* (nullable): NULL is the host's own */
   gboolean searches_environment;  /* PATH is that of @environment; else the host's */
   const char *directory;          /* (nullable) */
+  const DraySpawnLimits *limits;  /* (nullable) */
   int stdin_fd;  /* each becomes the child's 0, 1, 2; all others are closed there. */
   int stdout_fd; /* -1 is /dev/null. The caller keeps (and closes) its own. */
   int stderr_fd;
@@ -29,9 +41,9 @@ typedef struct
   gboolean dies_with_parent; /* the kernel kills it when the thread that started it ends; not where
                                * the program gets other rights by its file (setuid) */
   gboolean runs_scripts;     /* what is no program is given to /bin/sh, as execvp() does */
-  gboolean is_scarce;        /* (out): it was not started because descriptors, processes or memory are
-                              * short, and may be later */
-  gboolean modest;           /* it can wait: it is not started where descriptors are scarce */
+  gboolean is_scarce; /* (out): it was not started because descriptors, processes or memory are
+                       * short, and may be later */
+  gboolean modest;    /* it can wait: it is not started where descriptors are scarce */
 } DraySpawn;
 
 /* To be called on a thread that lives as long as the process may, if that is to die with it.

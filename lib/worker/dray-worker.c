@@ -4,6 +4,7 @@
 
 #include "dray-worker.h"
 
+#include "dray-budget.h"
 #include "dray-chunk-run.h"
 #include "dray-job-private.h"
 #include "dray-link.h"
@@ -408,6 +409,7 @@ call_function (DrayWorker *self, DrayJob *job, GError **error)
   if (closure == NULL)
     return NULL;
 
+  dray_budget_renew ();
   function = (DrayFunction) closure->callback;
   return function (job, dray_job_get_arguments (job), closure->user_data, error);
 }

@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 GVariant *misbehaving_initial_arguments;
@@ -466,6 +469,57 @@ hog_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   return g_variant_new_uint32 (n_mib);
 }
 
+/* Limits */
+
+/* Uses the processor for so many milliseconds of its time. */
+static GVariant *
+burn_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  struct timespec start, now;
+  guint32 time;
+
+  g_variant_get (arguments, "(u)", &time);
+  clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &start);
+  do
+    clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &now);
+  while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < time);
+
+  return NULL;
+}
+
+/* What it may use, in words. */
+static GVariant *
+limits_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  struct rlimit core, files, memory;
+
+  getrlimit (RLIMIT_CORE, &core);
+  getrlimit (RLIMIT_NOFILE, &files);
+  getrlimit (RLIMIT_AS, &memory);
+
+  return g_variant_new_take_string (g_strdup_printf (
+    "core %" G_GUINT64_FORMAT " files %" G_GUINT64_FORMAT " memory %" G_GUINT64_FORMAT
+    " nice %d io %ld",
+    (guint64) core.rlim_cur, (guint64) files.rlim_max, (guint64) memory.rlim_max,
+    getpriority (PRIO_PROCESS, 0), syscall (SYS_ioprio_get, 1, 0)));
+}
+
+/* Opens files until it is told that it has too many. */
+static GVariant *
+open_files_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (int));
+  int fd;
+
+  while ((fd = open ("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+    g_array_append_val (fds, fd);
+  g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (errno), g_strerror (errno));
+  for (guint i = 0; i < fds->len; i++)
+    close (g_array_index (fds, int, i));
+
+  return NULL;
+}
+
 /* Ending */
 
 static GVariant *
@@ -592,6 +646,7 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "block", "*", block_cb, NULL },
   { "block-signals", "*", block_signals_cb, NULL },
   { "both", "*", both_cb, NULL },
+  { "burn", "(u)", burn_cb, NULL },
   { "bytes", "(u)", bytes_cb, NULL },
   { "counter", "*", counter_cb, NULL },
   { "counted-stream", "(uus)", counted_stream_cb, NULL },
@@ -609,9 +664,11 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "hog", "(u)", hog_cb, NULL },
   { "ignore-cancel", "*", ignore_cancel_cb, NULL },
   { "init-args", "*", init_args_cb, NULL },
+  { "limits", "*", limits_cb, NULL },
   { "note-term", "(s)", note_term_cb, NULL },
   { "null", "*", null_cb, NULL },
   { "numbers", "(ub)", numbers_cb, NULL },
+  { "open-files", "*", open_files_cb, NULL },
   { "pid", "*", pid_cb, NULL },
   { "print", "*", print_cb, NULL },
   { "progress", "(u)", progress_cb, NULL },
