@@ -172,6 +172,59 @@ typedef enum
 } DrayIoClass;
 
 /**
+ * DraySandbox:
+ * @DRAY_SANDBOX_NONE: workers may do what the application may
+ * @DRAY_SANDBOX_NO_NETWORK: as the application, but there is no network, and no process outside
+ *   that could be seen or sent a signal
+ * @DRAY_SANDBOX_READ_ONLY: the system can be read and nothing of it changed. There are no homes, no
+ *   temporary files but the worker's own, no network, no connections to other programs
+ * @DRAY_SANDBOX_STRICT: only what programs need to run: the system's programs and libraries, and the
+ *   worker's own. No files of anybody's but those that come open with a task, no new sockets,
+ *   processes or programs
+ *
+ * What workers are kept from: see [method@Launcher.set_sandbox]. Each is stricter than the one before.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_SANDBOX_NONE,
+  DRAY_SANDBOX_NO_NETWORK,
+  DRAY_SANDBOX_READ_ONLY,
+  DRAY_SANDBOX_STRICT,
+} DraySandbox;
+
+/**
+ * DraySandboxNeed:
+ * @DRAY_SANDBOX_REQUIRED: tasks fail where the sandbox can't be set up
+ * @DRAY_SANDBOX_PREFERRED: workers run with as much of it as can be set up
+ *
+ * Whether workers may run with less of a sandbox than was asked for.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_SANDBOX_REQUIRED,
+  DRAY_SANDBOX_PREFERRED,
+} DraySandboxNeed;
+
+/**
+ * DrayAccess:
+ * @DRAY_ACCESS_READ: to read it
+ * @DRAY_ACCESS_READ_WRITE: to read and to change it
+ *
+ * What a worker in a sandbox may do with a file or a folder that it was granted.
+ *
+ * Since: 0.1
+ */
+typedef enum
+{
+  DRAY_ACCESS_READ,
+  DRAY_ACCESS_READ_WRITE,
+} DrayAccess;
+
+/**
  * DrayWorkerState:
  * @DRAY_WORKER_STARTING: the process exists; it has not yet said that it is ready
  * @DRAY_WORKER_IDLE: ready, with nothing to do

@@ -25,6 +25,7 @@ G_BEGIN_DECLS
  * @DRAY_ERROR_FORKED: the executor belongs to the process that this one was forked from
  * @DRAY_ERROR_LIMIT_EXCEEDED: the task needed more than its worker may use, see
  *   [method@Launcher.set_limit]
+ * @DRAY_ERROR_SANDBOX: the sandbox that was required could not be set up
  *
  * What can go wrong between an application and its workers. Cancellation is always
  * %G_IO_ERROR_CANCELLED, and an error that a function returned keeps its own domain and code.
@@ -47,6 +48,7 @@ typedef enum
   DRAY_ERROR_ATTACHMENTS,
   DRAY_ERROR_FORKED,
   DRAY_ERROR_LIMIT_EXCEEDED,
+  DRAY_ERROR_SANDBOX,
 } DrayError;
 
 #define DRAY_ERROR (dray_error_quark ())

@@ -25,6 +25,7 @@ enum
   PROP_SLICE,
   PROP_DELIVERY_PRIORITY,
   PROP_PAUSED,
+  PROP_SANDBOX_SHORTFALL,
   N_PROPERTIES,
 };
 
@@ -197,6 +198,10 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
     {
       g_value_set_boolean (value, dray_executor_get_paused (self));
     }
+  else if (id == PROP_SANDBOX_SHORTFALL)
+    {
+      g_value_take_string (value, dray_executor_dup_sandbox_shortfall (self));
+    }
   else if (is_property (id))
     {
       g_mutex_lock (&self->pool->lock);
@@ -290,6 +295,19 @@ install_worker_properties (void)
    */
   properties[PROP_PAUSED] = g_param_spec_boolean ("paused", NULL, NULL, FALSE,
                                                   flags | G_PARAM_EXPLICIT_NOTIFY);
+
+  /**
+   * DrayExecutor:sandbox-shortfall: (getter dup_sandbox_shortfall)
+   *
+   * What is missing of the sandbox that workers should preferably have, as a text for people, or
+   * %NULL. It changes once at most, when the first worker has started, and is notified in the main
+   * context that was the thread's default when the executor was made.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_SANDBOX_SHORTFALL]
+    = g_param_spec_string ("sandbox-shortfall", NULL, NULL, NULL,
+                           G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "dray-launcher-private.h"
 #include "dray-lists.h"
 #include "dray-pool.h"
+#include "dray-shortfall.h"
 
 /**
  * DrayExecutor:
@@ -70,6 +71,9 @@ dray_executor_constructed (GObject *object)
   /* Nobody else knows of the pool yet. */
   if (self->launcher != NULL)
     self->pool->plan = dray_launcher_plan (self->launcher);
+  if (self->pool->plan != NULL && self->pool->plan->sandbox != DRAY_SANDBOX_NONE
+      && self->pool->plan->sandbox_need == DRAY_SANDBOX_PREFERRED)
+    dray_shortfall_watch (self->pool, self);
 }
 
 static void
@@ -78,6 +82,7 @@ dray_executor_dispose (GObject *object)
   DrayExecutor *self = DRAY_EXECUTOR (object);
 
   dray_lists_detach (self->pool);
+  dray_shortfall_detach (self->pool);
   dray_pool_shutdown (self->pool, DRAY_SHUTDOWN_TERMINATE, NULL);
 
   G_OBJECT_CLASS (dray_executor_parent_class)->dispose (object);
@@ -149,6 +154,27 @@ dray_executor_get_launcher (DrayExecutor *self)
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), NULL);
 
   return self->launcher;
+}
+
+/**
+ * dray_executor_dup_sandbox_shortfall:
+ * @self: an executor
+ *
+ * Gets what is missing of the sandbox that its workers should preferably have
+ * ([method@Launcher.set_sandbox]). It is known when the first of them has started, and stays what it
+ * is: all are started alike. May be called on any thread.
+ *
+ * Returns: (transfer full) (nullable): a text for people, which says what could not be set up and
+ *   why; %NULL if nothing is known to be missing
+ *
+ * Since: 0.1
+ */
+char *
+dray_executor_dup_sandbox_shortfall (DrayExecutor *self)
+{
+  g_return_val_if_fail (DRAY_IS_EXECUTOR (self), NULL);
+
+  return dray_shortfall_dup_text (self->pool);
 }
 
 /* --- Steering --- */

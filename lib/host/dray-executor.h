@@ -56,6 +56,7 @@ DRAY_API void dray_executor_cancel_all (DrayExecutor *self);
 /* Looking. */
 DRAY_API GListModel *dray_executor_get_futures (DrayExecutor *self);
 DRAY_API GListModel *dray_executor_get_workers (DrayExecutor *self);
+DRAY_API char *dray_executor_dup_sandbox_shortfall (DrayExecutor *self);
 DRAY_API DrayCounters *dray_executor_dup_counters (DrayExecutor *self);
 
 /* Ending. */

@@ -7,6 +7,8 @@
 
 #include "dray-launcher-private.h"
 
+#include "dray-sandbox.h"
+
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -15,7 +17,6 @@
 #define SELF_LINK "/proc/self/exe"
 #define DELETED_SUFFIX " (deleted)"
 #define WORKER_ARGUMENT "--dray-worker"
-#define HELPER_PROGRAM "dray-launch-1"
 
 /* Opened rather than only looked at: tools that run a program inside themselves, such as
  * Valgrind, show the program that is meant where the link is opened or read, but not where it is
@@ -72,7 +73,8 @@ dray_launcher_dup_argv_locked (DrayLauncher *self)
   if (self->argv != NULL)
     return g_strdupv (self->argv);
 
-  g_autofree char *program = find_self (self->prefix != NULL);
+  g_autofree char *program
+    = find_self (self->prefix != NULL || self->sandbox != DRAY_SANDBOX_NONE);
 
   return g_strdupv ((char *[]){ program, (char *) WORKER_ARGUMENT, NULL });
 }
@@ -144,6 +146,24 @@ make_paths_absolute (DrayLaunchPlan *plan)
     }
 }
 
+/* (transfer full) */
+static char **
+wrap_locked (DrayLauncher *self, const DrayLaunchPlan *plan, char **worker)
+{
+  g_autofree char *directory = plan->directory != NULL ? make_absolute (plan->directory) : NULL;
+  const DraySandboxRequest request = {
+    .preset = self->sandbox,
+    .need = self->sandbox_need,
+    .grants = self->grants,
+    .worker = (const char *const *) worker,
+    .module = self->module,
+    .environment = (const char *const *) plan->environment,
+    .directory = directory,
+  };
+
+  return self->sandbox != DRAY_SANDBOX_NONE ? dray_sandbox_wrap (&request) : g_strdupv (worker);
+}
+
 DrayLaunchPlan *
 dray_launcher_plan (DrayLauncher *self)
 {
@@ -151,14 +171,19 @@ dray_launcher_plan (DrayLauncher *self)
 
   DrayLaunchPlan *plan = g_new0 (DrayLaunchPlan, 1);
   G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
-  g_auto (GStrv) argv = dray_launcher_dup_argv_locked (self);
+  g_auto (GStrv) worker = dray_launcher_dup_argv_locked (self);
+  g_auto (GStrv) argv = NULL;
 
   g_atomic_ref_count_init (&plan->ref_count);
-  plan->argv = join_strv (self->prefix, argv);
   plan->environment
     = dray_launcher_add_limits_locked (self, dray_launcher_dup_environment_locked (self));
   plan->limits = self->limits;
   plan->directory = g_strdup (self->directory);
+  argv = wrap_locked (self, plan, worker);
+  plan->argv = join_strv (self->prefix, argv);
+  plan->sandbox = self->sandbox;
+  plan->sandbox_need = self->sandbox_need;
+  plan->is_direct = self->prefix == NULL;
   make_paths_absolute (plan);
   plan->arguments = self->arguments != NULL ? g_variant_ref (self->arguments) : NULL;
   plan->stderr_mode = self->stderr_mode;
@@ -193,6 +218,20 @@ dray_launch_plan_unref (DrayLaunchPlan *self)
   g_free (self);
 }
 
+const char **
+dray_launch_plan_get_argv (DrayLaunchPlan *self, char parent[static 16])
+{
+  const char **argv = g_memdup2 (self->argv, (g_strv_length (self->argv) + 1) * sizeof (char *));
+
+  /* Behind a prefix, it is somebody else's child. */
+  if (self->sandbox != DRAY_SANDBOX_NONE && self->is_direct)
+    {
+      g_snprintf (parent, 16, "%d", (int) getpid ());
+      argv[DRAY_SANDBOX_PARENT_INDEX] = parent;
+    }
+  return argv;
+}
+
 char *
 dray_launch_find_program (const char *name)
 {
@@ -214,7 +253,7 @@ get_helper (void)
   static gsize helper = 0;
 
   if (g_once_init_enter (&helper))
-    g_once_init_leave (&helper, (gsize) dray_launch_find_program (HELPER_PROGRAM));
+    g_once_init_leave (&helper, (gsize) dray_launch_find_program (DRAY_LAUNCH_HELPER));
   return (const char *) helper;
 }
 

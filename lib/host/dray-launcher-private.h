@@ -17,6 +17,7 @@ struct _DrayLauncher
   /* set at construction */
   char **argv;        /* (owned) (nullable): NULL is this same program */
   char *display_name; /* (owned) (nullable): set for a module */
+  char *module;       /* (owned) (nullable): likewise, with its path */
 
   GMutex lock;
   DrayForkGuard guard;
@@ -31,6 +32,9 @@ struct _DrayLauncher
   gboolean trusted;
   guint64 shared_size; /* bytes */
   DraySpawnLimits limits;
+  DraySandbox sandbox;
+  DraySandboxNeed sandbox_need;
+  GHashTable *grants; /* (owned): absolute path (owned) to DrayAccess */
 };
 
 char **dray_launcher_dup_argv_locked (DrayLauncher *self);
@@ -45,7 +49,7 @@ char **dray_launcher_add_limits_locked (DrayLauncher *self, char **environment);
 typedef struct
 {
   gatomicrefcount ref_count;
-  char **argv;         /* (owned): prefix and worker program, ready to be spawned */
+  char **argv;         /* (owned): prefix, sandbox and worker program, ready to be spawned */
   char **environment;  /* (owned): the whole environment of the worker */
   char *directory;     /* (owned) (nullable) */
   GVariant *arguments; /* (owned) (nullable) (not floating) */
@@ -53,12 +57,18 @@ typedef struct
   gboolean trusted;
   guint64 shared_size; /* bytes */
   DraySpawnLimits limits;
+  DraySandbox sandbox;
+  DraySandboxNeed sandbox_need;
+  gboolean is_direct; /* without a prefix */
   char *display_name; /* (owned): for messages, UTF-8: the base name of program or module */
 } DrayLaunchPlan;
 
 DrayLaunchPlan *dray_launcher_plan (DrayLauncher *self);
 DrayLaunchPlan *dray_launch_plan_ref (DrayLaunchPlan *self);
 void dray_launch_plan_unref (DrayLaunchPlan *self);
+/* (transfer container): what this very process is to spawn. The strings are the plan's; one of them
+ * may be put into @parent. */
+const char **dray_launch_plan_get_argv (DrayLaunchPlan *self, char parent[static 16]);
 
 /* (transfer full): the argv that runs @argv under the launch helper `dray-launch-1`, which makes
  * the kernel kill the command when this process ends, and reports through descriptor 3 when it
@@ -67,6 +77,8 @@ char **dray_launch_helper_argv (const char *const *argv);
 /* To be called before that is, by a thread of the application's: it looks at the environment,
  * which is safe only for as long as nobody changes it. */
 void dray_launch_prepare (void);
+/* The helper that is put between an application and what it runs. */
+#define DRAY_LAUNCH_HELPER "dray-launch-1"
 /* (transfer full): where a program of ours (`dray-launch-1`, `dray-worker-1`) is:
  * $DRAY_LIBEXECDIR, for a build tree that is not installed, else the compiled-in directory. */
 char *dray_launch_find_program (const char *name);

@@ -23,9 +23,9 @@
  *   library. This is for plugins, which have no program of their own.
  *
  * Around that, a launcher says in which environment and directory workers start, what
- * their initialiser is given, and through which other program they are reached: a prefix such as
- * `bwrap …`, `flatpak-spawn --host` or `ssh host` puts them anywhere that standard input and
- * output lead to.
+ * their initialiser is given, what they are kept from ([method@Launcher.set_sandbox]), and through
+ * which other program they are reached: a prefix such as `nice`, `flatpak-spawn --host` or `ssh host`
+ * puts them anywhere that standard input and output lead to.
  *
  * ## Lifetime and threads
  *
@@ -44,11 +44,10 @@
  * Workers that can't reach the network, and are told where the collection is:
  *
  * ```c
- * const char *const prefix[] = { "bwrap", "--dev-bind", "/", "/", "--unshare-net", NULL };
  * g_autoptr (DrayLauncher) launcher = dray_launcher_new_self ();
  * g_autoptr (DrayExecutor) executor = NULL;
  *
- * dray_launcher_set_prefix (launcher, prefix);
+ * dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK, DRAY_SANDBOX_REQUIRED);
  * dray_launcher_setenv (launcher, "LC_ALL", "C.UTF-8");
  * dray_launcher_set_initial_arguments (launcher, g_variant_new ("(s)", collection));
  * executor = dray_executor_new (launcher);
@@ -70,6 +69,8 @@ enum
   PROP_TRUSTED,
   PROP_SHARED_SIZE,
   PROP_NICENESS,
+  PROP_SANDBOX,
+  PROP_SANDBOX_NEED,
   N_PROPERTIES,
 };
 
@@ -116,6 +117,13 @@ dray_launcher_set_property (GObject *object,
     case PROP_NICENESS:
       dray_launcher_set_niceness (self, g_value_get_int (value));
       break;
+    case PROP_SANDBOX:
+      dray_launcher_set_sandbox (self, g_value_get_enum (value),
+                                 dray_launcher_get_sandbox_need (self));
+      break;
+    case PROP_SANDBOX_NEED:
+      dray_launcher_set_sandbox (self, dray_launcher_get_sandbox (self), g_value_get_enum (value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -155,6 +163,12 @@ dray_launcher_get_property (GObject *object, guint property_id, GValue *value, G
     case PROP_NICENESS:
       g_value_set_int (value, dray_launcher_get_niceness (self));
       break;
+    case PROP_SANDBOX:
+      g_value_set_enum (value, dray_launcher_get_sandbox (self));
+      break;
+    case PROP_SANDBOX_NEED:
+      g_value_set_enum (value, dray_launcher_get_sandbox_need (self));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -167,15 +181,44 @@ dray_launcher_finalize (GObject *object)
 
   g_strfreev (self->argv);
   g_free (self->display_name);
+  g_free (self->module);
   g_strfreev (self->prefix);
   g_strfreev (self->environment);
   g_hash_table_unref (self->changes);
+  g_hash_table_unref (self->grants);
   g_free (self->directory);
   g_clear_pointer (&self->arguments, g_variant_unref);
   dray_fork_guard_remove (&self->guard);
   g_mutex_clear (&self->lock);
 
   G_OBJECT_CLASS (dray_launcher_parent_class)->finalize (object);
+}
+
+static void
+install_sandbox_properties (void)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+
+  /**
+   * DrayLauncher:sandbox: (getter get_sandbox)
+   *
+   * What workers are kept from; see [method@Launcher.set_sandbox].
+   *
+   * Since: 0.1
+   */
+  properties[PROP_SANDBOX] = g_param_spec_enum ("sandbox", NULL, NULL, DRAY_TYPE_SANDBOX,
+                                                DRAY_SANDBOX_NONE, flags);
+
+  /**
+   * DrayLauncher:sandbox-need: (getter get_sandbox_need)
+   *
+   * Whether workers may run with less of a sandbox than was asked for.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_SANDBOX_NEED]
+    = g_param_spec_enum ("sandbox-need", NULL, NULL, DRAY_TYPE_SANDBOX_NEED, DRAY_SANDBOX_REQUIRED,
+                         flags);
 }
 
 static void
@@ -275,6 +318,8 @@ dray_launcher_class_init (DrayLauncherClass *klass)
    */
   properties[PROP_NICENESS] = g_param_spec_int ("niceness", NULL, NULL, -20, 19, 0, flags);
 
+  install_sandbox_properties ();
+
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }
 
@@ -284,6 +329,7 @@ dray_launcher_init (DrayLauncher *self)
   g_mutex_init (&self->lock);
   dray_fork_guard_add (&self->guard, &self->lock);
   self->changes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->grants = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->stderr_mode = DRAY_STDERR_CAPTURE;
   self->shared_size = DRAY_PAYLOAD_SEALED_MIN;
   dray_launcher_init_limits (self);
@@ -356,5 +402,6 @@ dray_launcher_new_module (const char *filename)
   DrayLauncher *self = dray_launcher_new_argv (argv);
 
   self->display_name = g_filename_display_basename (module);
+  self->module = g_steal_pointer (&module);
   return self;
 }

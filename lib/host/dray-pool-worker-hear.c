@@ -347,7 +347,17 @@ hear_new_worker (DrayPoolWorker *self,
                  GBytes *payload,
                  GError **error)
 {
-  if (self->state == DRAY_POOL_WORKER_STARTING && header->type == DRAY_FRAME_HELLO)
+  /* That the program could not be executed is told later, after all was well. */
+  if (self->state == DRAY_POOL_WORKER_STARTING && header->type == DRAY_FRAME_CONFINED
+      && self->pool->plan->sandbox != DRAY_SANDBOX_NONE)
+    {
+      dray_pool_worker_hear_confined (self, payload, error);
+    }
+  else if (dray_pool_worker_expects_confinement (self))
+    {
+      g_propagate_error (error, dray_pool_worker_unexpected (header->type));
+    }
+  else if (self->state == DRAY_POOL_WORKER_STARTING && header->type == DRAY_FRAME_HELLO)
     {
       hear_hello (self, header, payload, error);
     }

@@ -44,6 +44,10 @@ GError *dray_pool_worker_unexpected (DrayFrameType type);
 /* What becomes of @ticket, which it ran and has lost. */
 GError *dray_pool_worker_describe_death (DrayPoolWorker *self, DrayTicket *ticket);
 
+/* In dray-pool-worker-confined.c: what the launch helper says. */
+void dray_pool_worker_hear_confined (DrayPoolWorker *self, GBytes *payload, GError **error);
+gboolean dray_pool_worker_expects_confinement (DrayPoolWorker *self);
+
 /* In dray-pool-worker-chunk.c. */
 /* The current task is a chunk. TRUE: it is over, with one of @result and @failure (out). */
 gboolean dray_pool_worker_hear_outcomes (DrayPoolWorker *self,

@@ -376,6 +376,13 @@ dray_pool_worker_update_reading (DrayPoolWorker *self)
 
 /* --- The end --- */
 
+static DrayError
+get_launch_failure_code (DrayPoolWorker *self)
+{
+  return g_error_matches (self->failure, DRAY_ERROR, DRAY_ERROR_SANDBOX) ? DRAY_ERROR_SANDBOX
+                                                                         : DRAY_ERROR_LAUNCH;
+}
+
 /* Why it could not be started. */
 static GError *
 describe_launch_failure (DrayPoolWorker *self)
@@ -384,7 +391,8 @@ describe_launch_failure (DrayPoolWorker *self)
   g_autofree char *last_words = dray_process_dup_last_words (&self->process);
 
   if (self->failure != NULL)
-    return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH, "%s%s", self->failure->message, last_words);
+    return g_error_new (DRAY_ERROR, get_launch_failure_code (self), "%s%s", self->failure->message,
+                        last_words);
 
   /* Translators: the worker's program, how it ended ("exited with status 3"), what it said. */
   return g_error_new (DRAY_ERROR, DRAY_ERROR_LAUNCH,
@@ -588,8 +596,10 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
 {
   DrayLaunchPlan *plan = pool->plan;
   DrayPoolWorker *self = g_new0 (DrayPoolWorker, 1);
+  char parent[16];
+  g_autofree const char **argv = dray_launch_plan_get_argv (plan, parent);
   DraySpawn spawn = {
-    .argv = (const char *const *) plan->argv,
+    .argv = argv,
     .environment = (const char *const *) plan->environment,
     .directory = plan->directory,
     .limits = &plan->limits,

@@ -7,7 +7,10 @@
  * channel to it.
  *
  *   state          hears                           does
- *   STARTING       hello → INITIALIZING            our hello is written at once; a timer runs
+ *   STARTING       confined, where there is a      our hello is written at once; a timer runs
+ *                  sandbox: it is in force, or
+ *                  → launch failure; then
+ *                  hello → INITIALIZING
  *                  error for task 0, its end       → launch failure
  *   INITIALIZING   ready → READY                   the timer goes on
  *                  error for task 0, its end       → launch failure
@@ -69,6 +72,7 @@ struct _DrayPoolWorker
   gboolean is_roomy;     /* it is in there */
 
   DrayPoolWorkerState state;
+  gboolean is_confined; /* its sandbox is in force */
   gboolean was_ready;
   DrayDecoder *decoder;   /* (owned) */
   DrayOutbox *outbox;     /* (owned) */

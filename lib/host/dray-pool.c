@@ -11,6 +11,7 @@
 #include "dray-lists.h"
 #include "dray-map-flow.h"
 #include "dray-run.h"
+#include "dray-shortfall.h"
 #include "dray-task-private.h"
 
 #include <glib/gi18n-lib.h>
@@ -70,6 +71,7 @@ dray_pool_unref (DrayPool *self)
   g_hash_table_unref (self->deliveries);
   g_hash_table_unref (self->runs);
   g_clear_pointer (&self->lists, dray_lists_free);
+  g_clear_pointer (&self->shortfall, dray_shortfall_free);
   g_clear_error (&self->launch_error);
   g_cond_clear (&self->closed_cond);
   g_mutex_clear (&self->lock);

@@ -32,6 +32,7 @@ G_BEGIN_DECLS
 
 typedef struct _DrayCommand DrayCommand;
 typedef struct _DrayLists DrayLists;
+typedef struct _DrayShortfall DrayShortfall;
 
 /* All may be changed while the pool works. Times in milliseconds, 0: no limit. */
 typedef struct
@@ -99,6 +100,8 @@ struct _DrayPool
   GPtrArray *inherited; /* (owned) (nullable): then, the tickets that were unfinished */
   GCond closed_cond;
   GQueue room_waiters;  /* of DrayRoomWaiter (unowned) */
+  DrayShortfall *shortfall; /* (owned) (nullable): of a sandbox that is preferred; set at
+                             * construction */
   DrayLists *lists;     /* (owned) (nullable): once somebody looked at one */
   GQueue maps;          /* of DrayMapFlow (unowned), that may still ask for arguments */
   GQueue close_notices; /* of DrayCloseNotice (unowned), by link */

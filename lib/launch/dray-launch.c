@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The launch helper: between an application and each command that it runs.
+ * The launch helper: between an application and what it runs.
  *
- *   dray-launch-1 PARENT_PID -- PROGRAM ARGUMENT…
+ *   dray-launch-1 --outside …                       a sandbox; see dray-sandbox-outside.c
+ *   dray-launch-1 --inside …                        the inner half of that
+ *   dray-launch-1 PARENT_PID -- PROGRAM ARGUMENT…   a command
  *
  * A command watches no channel, and would go on for ever if the application were killed. So the
  * kernel is asked to kill it with its parent, which only the child itself can ask for, and which
@@ -17,6 +19,10 @@
  * are as they should be when it starts.
  */
 
+#include "config.h"
+
+#include "dray-launch-halves.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -27,8 +33,6 @@
 #include <unistd.h>
 
 #define STATUS_DESCRIPTOR 3
-#define EXIT_NOT_RUN 127
-
 static int
 usage (void)
 {
@@ -56,8 +60,8 @@ parse_pid (const char *text)
   return (pid_t) number;
 }
 
-int
-main (int argc, char **argv)
+static int
+run_command (int argc, char **argv)
 {
   pid_t parent;
 
@@ -80,4 +84,18 @@ main (int argc, char **argv)
   if (write (STATUS_DESCRIPTOR, &reason, sizeof reason) != sizeof reason)
     fprintf (stderr, "dray-launch-1: %s: %s\n", argv[3], strerror (reason));
   return EXIT_NOT_RUN;
+}
+
+int
+main (int argc, char **argv)
+{
+  int status;
+
+  if (argc > 1 && strcmp (argv[1], "--outside") == 0)
+    status = sandbox_outside (argc - 2, argv + 2);
+  else if (argc > 1 && strcmp (argv[1], "--inside") == 0)
+    status = sandbox_inside (argc - 2, argv + 2);
+  else
+    status = run_command (argc, argv);
+  return status >= 0 ? status : usage ();
 }

@@ -42,6 +42,7 @@ static const struct
   [DRAY_FRAME_RECALL] = { "recall", PAYLOAD_NONE },
   [DRAY_FRAME_CHUNK] = { "chunk", PAYLOAD_VALUE },
   [DRAY_FRAME_OUTCOMES] = { "outcomes", PAYLOAD_LARGER },
+  [DRAY_FRAME_CONFINED] = { "confined", PAYLOAD_CONTROL },
 };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (frame_types) == DRAY_FRAME_LAST + 1);

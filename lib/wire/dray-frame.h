@@ -34,6 +34,8 @@
  *   returned  from the worker    none                     this task was never started here
  *   goodbye   to the worker      none                     no more tasks come; end when done
  *   chunk, outcomes                                       see dray-chunk.h
+ *   confined  from the launch    see dray-confinement.h   what sandbox there is; before the
+ *             helper                                        worker's hello
  *
  * A "value" is what GVariant's `v` serialises to: the child's bytes, a NUL, the type string.
  * "Name and value" is a guint32 with the name's length, a guint32 of zero, the name, zero bytes
@@ -66,9 +68,10 @@ typedef enum
   DRAY_FRAME_RECALL,
   DRAY_FRAME_CHUNK,
   DRAY_FRAME_OUTCOMES,
+  DRAY_FRAME_CONFINED,
 } DrayFrameType;
 
-#define DRAY_FRAME_LAST DRAY_FRAME_OUTCOMES
+#define DRAY_FRAME_LAST DRAY_FRAME_CONFINED
 
 /* Flags of submit. QUIET: nobody hears items and progress of it; they need not be sent. */
 #define DRAY_FRAME_FLAG_QUIET 1

@@ -131,8 +131,9 @@ dray_takeover (int *in_fd, int *out_fd)
 
   /* A signal to the group reaches what the user's functions start as well, and Ctrl+C in the
    * application's terminal reaches the application only. It may fail for one that leads a session:
-   * that one has a group of its own already. */
-  if (getpgrp () != getpid ())
+   * that one has a group of its own already. In a sandbox it is that of somebody outside, whose
+   * number is 0 in there: the application made it for this worker. */
+  if (getpgrp () != getpid () && getpgrp () != 0)
     setpgid (0, 0);
 
   return TRUE;

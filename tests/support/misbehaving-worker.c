@@ -87,6 +87,12 @@
  *   grandchild            forks a child that holds all descriptors for ever; u: its pid
  *   grandchild-session    the same, but in a session (so a process group) of its own
  *
+ *   escape (ss)           tries a way out of a sandbox; u: 0 if it is open, or an errno. The ways
+ *                         are in misbehaving-escape.c
+ *   escape-reopen         the same, for writing, of the open file that came with the task
+ *   escape-type           the same, typing into the terminal that came with it
+ *   has-mapping (s)       b: whether something whose name has that in it is mapped
+ *
  *   allocate (uy)         ay: so many bytes, in memory of dray_job_allocate_bytes(); each is its
  *                         place plus the seed
  *   allocate-stream (uu)  emits N items of SIZE bytes like that, with seeds 0, 1 …; u: how many of
@@ -218,6 +224,7 @@ run_worker (const char *mode)
   add_functions (worker, misbehaving_functions);
   add_functions (worker, misbehaving_map_functions);
   add_functions (worker, misbehaving_cargo_functions);
+  add_functions (worker, misbehaving_escape_functions);
   add_functions (worker, misbehaving_wire_functions);
   add_functions (worker, misbehaving_death_functions);
   dray_worker_set_initializer (worker, initialize_cb, (gpointer) mode, NULL);

@@ -50,6 +50,7 @@ typedef struct
 extern const MisbehavingFunction misbehaving_functions[];
 extern const MisbehavingFunction misbehaving_map_functions[];
 extern const MisbehavingFunction misbehaving_cargo_functions[];
+extern const MisbehavingFunction misbehaving_escape_functions[];
 extern const MisbehavingFunction misbehaving_wire_functions[];
 extern const MisbehavingFunction misbehaving_death_functions[];
 

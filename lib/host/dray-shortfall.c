@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "dray-shortfall.h"
+
+struct _DrayShortfall
+{
+  DrayNotice notice; /* first */
+
+  /* set at construction */
+  GWeakRef executor;
+
+  /* protected by the pool's lock */
+  DrayDelivery *delivery; /* (owned) (nullable): until it is detached */
+  char *text;             /* (owned) (nullable) */
+};
+
+static void
+run (DrayNotice *notice)
+{
+  DrayShortfall *self = (DrayShortfall *) notice;
+  g_autoptr (DrayExecutor) executor = g_weak_ref_get (&self->executor);
+
+  if (executor != NULL)
+    g_object_notify (G_OBJECT (executor), "sandbox-shortfall");
+}
+
+static void
+drop (DrayNotice *notice)
+{
+  /* Part of this object, which the pool frees. */
+}
+
+void
+dray_shortfall_watch (DrayPool *pool, DrayExecutor *executor)
+{
+  DrayShortfall *self = g_new0 (DrayShortfall, 1);
+
+  self->notice.run = run;
+  self->notice.drop = drop;
+  g_weak_ref_init (&self->executor, executor);
+
+  g_mutex_lock (&pool->lock);
+  self->delivery = dray_delivery_get_locked (pool);
+  pool->shortfall = self;
+  g_mutex_unlock (&pool->lock);
+}
+
+void
+dray_shortfall_detach (DrayPool *pool)
+{
+  g_autoptr (DrayDelivery) delivery = NULL;
+
+  g_mutex_lock (&pool->lock);
+  if (pool->shortfall != NULL && pool->shortfall->delivery != NULL)
+    {
+      dray_delivery_remove_notice_locked (pool->shortfall->delivery, &pool->shortfall->notice);
+      delivery = g_steal_pointer (&pool->shortfall->delivery);
+    }
+  g_mutex_unlock (&pool->lock);
+}
+
+void
+dray_shortfall_free (DrayShortfall *self)
+{
+  g_assert (self->delivery == NULL);
+
+  g_weak_ref_clear (&self->executor);
+  g_free (self->text);
+  g_free (self);
+}
+
+void
+dray_shortfall_note (DrayPool *pool, char *text)
+{
+  DrayShortfall *self = pool->shortfall;
+
+  g_mutex_lock (&pool->lock);
+  if (self != NULL && self->text == NULL)
+    {
+      self->text = g_steal_pointer (&text);
+      if (self->delivery != NULL)
+        dray_delivery_add_notice_locked (self->delivery, &self->notice);
+    }
+  g_mutex_unlock (&pool->lock);
+
+  g_free (text);
+}
+
+char *
+dray_shortfall_dup_text (DrayPool *pool)
+{
+  char *text;
+
+  g_mutex_lock (&pool->lock);
+  text = pool->shortfall != NULL ? g_strdup (pool->shortfall->text) : NULL;
+  g_mutex_unlock (&pool->lock);
+
+  return text;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The filter of system calls.
+ *
+ *   everywhere     no typing into the terminal of whoever started the application
+ *   read-only      nothing that has to do with the running system, with other processes' memory,
+ *                  with namespaces; no io_uring, which passes by this filter; no new connection
+ *   strict         no sockets but those that are there, no process, no program
+ *
+ * "No program" has to let one through, the worker's own, which is executed after the filter is in
+ * force. So execve() is not refused but asked about: whoever listens says yes, once. Here that is
+ * a thread of this very process, which the execve() that it has agreed to puts an end to; with it
+ * closes the descriptor that it listens on, and for want of a listener the kernel refuses all that
+ * comes later (ENOSYS). So there is nobody left who could be talked into a second yes.
+ *
+ * What is refused fails with EPERM; clone3(), whose flags lie in memory where a filter can't look,
+ * with ENOSYS, so that everybody takes clone().
+ */
+
+#include "config.h"
+
+#include "dray-confine.h"
+
+#include <errno.h>
+#include <sys/prctl.h>
+
+#ifdef HAVE_LIBSECCOMP
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define REFUSED SCMP_ACT_ERRNO (EPERM)
+#define SOCKET_TYPE_MASK 0xf
+
+#ifndef TIOCLINUX
+#define TIOCLINUX 0x541c
+#endif
+
+/* Neither a reader of files nor anything else that only computes has any use for these. Names, as
+ * the library may know some that its header does not, and the other way round. */
+static const char *const of_the_system[] = {
+  "acct",
+  "add_key",
+  "adjtimex",
+  "bpf",
+  "chroot",
+  "clock_adjtime",
+  "clock_adjtime64",
+  "clock_settime",
+  "clock_settime64",
+  "delete_module",
+  "fanotify_init",
+  "finit_module",
+  "fsconfig",
+  "fsmount",
+  "fsopen",
+  "fspick",
+  "init_module",
+  "io_uring_enter",
+  "io_uring_register",
+  "io_uring_setup",
+  "ioperm",
+  "iopl",
+  "kcmp",
+  "kexec_file_load",
+  "kexec_load",
+  "keyctl",
+  "lookup_dcookie",
+  "mount",
+  "mount_setattr",
+  "move_mount",
+  "move_pages",
+  "name_to_handle_at",
+  "nfsservctl",
+  "open_by_handle_at",
+  "open_tree",
+  "open_tree_attr",
+  "perf_event_open",
+  "pidfd_getfd",
+  "pivot_root",
+  "process_madvise",
+  "process_mrelease",
+  "process_vm_readv",
+  "process_vm_writev",
+  "ptrace",
+  "quotactl",
+  "quotactl_fd",
+  "reboot",
+  "request_key",
+  "setdomainname",
+  "sethostname",
+  "setns",
+  "settimeofday",
+  "stime",
+  "swapoff",
+  "swapon",
+  "sysfs",
+  "syslog",
+  "umount",
+  "umount2",
+  "unshare",
+  "uselib",
+  "userfaultfd",
+  "ustat",
+  "vhangup",
+  "vm86",
+  "vm86old",
+};
+
+static const char *const of_sockets[] = {
+  "accept", "accept4", "bind", "connect", "listen", "socket", "socketcall",
+};
+
+/* Without namespaces, other processes can be named. */
+static const char *const of_other_processes[] = {
+  "pidfd_open", "pidfd_send_signal", "prlimit64", "rt_tgsigqueueinfo", "tkill",
+};
+
+/* Each of these functions returns 0 or a negative errno. */
+
+static int
+refuse (scmp_filter_ctx filter, const char *name)
+{
+  const int number = seccomp_syscall_resolve_name (name);
+
+  return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add (filter, REFUSED, number, 0);
+}
+
+static int
+refuse_all (scmp_filter_ctx filter, const char *const *names, size_t n_names)
+{
+  int result = 0;
+
+  for (size_t i = 0; i < n_names && result == 0; i++)
+    result = refuse (filter, names[i]);
+  return result;
+}
+
+#define REFUSE_ALL(filter, names) refuse_all (filter, names, sizeof names / sizeof names[0])
+
+/* A character that is put into a terminal's input is a command to the shell there. */
+static int
+refuse_typing (scmp_filter_ctx filter)
+{
+  static const unsigned int commands[] = { TIOCSTI, TIOCLINUX };
+  int result = 0;
+
+  for (int i = 0; i < 2 && result == 0; i++)
+    result = seccomp_rule_add (filter, REFUSED, SCMP_SYS (ioctl), 1,
+                               SCMP_A1 (SCMP_CMP_MASKED_EQ, 0xffffffffu, commands[i]));
+  return result;
+}
+
+/* Sockets of other families than AF_UNIX, which only reaches what the file system leads to. */
+static int
+refuse_network (scmp_filter_ctx filter)
+{
+  int result = seccomp_rule_add (filter, REFUSED, SCMP_SYS (socket), 1,
+                                 SCMP_A0 (SCMP_CMP_NE, AF_UNIX));
+
+  for (int i = 0; i < 3 && result == 0; i++)
+    result = refuse (filter, ((const char *const[]){ "io_uring_enter", "io_uring_register",
+                                                     "io_uring_setup" })[i]);
+  return result;
+}
+
+/* What is connected already goes on working; a datagram can name whom it goes to. (SOCK_RAW is
+ * another name for that.) */
+static int
+refuse_connecting (scmp_filter_ctx filter)
+{
+  static const int calls[] = { SCMP_SYS (socket), SCMP_SYS (socketpair) };
+  static const int types[] = { SOCK_DGRAM, SOCK_RAW };
+  int result = refuse (filter, "connect");
+
+  for (int i = 0; i < 4 && result == 0; i++)
+    result = seccomp_rule_add (
+      filter, REFUSED, calls[i / 2], 1,
+      SCMP_A1 (SCMP_CMP_MASKED_EQ, SOCKET_TYPE_MASK, (scmp_datum_t) types[i % 2]));
+  return result;
+}
+
+static int
+refuse_namespaces (scmp_filter_ctx filter)
+{
+  static const int flags[] = { CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS,
+                               CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS };
+  int result = seccomp_rule_add (filter, SCMP_ACT_ERRNO (ENOSYS), SCMP_SYS (clone3), 0);
+
+  for (size_t i = 0; i < sizeof flags / sizeof flags[0] && result == 0; i++)
+    result = seccomp_rule_add (
+      filter, REFUSED, SCMP_SYS (clone), 1,
+      SCMP_A0 (SCMP_CMP_MASKED_EQ, (scmp_datum_t) flags[i], (scmp_datum_t) flags[i]));
+  return result;
+}
+
+/* Another personality switches protections of memory off. Asking for the present one is allowed. */
+static int
+refuse_personalities (scmp_filter_ctx filter)
+{
+  return seccomp_rule_add (filter, REFUSED, SCMP_SYS (personality), 1,
+                           SCMP_A0 (SCMP_CMP_NE, 0xffffffffu));
+}
+
+/* Signals to anybody but this process, where nothing else keeps it from that. */
+static int
+refuse_signals (scmp_filter_ctx filter)
+{
+  static const int calls[] = { SCMP_SYS (kill), SCMP_SYS (tgkill), SCMP_SYS (rt_sigqueueinfo) };
+  const scmp_datum_t self = (scmp_datum_t) getpid ();
+  int result = REFUSE_ALL (filter, of_other_processes);
+
+  for (int i = 0; i < 3 && result == 0; i++)
+    result = seccomp_rule_add (filter, REFUSED, calls[i], 1, SCMP_A0 (SCMP_CMP_NE, self));
+  return result;
+}
+
+static int
+refuse_processes (scmp_filter_ctx filter)
+{
+  int result = refuse (filter, "fork");
+
+  if (result == 0)
+    result = refuse (filter, "vfork");
+  if (result == 0)
+    result = seccomp_rule_add (filter, REFUSED, SCMP_SYS (clone), 1,
+                               SCMP_A0 (SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+  if (result == 0)
+    result = seccomp_rule_add (filter, SCMP_ACT_NOTIFY, SCMP_SYS (execve), 0);
+  if (result == 0)
+    result = seccomp_rule_add (filter, SCMP_ACT_NOTIFY, SCMP_SYS (execveat), 0);
+  return result;
+}
+
+static int
+fill (scmp_filter_ctx filter, Preset preset, int bare)
+{
+  int result = refuse_typing (filter);
+
+  if (result == 0 && preset != PRESET_STRICT && (bare || preset != PRESET_NO_NETWORK))
+    result = refuse_network (filter);
+  if (result != 0 || preset == PRESET_NO_NETWORK)
+    return result;
+
+  result = REFUSE_ALL (filter, of_the_system);
+  if (result == 0)
+    result = refuse_namespaces (filter);
+  if (result == 0)
+    result = refuse_personalities (filter);
+  if (result == 0)
+    result = refuse_connecting (filter);
+  if (result == 0 && bare && !can_confine_signals ())
+    result = refuse_signals (filter);
+  if (result == 0 && preset == PRESET_STRICT)
+    result = REFUSE_ALL (filter, of_sockets);
+  if (result == 0 && preset == PRESET_STRICT)
+    result = refuse_processes (filter);
+  return result;
+}
+
+/* --- Who says yes --- */
+
+static int listener[2]; /* a pipe, through which the thread gets its descriptor */
+
+static void *
+say_yes_once (void *data)
+{
+  struct seccomp_notif *question = NULL;
+  struct seccomp_notif_resp *answer = NULL;
+  int fd = -1;
+
+  if (read (listener[0], &fd, sizeof fd) == sizeof fd
+      && seccomp_notify_alloc (&question, &answer) == 0 && seccomp_notify_receive (fd, question) == 0)
+    {
+      answer->id = question->id;
+      answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+      seccomp_notify_respond (fd, answer);
+    }
+  for (;;)
+    pause ();
+  return NULL;
+}
+
+/* Before the filter: the thread is none of those that it holds for. */
+static int
+start_listener (void)
+{
+  pthread_t thread;
+  sigset_t all, before;
+  int result;
+
+  if (pipe2 (listener, O_CLOEXEC) != 0)
+    return errno;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &before);
+  result = pthread_create (&thread, NULL, say_yes_once, NULL);
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+  return result;
+}
+
+static int
+pass_listener (scmp_filter_ctx filter)
+{
+  const int fd = seccomp_notify_fd (filter);
+
+  if (fd < 0)
+    return -fd;
+  return write (listener[1], &fd, sizeof fd) == sizeof fd ? 0 : errno;
+}
+
+int
+confine_calls (Preset preset, int bare)
+{
+  scmp_filter_ctx filter = seccomp_init (SCMP_ACT_ALLOW);
+  const int asks = preset == PRESET_STRICT;
+  int result = filter != NULL ? 0 : ENOMEM;
+
+  if (result == 0)
+    result = -fill (filter, preset, bare);
+  if (result == 0 && asks)
+    result = start_listener ();
+  if (result == 0)
+    {
+      seccomp_attr_set (filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+      result = -seccomp_load (filter);
+    }
+  if (result == 0 && asks)
+    result = pass_listener (filter);
+  if (filter != NULL)
+    seccomp_release (filter);
+  return result;
+}
+
+int
+can_confine_calls (void)
+{
+  return 1;
+}
+
+#else
+
+int
+confine_calls (Preset preset, int bare)
+{
+  return ENOSYS;
+}
+
+int
+can_confine_calls (void)
+{
+  return 0;
+}
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "sandbox-rig.h"
+
+#include <glib/gstdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *home;       /* (owned) */
+static char *right_path; /* (owned): the PATH that bubblewrap is in */
+
+const char *const sandbox_rig_names[4] = { "none", "no-network", "read-only", "strict" };
+
+void
+sandbox_rig_init (void)
+{
+  g_autofree char *file = NULL;
+
+  /* Where everybody may make a folder, and not where other tests make theirs. */
+  home = g_strdup ("/var/tmp/dray-home-XXXXXX");
+  g_assert_nonnull (g_mkdtemp (home));
+  file = g_build_filename (home, "letter", NULL);
+  g_assert_true (g_file_set_contents (file, "Dear friend", -1, NULL));
+  g_setenv ("HOME", home, TRUE);
+  right_path = g_strdup (g_getenv ("PATH"));
+}
+
+const char *
+sandbox_rig_get_home (void)
+{
+  return home;
+}
+
+void
+sandbox_rig_finish (void)
+{
+  g_autofree char *file = g_build_filename (home, "letter", NULL);
+
+  g_unlink (file);
+  g_rmdir (home);
+  g_clear_pointer (&home, g_free);
+  g_clear_pointer (&right_path, g_free);
+}
+
+/* (transfer full) (nullable): why there can be no sandbox here */
+static char *
+find_obstacle (void)
+{
+  g_autoptr (DrayLauncher) launcher = sandbox_rig_new_launcher (DRAY_SANDBOX_STRICT);
+  g_autoptr (DrayExecutor) executor = dray_executor_new (launcher);
+  g_autoptr (DrayFuture) future
+    = dray_executor_call (executor, "add", g_variant_new ("(ii)", 1, 2));
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = NULL;
+
+  fixture_run_until_done (future);
+  result = dray_future_dup_result (future, &error);
+  dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL);
+  if (result != NULL)
+    return NULL;
+
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_SANDBOX);
+  return g_strdup (error->message);
+}
+
+gboolean
+sandbox_rig_is_possible (void)
+{
+  static gboolean known = FALSE;
+  static char *obstacle = NULL;
+
+  if (!known)
+    obstacle = find_obstacle ();
+  known = TRUE;
+  if (obstacle != NULL)
+    g_test_skip (obstacle);
+  return obstacle == NULL;
+}
+
+gboolean
+sandbox_rig_has_filter (void)
+{
+#ifdef HAVE_LIBSECCOMP
+  return TRUE;
+#else
+  return FALSE;
+#endif
+}
+
+DrayLauncher *
+sandbox_rig_new_launcher (DraySandbox sandbox)
+{
+  DrayLauncher *launcher = rig_new_launcher (NULL);
+
+  /* Nobody looks for leaks from inside: that takes a process that traces this one. */
+  dray_launcher_setenv (launcher, "LSAN_OPTIONS", "detect_leaks=0");
+  dray_launcher_set_sandbox (launcher, sandbox, DRAY_SANDBOX_REQUIRED);
+  return launcher;
+}
+
+void
+sandbox_rig_start (Rig *rig, DraySandbox sandbox, guint max_workers)
+{
+  rig_start_with (rig, sandbox_rig_new_launcher (sandbox), max_workers);
+}
+
+void
+sandbox_rig_replace_bubblewrap (Rig *rig, const char *script)
+{
+  g_autofree char *path = NULL;
+
+  if (script == NULL)
+    {
+      g_setenv ("PATH", right_path, TRUE);
+      return;
+    }
+
+  path = rig_dup_path (rig, "bwrap");
+  if (*script != '\0')
+    {
+      g_assert_true (g_file_set_contents (path, script, -1, NULL));
+      g_assert_cmpint (g_chmod (path, 0755), ==, 0);
+    }
+  g_setenv ("PATH", rig->directory, TRUE);
+}
+
+guint32
+sandbox_rig_escape (Rig *rig, const char *way, const char *argument)
+{
+  g_autoptr (DrayFuture) future = rig_call (rig, "escape", "(ss)", way, argument);
+
+  return rig_expect_uint32 (future);
+}

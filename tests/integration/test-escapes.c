@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "sandbox-rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gunixfdlist.h>
+#include <gio/gunixsocketaddress.h>
+#include <glib/gstdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Ways out of each sandbox, which must be closed, and ways that must be left open. Each way is tried
+ * without a sandbox first: where the system has closed it already, nothing could be shown. */
+
+/* What a worker without a sandbox can get at, in this process's neighbourhood. */
+typedef struct
+{
+  Rig rig; /* first */
+
+  GSubprocess *victim; /* (owned) */
+  char *pid;           /* (owned): its number */
+  GSocket *sockets[4]; /* (owned): they listen */
+  char *names[4];      /* (owned): what they are called */
+} Scene;
+
+enum
+{
+  INTERNET,
+  UNIX,
+  ABSTRACT,
+  DATAGRAM,
+};
+
+static GSocketAddress *
+new_address (Scene *scene, int i)
+{
+  g_autoptr (GInetAddress) loopback = g_inet_address_new_loopback (G_SOCKET_FAMILY_IPV4);
+  g_autofree char *abstract = NULL;
+
+  switch (i)
+    {
+    case INTERNET:
+      return g_inet_socket_address_new (loopback, 0);
+    case ABSTRACT:
+      abstract = g_strdup_printf ("dray-test-%d", (int) getpid ());
+      scene->names[i] = g_strconcat ("@", abstract, NULL);
+      return g_unix_socket_address_new_with_type (abstract, -1, G_UNIX_SOCKET_ADDRESS_ABSTRACT);
+    default:
+      scene->names[i] = rig_dup_path (&scene->rig, i == UNIX ? "stream" : "datagram");
+      return g_unix_socket_address_new (scene->names[i]);
+    }
+}
+
+static void
+open_socket (Scene *scene, int i)
+{
+  g_autoptr (GSocketAddress) address = new_address (scene, i);
+  g_autoptr (GError) error = NULL;
+
+  scene->sockets[i] = g_socket_new (g_socket_address_get_family (address),
+                                    i == DATAGRAM ? G_SOCKET_TYPE_DATAGRAM : G_SOCKET_TYPE_STREAM,
+                                    G_SOCKET_PROTOCOL_DEFAULT, &error);
+  g_assert_no_error (error);
+  g_socket_bind (scene->sockets[i], address, TRUE, &error);
+  g_assert_no_error (error);
+  if (i != DATAGRAM)
+    g_assert_true (g_socket_listen (scene->sockets[i], NULL));
+  if (i == INTERNET)
+    {
+      g_autoptr (GSocketAddress) bound = g_socket_get_local_address (scene->sockets[i], NULL);
+
+      scene->names[i] = g_strdup_printf (
+        "%u", g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (bound)));
+    }
+}
+
+static void
+set_up (Scene *scene, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  rig_set_up (&scene->rig, data);
+  scene->victim = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE
+                                      | G_SUBPROCESS_FLAGS_STDERR_SILENCE,
+                                    &error, "sleep", "300", NULL);
+  g_assert_no_error (error);
+  scene->pid = g_strdup (g_subprocess_get_identifier (scene->victim));
+  for (int i = 0; i < 4; i++)
+    open_socket (scene, i);
+}
+
+static void
+tear_down (Scene *scene, gconstpointer data)
+{
+  g_subprocess_force_exit (scene->victim);
+  g_assert_true (g_subprocess_wait (scene->victim, NULL, NULL));
+  g_clear_object (&scene->victim);
+  g_free (scene->pid);
+  for (int i = 0; i < 4; i++)
+    {
+      g_clear_object (&scene->sockets[i]);
+      g_free (scene->names[i]);
+    }
+  rig_tear_down (&scene->rig, data);
+}
+
+/* Where the letters stand for what is tried: the victim, a socket, the home, a folder of the test's. */
+static char *
+expand (Scene *scene, const char *argument)
+{
+  if (g_str_equal (argument, "VICTIM"))
+    return g_strdup (scene->pid);
+  if (g_str_equal (argument, "INTERNET"))
+    return g_strdup (scene->names[INTERNET]);
+  if (g_str_equal (argument, "UNIX"))
+    return g_strdup (scene->names[UNIX]);
+  if (g_str_equal (argument, "ABSTRACT"))
+    return g_strdup (scene->names[ABSTRACT]);
+  if (g_str_equal (argument, "DATAGRAM"))
+    return g_strdup (scene->names[DATAGRAM]);
+  if (g_str_equal (argument, "FOLDER"))
+    return g_strdup (scene->rig.directory);
+  if (g_str_has_prefix (argument, "HOME"))
+    return g_strconcat (sandbox_rig_get_home (), argument + strlen ("HOME"), NULL);
+  return g_strdup (argument);
+}
+
+/* The columns: in which sandboxes it is open, from "none" to "strict"; y, n, or - for what does not
+ * matter. Then the same without namespaces, where those can't be had. */
+static const struct
+{
+  const char *way;
+  const char *argument;
+  const char *open;
+  const char *open_bare;
+} vectors[] = {
+  { "read", "/etc/passwd", "yyyy", "yyyy" },
+  { "read", "/etc/shadow", "yynn", "yynn" },
+  { "read", "HOME/letter", "yynn", "yynn" },
+  { "list", "HOME", "yynn", "yynn" },
+  { "list", "/usr", "yyyy", "yyyy" },
+  { "list", "/var", "yy-n", "yy-n" },
+  { "write", "HOME", "yynn", "yynn" },
+  { "write", "FOLDER", "yynn", "yynn" },
+  { "write", "/usr", "yynn", "yynn" },
+  { "write", "/etc", "yynn", "yynn" },
+  { "write", "/dev/shm", "yyyy", "yynn" },
+  { "write", "/tmp", "yyyy", "yynn" },
+  { "internet", "INTERNET", "ynnn", "ynnn" },
+  { "abstract", "ABSTRACT", "ynnn", "y-nn" },
+  { "unix", "UNIX", "yynn", "yynn" },
+  { "datagram", "DATAGRAM", "yynn", "yynn" },
+  { "socket", "", "yyyn", "yyyn" },
+  { "ptrace", "VICTIM", "ynnn", "y-nn" },
+  { "kill", "VICTIM", "ynnn", "y-nn" },
+  { "environ", "VICTIM", "ynnn", "y-nn" },
+  { "memory", "VICTIM", "ynnn", "y-nn" },
+  { "fork", "", "yyyn", "yyyn" },
+  { "shell", "", "yyyn", "yyyn" },
+  { "mount", "", "y-nn", "y-nn" },
+  { "personality", "", "yynn", "yynn" },
+  { "io-uring", "", "yynn", "ynnn" },
+  { "keys", "", "yynn", "yynn" },
+};
+
+/* Tries all ways, and notes an errno for each. */
+static void
+try_all (Scene *scene, DraySandbox sandbox, DraySandboxNeed need, guint32 *outcomes)
+{
+  DrayLauncher *launcher = sandbox_rig_new_launcher (sandbox);
+
+  dray_launcher_set_sandbox (launcher, sandbox, need);
+  rig_start_with (&scene->rig, launcher, 1);
+  for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
+    {
+      g_autofree char *argument = expand (scene, vectors[i].argument);
+
+      outcomes[i] = sandbox_rig_escape (&scene->rig, vectors[i].way, argument);
+    }
+  rig_shut_down (&scene->rig, DRAY_SHUTDOWN_DRAIN);
+}
+
+static void
+compare (DraySandbox sandbox, gboolean bare, const guint32 *without, const guint32 *within)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
+    {
+      const char expected = (bare ? vectors[i].open_bare : vectors[i].open)[sandbox];
+
+      if (without[i] != 0)
+        g_test_message ("%s %s is closed anyway: %s", vectors[i].way, vectors[i].argument,
+                        g_strerror ((int) without[i]));
+      else if (expected == 'y' ? within[i] != 0 : expected == 'n' && within[i] == 0)
+        g_error ("%s%s: %s %s: %s", sandbox_rig_names[sandbox], bare ? ", bare" : "",
+                 vectors[i].way, vectors[i].argument, g_strerror ((int) within[i]));
+    }
+}
+
+static void
+test_ways (Scene *scene, gconstpointer data)
+{
+  const DraySandbox sandbox = GPOINTER_TO_INT (data);
+  guint32 without[G_N_ELEMENTS (vectors)], within[G_N_ELEMENTS (vectors)];
+
+  g_test_summary ("A worker in a sandbox can do what that is for, and no more.");
+
+  if (!sandbox_rig_is_possible ())
+    return;
+
+  try_all (scene, DRAY_SANDBOX_NONE, DRAY_SANDBOX_REQUIRED, without);
+  try_all (scene, sandbox, DRAY_SANDBOX_REQUIRED, within);
+  compare (sandbox, FALSE, without, within);
+}
+
+static void
+test_ways_without_namespaces (Scene *scene, gconstpointer data)
+{
+  const DraySandbox sandbox = GPOINTER_TO_INT (data);
+  guint32 without[G_N_ELEMENTS (vectors)], within[G_N_ELEMENTS (vectors)];
+
+  g_test_summary ("Where there are no namespaces, what else there is closes the same ways, but for "
+                  "those between processes that the weakest sandbox needs namespaces for.");
+
+  if (!sandbox_rig_is_possible ())
+    return;
+
+  try_all (scene, DRAY_SANDBOX_NONE, DRAY_SANDBOX_REQUIRED, without);
+  sandbox_rig_replace_bubblewrap (&scene->rig, "");
+  try_all (scene, sandbox, DRAY_SANDBOX_PREFERRED, within);
+  sandbox_rig_replace_bubblewrap (&scene->rig, NULL);
+  compare (sandbox, TRUE, without, within);
+}
+
+/* What kills the worker if it succeeds. */
+static void
+test_execute (Scene *scene, gconstpointer data)
+{
+  static const struct
+  {
+    const char *way;
+    const char *path;
+  } programs[] = {
+    { "execute", "/bin/true" },
+    { "execute", "/lib64/ld-linux-x86-64.so.2" },
+    { "execute", "/proc/self/exe" },
+    { "execute-memory", "/bin/true" },
+  };
+
+  g_test_summary ("In a strict sandbox no other program is executed: by no name, not by way of the "
+                  "dynamic linker, not from memory, not the worker's own again.");
+
+  if (!sandbox_rig_is_possible ())
+    return;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (programs); i++)
+    {
+      g_autoptr (DrayFuture) replaced = NULL;
+
+      if (!g_file_test (programs[i].path, G_FILE_TEST_EXISTS))
+        continue;
+      sandbox_rig_start (&scene->rig, DRAY_SANDBOX_NONE, 1);
+      replaced = rig_call (&scene->rig, "escape", "(ss)", programs[i].way, programs[i].path);
+      rig_expect_error (replaced, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, NULL);
+      g_clear_object (&scene->rig.executor);
+
+      sandbox_rig_start (&scene->rig, DRAY_SANDBOX_STRICT, 1);
+      g_assert_cmpuint (sandbox_rig_escape (&scene->rig, programs[i].way, programs[i].path), !=, 0);
+      g_clear_object (&scene->rig.executor);
+    }
+}
+
+static DrayTask *
+new_task_with (const char *function, int fd)
+{
+  g_autoptr (GUnixFDList) list = g_unix_fd_list_new ();
+  DrayTask *task = dray_task_new_call (function, NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (g_unix_fd_list_append (list, fd, &error), ==, 0);
+  g_assert_no_error (error);
+  g_assert_true (dray_task_set_attachments (task, list, &error));
+  return task;
+}
+
+static void
+test_reopen (Scene *scene, gconstpointer data)
+{
+  static const DraySandbox sandboxes[] = { DRAY_SANDBOX_READ_ONLY, DRAY_SANDBOX_STRICT };
+  g_autofree char *path = rig_dup_path (&scene->rig, "file");
+  int fd;
+
+  g_test_summary ("A file that is passed for reading can't be opened anew for writing.");
+
+  if (!sandbox_rig_is_possible ())
+    return;
+
+  g_assert_true (g_file_set_contents (path, "text", -1, NULL));
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  for (gsize i = 0; i <= G_N_ELEMENTS (sandboxes); i++)
+    {
+      const gboolean control = i == G_N_ELEMENTS (sandboxes);
+      g_autoptr (DrayFuture) future = NULL;
+
+      sandbox_rig_start (&scene->rig, control ? DRAY_SANDBOX_NONE : sandboxes[i], 1);
+      future = rig_submit (&scene->rig, new_task_with ("escape-reopen", fd));
+      g_assert_cmpint (rig_expect_uint32 (future) == 0, ==, control);
+      g_clear_object (&scene->rig.executor);
+    }
+  close (fd);
+}
+
+static void
+test_typing (Scene *scene, gconstpointer data)
+{
+  const int terminal = posix_openpt (O_RDWR | O_NOCTTY | O_CLOEXEC);
+  const char *name = NULL;
+  int fd;
+
+  g_test_summary ("In no sandbox a worker can type into a terminal.");
+
+  if (!sandbox_rig_is_possible ())
+    return;
+
+  g_assert_cmpint (grantpt (terminal) + unlockpt (terminal), ==, 0);
+  name = ptsname (terminal);
+  fd = open (name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  g_assert_cmpint (fd, >=, 0);
+  for (int i = DRAY_SANDBOX_NONE; i <= DRAY_SANDBOX_STRICT; i++)
+    {
+      g_autoptr (DrayFuture) future = NULL;
+      guint32 outcome;
+
+      sandbox_rig_start (&scene->rig, (DraySandbox) i, 1);
+      future = rig_submit (&scene->rig, new_task_with ("escape-type", fd));
+      outcome = rig_expect_uint32 (future);
+      if (i == DRAY_SANDBOX_NONE)
+        g_test_message ("without a sandbox: %s", g_strerror ((int) outcome));
+      else
+        g_assert_cmpuint (outcome, ==, EPERM);
+      g_clear_object (&scene->rig.executor);
+    }
+  close (fd);
+  close (terminal);
+}
+
+int
+main (int argc, char **argv)
+{
+  int result;
+
+  sandbox_rig_init ();
+  g_test_init (&argc, &argv, NULL);
+
+  for (int i = DRAY_SANDBOX_NO_NETWORK; i <= DRAY_SANDBOX_STRICT; i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/escapes/%s", sandbox_rig_names[i]);
+      g_autofree char *bare = g_strdup_printf ("/escapes/%s/bare", sandbox_rig_names[i]);
+
+      g_test_add (path, Scene, GINT_TO_POINTER (i), set_up, test_ways, tear_down);
+      g_test_add (bare, Scene, GINT_TO_POINTER (i), set_up, test_ways_without_namespaces,
+                  tear_down);
+    }
+  g_test_add ("/escapes/execute", Scene, NULL, set_up, test_execute, tear_down);
+  g_test_add ("/escapes/reopen", Scene, NULL, set_up, test_reopen, tear_down);
+  g_test_add ("/escapes/typing", Scene, NULL, set_up, test_typing, tear_down);
+
+  result = g_test_run ();
+  sandbox_rig_finish ();
+  return result;
+}

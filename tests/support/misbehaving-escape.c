@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Ways out of a sandbox. Each returns 0 for one that is open, or the errno that was in the way. */
+
+#include "config.h"
+
+#include "misbehaving.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gunixfdlist.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EXIT_AS_ASKED 7
+
+typedef int (*EscapeFunc) (const char *argument);
+
+static int
+close_and_tell (int fd, int result)
+{
+  const int saved_errno = result < 0 ? errno : 0;
+
+  if (fd >= 0)
+    close (fd);
+  return saved_errno;
+}
+
+/* --- Files --- */
+
+/* An empty file is no way out. */
+static int
+escape_read (const char *path)
+{
+  char byte;
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
+  gssize size = fd >= 0 ? read (fd, &byte, 1) : -1;
+
+  return size == 0 ? close_and_tell (fd, 0) + ENODATA : close_and_tell (fd, (int) size);
+}
+
+/* A file without a name, so that nothing is left behind. */
+static int
+escape_write (const char *path)
+{
+  int fd = open (path, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+
+  return close_and_tell (fd, fd);
+}
+
+static int
+escape_list (const char *path)
+{
+  DIR *dir = opendir (path);
+  guint n_entries = 0;
+
+  if (dir == NULL)
+    return errno;
+
+  while (readdir (dir) != NULL)
+    n_entries++;
+  closedir (dir);
+  return n_entries > 2 ? 0 : ENODATA;
+}
+
+/* --- Sockets --- */
+
+static int
+connect_to (const void *address, socklen_t size, int type)
+{
+  const struct sockaddr *general = address;
+  int fd = socket (general->sa_family, type | SOCK_CLOEXEC, 0);
+
+  return close_and_tell (fd, fd >= 0 ? connect (fd, general, size) : -1);
+}
+
+static int
+escape_internet (const char *port)
+{
+  const struct sockaddr_in address = {
+    .sin_family = AF_INET,
+    .sin_port = htons ((guint16) atoi (port)),
+    .sin_addr.s_addr = htonl (INADDR_LOOPBACK),
+  };
+
+  return connect_to (&address, sizeof address, SOCK_STREAM);
+}
+
+static struct sockaddr_un
+make_unix_address (const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+  g_strlcpy (address.sun_path, path, sizeof address.sun_path);
+  return address;
+}
+
+static int
+escape_unix (const char *path)
+{
+  const struct sockaddr_un address = make_unix_address (path);
+
+  return connect_to (&address, sizeof address, SOCK_STREAM);
+}
+
+/* @name: with an @ for its first byte, which is 0 */
+static int
+escape_abstract (const char *name)
+{
+  struct sockaddr_un address = make_unix_address (name);
+
+  address.sun_path[0] = '\0';
+  return connect_to (&address,
+                     (socklen_t) (offsetof (struct sockaddr_un, sun_path) + strlen (name)),
+                     SOCK_STREAM);
+}
+
+/* Without connect(). */
+static int
+escape_datagram (const char *path)
+{
+  const struct sockaddr_un address = make_unix_address (path);
+  int fds[2] = { -1, -1 };
+  int result = socketpair (AF_UNIX, SOCK_RAW | SOCK_CLOEXEC, 0, fds);
+
+  if (result == 0)
+    result = (int) sendto (fds[0], "x", 1, 0, (const struct sockaddr *) &address, sizeof address);
+  result = close_and_tell (fds[0], result);
+  if (fds[1] >= 0)
+    close (fds[1]);
+  return result;
+}
+
+static int
+escape_socket (const char *unused)
+{
+  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  return close_and_tell (fd, fd);
+}
+
+/* --- Other processes --- */
+
+static int
+escape_ptrace (const char *pid)
+{
+  return ptrace (PTRACE_SEIZE, atoi (pid), NULL, NULL) < 0 ? errno : 0;
+}
+
+static int
+escape_kill (const char *pid)
+{
+  return kill (atoi (pid), 0) < 0 ? errno : 0;
+}
+
+static int
+escape_environ (const char *pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%s/environ", pid);
+
+  return escape_read (path);
+}
+
+/* Nothing is mapped at 8: who gets as far as that is let in. */
+static int
+escape_memory (const char *pid)
+{
+  char byte;
+  struct iovec here = { &byte, 1 };
+  struct iovec there = { (void *) 8, 1 };
+
+  if (process_vm_readv (atoi (pid), &here, 1, &there, 1, 0) >= 0 || errno == EFAULT)
+    return 0;
+  return errno;
+}
+
+/* --- Processes and programs --- */
+
+/* In a child; @run returns an exit status. */
+static int
+run_in_child (int (*run) (const char *argument), const char *argument, int expected)
+{
+  int wait_status = 0;
+  pid_t pid = fork ();
+
+  if (pid < 0)
+    return errno;
+  if (pid == 0)
+    _exit (run (argument));
+
+  while (waitpid (pid, &wait_status, 0) < 0 && errno == EINTR)
+    ;
+  if (!WIFEXITED (wait_status))
+    return EINTR;
+  return WEXITSTATUS (wait_status) == expected ? 0 : MAX (WEXITSTATUS (wait_status), 1);
+}
+
+static int
+exit_as_asked (const char *unused)
+{
+  return EXIT_AS_ASKED;
+}
+
+static int
+escape_fork (const char *unused)
+{
+  return run_in_child (exit_as_asked, NULL, EXIT_AS_ASKED);
+}
+
+static int
+execute_shell (const char *unused)
+{
+  execl ("/bin/sh", "sh", "-c", "exit 7", NULL);
+  return errno;
+}
+
+static int
+escape_shell (const char *unused)
+{
+  return run_in_child (execute_shell, NULL, EXIT_AS_ASKED);
+}
+
+/* Without a child: who succeeds is no worker any more. */
+static int
+escape_execute (const char *path)
+{
+  execl (path, path, "/bin/true", NULL);
+  return errno;
+}
+
+/* A program that no file system has a rule for. */
+static int
+escape_execute_memory (const char *path)
+{
+  g_autofree char *program = NULL;
+  gsize size;
+  int fd = memfd_create ("program", MFD_CLOEXEC);
+
+  if (!g_file_get_contents (path, &program, &size, NULL)
+      || write (fd, program, size) != (gssize) size)
+    return EIO;
+
+  fexecve (fd, (char *const[]){ "true", NULL }, environ);
+  return close_and_tell (fd, -1);
+}
+
+static int
+make_namespaces (const char *unused)
+{
+  if (unshare (CLONE_NEWUSER | CLONE_NEWNS) != 0)
+    return errno;
+  return mount ("none", "/tmp", "tmpfs", 0, NULL) < 0 ? errno : 0;
+}
+
+static int
+escape_mount (const char *unused)
+{
+  return run_in_child (make_namespaces, NULL, 0);
+}
+
+/* --- The system --- */
+
+static int
+escape_personality (const char *unused)
+{
+  const int before = personality (0xffffffff);
+
+  if (personality (ADDR_NO_RANDOMIZE) < 0)
+    return errno;
+
+  personality ((unsigned long) before);
+  return 0;
+}
+
+/* It asks for nothing, but who may is told that, and not that he may not. */
+static int
+escape_io_uring (const char *unused)
+{
+  if (syscall (SYS_io_uring_setup, 0, NULL) >= 0 || errno == EINVAL || errno == EFAULT)
+    return 0;
+  return errno;
+}
+
+static int
+escape_keys (const char *unused)
+{
+  return syscall (SYS_keyctl, 0, -3, 1) < 0 ? errno : 0; /* the number of the session's keyring */
+}
+
+static const struct
+{
+  const char *name;
+  EscapeFunc escape;
+} escapes[] = {
+  { "read", escape_read },
+  { "write", escape_write },
+  { "list", escape_list },
+  { "internet", escape_internet },
+  { "unix", escape_unix },
+  { "abstract", escape_abstract },
+  { "datagram", escape_datagram },
+  { "socket", escape_socket },
+  { "ptrace", escape_ptrace },
+  { "kill", escape_kill },
+  { "environ", escape_environ },
+  { "memory", escape_memory },
+  { "fork", escape_fork },
+  { "shell", escape_shell },
+  { "execute", escape_execute },
+  { "execute-memory", escape_execute_memory },
+  { "mount", escape_mount },
+  { "personality", escape_personality },
+  { "io-uring", escape_io_uring },
+  { "keys", escape_keys },
+};
+
+static GVariant *
+escape_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char *way, *argument;
+
+  g_variant_get (arguments, "(&s&s)", &way, &argument);
+  for (gsize i = 0; i < G_N_ELEMENTS (escapes); i++)
+    if (g_str_equal (escapes[i].name, way))
+      return g_variant_new_uint32 ((guint32) escapes[i].escape (argument));
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "There is no way “%s”", way);
+  return NULL;
+}
+
+/* --- With what is attached --- */
+
+static GVariant *
+reopen_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  GUnixFDList *list = dray_job_get_attachments (job);
+  g_autofree char *path
+    = g_strdup_printf ("/proc/self/fd/%d", g_unix_fd_list_peek_fds (list, NULL)[0]);
+  int fd = open (path, O_WRONLY | O_CLOEXEC);
+
+  return g_variant_new_uint32 ((guint32) close_and_tell (fd, fd));
+}
+
+static GVariant *
+type_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  GUnixFDList *list = dray_job_get_attachments (job);
+  const int fd = g_unix_fd_list_peek_fds (list, NULL)[0];
+
+  return g_variant_new_uint32 (ioctl (fd, TIOCSTI, "x") < 0 ? (guint32) errno : 0);
+}
+
+/* Whether something of that name is mapped. */
+static GVariant *
+has_mapping_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  g_autofree char *maps = NULL;
+  const char *name;
+
+  g_variant_get (arguments, "(&s)", &name);
+  if (!g_file_get_contents ("/proc/self/maps", &maps, NULL, error))
+    return NULL;
+  return g_variant_new_boolean (strstr (maps, name) != NULL);
+}
+
+const MisbehavingFunction misbehaving_escape_functions[] = {
+  { "escape", "(ss)", escape_cb, NULL },
+  { "escape-reopen", "*", reopen_cb, NULL },
+  { "escape-type", "*", type_cb, NULL },
+  { "has-mapping", "(s)", has_mapping_cb, NULL },
+  { NULL, NULL, NULL, NULL },
+};
