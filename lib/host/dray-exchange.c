@@ -147,6 +147,12 @@ dray_exchange_init_submit (
       dray_message_clear (message);
     }
 
+  if (g_error_matches (reason, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE))
+    {
+      g_propagate_error (error, g_steal_pointer (&reason));
+      return FALSE;
+    }
+
   if (dray_task_get_attachments (task) == NULL)
     return init_inline (message, ticket, max_payload, error);
 

@@ -19,6 +19,8 @@ gboolean dray_pool_worker_is_open (DrayPoolWorker *self);
 void dray_pool_worker_send (DrayPoolWorker *self, DrayMessage *message);
 void dray_pool_worker_send_cancel (DrayPoolWorker *self, DrayTicket *ticket);
 
+/* It has closed its end, or died. What it has still to say is read; then it has to go. */
+void dray_pool_worker_hang_up (DrayPoolWorker *self);
 /* Takes @failure: what is wrong with what it sent. It has to go. */
 void dray_pool_worker_fail (DrayPoolWorker *self, GError *failure);
 /* Takes what is complete out of the decoder; FALSE: there is nothing more to be had here. */

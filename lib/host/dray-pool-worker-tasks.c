@@ -189,6 +189,7 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
 {
   g_autoptr (GError) error = NULL;
   DrayMessage message;
+  gboolean hung_up = FALSE;
 
   ticket->attempt++;
   if (is_done (ticket))
@@ -198,6 +199,8 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
     }
 
   if (!init_submit (self, &message, ticket, &error))
+    hung_up = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
+  if (error != NULL && !hung_up)
     {
       dray_ticket_complete (ticket, NULL, g_steal_pointer (&error));
       dray_ticket_unref (ticket);
@@ -206,19 +209,27 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
 
   self->tasks_taken++;
   ticket->worker = self;
-  dray_outbox_push (self->outbox, &message);
-  flush_later (self);
+  if (!hung_up)
+    {
+      dray_outbox_push (self->outbox, &message);
+      flush_later (self);
+    }
 
   if (self->current != NULL)
     {
       g_queue_push_tail_link (&self->ahead, &ticket->worker_link);
-      return;
+    }
+  else
+    {
+      self->current = ticket;
+      start_measuring (self);
+      begin_current (self);
+      dray_pool_worker_settle (self);
     }
 
-  self->current = ticket;
-  start_measuring (self);
-  begin_current (self);
-  dray_pool_worker_settle (self);
+  /* As if it had been written to, and the pipe was broken: the task is lost with the worker. */
+  if (hung_up)
+    dray_pool_worker_hang_up (self);
 }
 
 /* Whether something may be sent behind @ticket even while it runs. How long a task takes whose items

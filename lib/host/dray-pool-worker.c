@@ -168,6 +168,15 @@ dray_pool_worker_get_public_state (DrayPoolWorker *self)
 /* --- Writing --- */
 
 void
+dray_pool_worker_hang_up (DrayPoolWorker *self)
+{
+  dray_outbox_clear (self->outbox);
+  dray_process_close_input (&self->process);
+  dray_process_end (&self->process, self->pool->now.grace_period);
+  dray_pool_worker_settle (self);
+}
+
+void
 dray_pool_worker_flush (DrayPoolWorker *self)
 {
   g_autoptr (GError) error = NULL;
@@ -187,11 +196,7 @@ dray_pool_worker_flush (DrayPoolWorker *self)
 
   if (!open)
     {
-      /* It closed its end, or died. What it has still to say is read; then it has to go. */
-      dray_outbox_clear (self->outbox);
-      dray_process_close_input (&self->process);
-      dray_process_end (&self->process, self->pool->now.grace_period);
-      dray_pool_worker_settle (self);
+      dray_pool_worker_hang_up (self);
       return;
     }
 

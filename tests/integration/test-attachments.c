@@ -220,6 +220,32 @@ test_retried (Rig *rig, gconstpointer data)
 }
 
 static void
+test_hung_up (Rig *rig, gconstpointer data)
+{
+  DrayTask *again = new_task ("read-attachments", 3);
+  g_autoptr (DrayFuture) closed = NULL;
+  g_autoptr (DrayFuture) lost = NULL;
+  g_autoptr (DrayFuture) retried = NULL;
+
+  g_test_summary ("A worker to which open files can't be passed any more, as one that has just died, "
+                  "is gone: its task fails with that, or is run again by another one.");
+
+  rig_start (rig, 1);
+  closed = rig_call (rig, "close-passage", NULL);
+  rig_expect_text (closed, "()");
+  lost = rig_submit (rig, new_task ("read-attachments", 3));
+  rig_expect_error (lost, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, NULL);
+
+  g_clear_object (&closed);
+  closed = rig_call (rig, "close-passage", NULL);
+  rig_expect_text (closed, "()");
+  dray_task_set_max_retries (again, 1);
+  retried = rig_submit (rig, again);
+  expect_texts (retried, 3);
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, 1);
+}
+
+static void
 test_cancelled (Rig *rig, gconstpointer data)
 {
   g_autoptr (DrayFuture) running = NULL;
@@ -560,6 +586,7 @@ main (int argc, char **argv)
   rig_add ("/attachments/sent/set", NULL, test_set);
   rig_add ("/attachments/sent/without-descriptors", NULL, test_set_without_descriptors);
   rig_add ("/attachments/sent/retried", NULL, test_retried);
+  rig_add ("/attachments/sent/hung-up", NULL, test_hung_up);
   rig_add ("/attachments/sent/cancelled", NULL, test_cancelled);
   rig_add ("/attachments/sent/recalled", NULL, test_recalled);
   rig_add ("/attachments/sent/with-large-value", NULL, test_with_large_value);

@@ -208,6 +208,15 @@ make_lingering_socket (void)
 
 /* Behind the library's back */
 
+/* Nothing goes through the socket any more, as if this process were gone. */
+static GVariant *
+close_passage_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  shutdown (misbehaving_passage_fd, SHUT_RDWR);
+
+  return NULL;
+}
+
 typedef struct
 {
   guint32 magic;
@@ -415,6 +424,7 @@ hostile_cargo_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
 const MisbehavingFunction misbehaving_cargo_functions[] = {
   { "allocate", "(uy)", allocate_cb, NULL },
   { "allocate-stream", "(uu)", allocate_stream_cb, NULL },
+  { "close-passage", "*", close_passage_cb, NULL },
   { "die-with-attachments", "*", die_with_attachments_cb, NULL },
   { "hostile-cargo", "(s)", hostile_cargo_cb, NULL },
   { "read-attachments", "*", read_attachments_cb, NULL },

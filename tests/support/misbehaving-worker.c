@@ -101,6 +101,7 @@
  *   sum *                 t: of the bytes of its arguments
  *   without-descriptors (u)
  *                         makes the process have no more descriptors; ay: as allocate
+ *   close-passage         makes its end of the socket for descriptors look closed
  *   read-attachments      as: what is in the open files that came with the task
  *   die-with-attachments  exits with 7 at the first attempt, later the same
  *   return-attachments (as)
