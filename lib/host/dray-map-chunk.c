@@ -173,6 +173,14 @@ add_payload_locked (DrayMapChunk *self, GBytes *payload, const DrayOutcomesReade
   add_batch_locked (self, batch, n);
 }
 
+/* Something has to be done: a worker that only gave back would be given it again, for ever. */
+static gboolean
+is_idle_locked (DrayMapChunk *self, const DrayOutcomesReader *outcomes)
+{
+  return self->n_heard == 0 && outcomes->n_returned == self->n_calls && !self->ended
+         && !self->ticket->cancel_requested;
+}
+
 static gboolean
 fits_locked (DrayMapChunk *self, const DrayOutcomesReader *outcomes)
 {
@@ -180,7 +188,7 @@ fits_locked (DrayMapChunk *self, const DrayOutcomesReader *outcomes)
 
   return self->arguments == NULL && outcomes->n_outcomes <= n_left
          && outcomes->n_returned <= n_left - outcomes->n_outcomes
-         && outcomes->n_outcomes + outcomes->n_returned > 0;
+         && outcomes->n_outcomes + outcomes->n_returned > 0 && !is_idle_locked (self, outcomes);
 }
 
 static DrayMapChunkState

@@ -37,11 +37,11 @@ is_chunk (DrayTicket *ticket)
   return ticket->chunk != NULL && ticket->chunk->arguments == NULL;
 }
 
-/* Whether it may still be given back as a whole. */
+/* Whether it may be given back as a whole. */
 static gboolean
-is_untouched (DrayTicket *ticket)
+may_be_returned (DrayTicket *ticket)
 {
-  return !is_chunk (ticket) || ticket->chunk->n_heard == 0;
+  return ticket->asked_back && (!is_chunk (ticket) || ticket->chunk->n_heard == 0);
 }
 
 /* Whether a message belongs to @ticket as it was last given to this worker. */
@@ -303,7 +303,7 @@ hear_ready_worker (DrayPoolWorker *self,
   if (has_cargo (header) && !(about_current && is_chunk (ticket)))
     hear_cargo (self, header, payload, error);
   else if (header->type == DRAY_FRAME_RETURNED && is_about (header, ticket)
-           && is_untouched (ticket))
+           && may_be_returned (ticket))
     hear_returned (self, ticket);
   else if (about_current && is_chunk (ticket) && header->type == DRAY_FRAME_OUTCOMES)
     hear_outcomes (self, payload, error);

@@ -105,6 +105,7 @@ struct _DrayTicket
 
   guint attempt; /* counted from 1; 0 before it was first given to a worker */
   gboolean cancel_requested;
+  gboolean asked_back; /* I/O thread: its worker may say that it has not begun it */
   gboolean counted;         /* as undelivered: its result */
   gint64 expected_by;       /* when it will probably be done, soon; monotonic, µs; 0: not known */
   guint holds_delivery : 1; /* until it is done: a combined future may be done after its pool */

@@ -141,12 +141,14 @@ send_locked (DrayChunkRun *self, const DrayRecords *records, guint n_returned)
     dray_link_send (self->link, NULL, &message);
 }
 
-/* Everything that is packed, and gives back what was not begun if @yield. */
+/* Everything that is packed, and gives back what was not begun if @yield; but not the first call,
+ * which is about to begin, unless it is over: the host would not see what was done here. */
 static void
 flush_locked (DrayChunkRun *self, gboolean yield)
 {
   guint n_packed = self->writer.records.n_records;
-  guint n_returned = yield ? self->n_calls - self->n_begun : 0;
+  guint n_kept = self->over ? self->n_begun : MAX (self->n_begun, 1);
+  guint n_returned = yield ? self->n_calls - n_kept : 0;
 
   if (n_packed == 0 && n_returned == 0 && !self->over)
     return;

@@ -20,20 +20,22 @@ enum
   FRAME_RESULT = 6,
 };
 
-typedef struct
+G_STATIC_ASSERT (sizeof (MisbehavingHeader) == 24);
+
+MisbehavingHeader
+misbehaving_make_header (guint8 type, guint64 task_id, guint attempt, guint32 length)
 {
-  guint32 magic;
-  guint8 version;
-  guint8 type;
-  guint16 flags;
-  guint64 task_id;
-  guint32 attempt;
-  guint32 length;
-} RawHeader;
+  const MisbehavingHeader header = {
+    .magic = 0x59415244,
+    .version = 1,
+    .type = type,
+    .task_id = task_id,
+    .attempt = attempt,
+    .length = length,
+  };
 
-G_STATIC_ASSERT (sizeof (RawHeader) == 24);
-
-static const RawHeader raw_header = { .magic = 0x59415244, .version = 1 };
+  return header;
+}
 
 /* Where the worker writes once it is ready: its ring, if it has one, of which the pipe is the bell.
  * Where that lies is found in the kernel's list, what it looks like in lib/wire/dray-ring.c. */
@@ -59,6 +61,29 @@ find_ring (void)
   while (line != NULL && line > maps && line[-1] != '\n')
     line--;
   return line != NULL ? (RawRing *) (gsize) g_ascii_strtoull (line, NULL, 16) : NULL;
+}
+
+guint64 *
+misbehaving_find_ring_position (void)
+{
+  RawRing *ring = find_ring ();
+
+  return ring != NULL ? &ring->written : NULL;
+}
+
+gpointer
+misbehaving_find_ledger (void)
+{
+  RawRing *ring = find_ring ();
+
+  return ring != NULL ? (guint8 *) ring + RING_DATA + RING_SIZE : NULL;
+}
+
+void
+misbehaving_ring_bell (void)
+{
+  if (write (misbehaving_wire_fd, "", 1) < 0)
+    _exit (9);
 }
 
 /* Nothing else writes into it meanwhile, nor afterwards, and it is not full. */
@@ -97,25 +122,32 @@ misbehaving_write_raw (const void *bytes, gsize size)
     }
 }
 
-/* A frame whose value is a string. */
-static void
-write_raw_string (guint8 type, guint64 task_id, guint attempt, const char *text)
+void
+misbehaving_write_frame (
+  guint8 type, guint16 flags, guint64 task_id, guint attempt, const void *payload, gsize size)
 {
   g_autoptr (GByteArray) frame = g_byte_array_new ();
-  RawHeader header = raw_header;
+  MisbehavingHeader header = misbehaving_make_header (type, task_id, attempt, (guint32) size);
 
-  /* The serialised string ends in a NUL; another one comes before the type. */
-  header.type = type;
-  header.task_id = task_id;
-  header.attempt = attempt;
-  header.length = strlen (text) + 3;
+  header.flags = flags;
   g_byte_array_append (frame, (const guint8 *) &header, sizeof header);
-  g_byte_array_append (frame, (const guint8 *) text, strlen (text) + 1);
-  g_byte_array_append (frame, (const guint8 *) "\0s", 2);
+  if (size > 0)
+    g_byte_array_append (frame, payload, (guint) size);
   while (frame->len % 8 != 0)
     g_byte_array_append (frame, (const guint8 *) "", 1);
 
   misbehaving_write_raw (frame->data, frame->len);
+}
+
+/* A frame whose value is a string: that ends in a NUL; another one comes before the type. */
+static void
+write_raw_string (guint8 type, guint64 task_id, guint attempt, const char *text)
+{
+  g_autoptr (GByteArray) payload = g_byte_array_new ();
+
+  g_byte_array_append (payload, (const guint8 *) text, strlen (text) + 1);
+  g_byte_array_append (payload, (const guint8 *) "\0s", 2);
+  misbehaving_write_frame (type, 0, task_id, attempt, payload->data, payload->len);
 }
 
 void
@@ -123,7 +155,7 @@ misbehaving_write_hello (guint8 version, gboolean swap)
 {
   g_autoptr (GVariant) hello = NULL;
   GVariantBuilder builder;
-  RawHeader header = raw_header;
+  MisbehavingHeader header;
   const guint8 padding[8] = { 0 };
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
@@ -132,9 +164,8 @@ misbehaving_write_hello (guint8 version, gboolean swap)
                                              (G_BYTE_ORDER == G_LITTLE_ENDIAN) != swap ? 'l' : 'B',
                                              2, version, &builder));
 
+  header = misbehaving_make_header (FRAME_HELLO, 0, 0, (guint32) g_variant_get_size (hello));
   header.version = version;
-  header.type = FRAME_HELLO;
-  header.length = g_variant_get_size (hello);
   if (swap)
     {
       header.magic = GUINT32_SWAP_LE_BE (header.magic);
@@ -171,14 +202,12 @@ garbage_and_on_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **er
 void
 misbehaving_write_half_frame (DrayJob *job, gsize size)
 {
+  const MisbehavingHeader header = misbehaving_make_header (FRAME_RESULT, dray_job_get_id (job),
+                                                            dray_job_get_attempt (job),
+                                                            (guint32) size);
   const gsize written = MIN (size / 2, RING_SIZE / 2);
   g_autofree guint8 *bytes = g_malloc0 (written);
-  RawHeader header = raw_header;
 
-  header.type = FRAME_RESULT;
-  header.task_id = dray_job_get_id (job);
-  header.attempt = dray_job_get_attempt (job);
-  header.length = (guint32) size;
   misbehaving_write_raw (&header, sizeof header);
   misbehaving_write_raw (bytes, written);
 }
@@ -193,12 +222,9 @@ half_frame_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 static GVariant *
 oversized_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
-  RawHeader header = raw_header;
+  const MisbehavingHeader header = misbehaving_make_header (FRAME_RESULT, dray_job_get_id (job),
+                                                            dray_job_get_attempt (job), G_MAXUINT32);
 
-  header.type = FRAME_RESULT;
-  header.task_id = dray_job_get_id (job);
-  header.attempt = dray_job_get_attempt (job);
-  header.length = G_MAXUINT32;
   misbehaving_write_raw (&header, sizeof header);
 
   return misbehaving_block (job, error);

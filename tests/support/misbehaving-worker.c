@@ -11,6 +11,8 @@
  *   --yes                 prints without end
  *   --other-version       says hello as a worker of protocol version 9 would
  *   --other-byte-order    says hello as a worker on a machine of the other byte order would
+ *   --lie-in-hello-…      says hello, but with a lie; see misbehaving-lies.c
+ *   --no-ring             has no shared memory, so that all goes through the pipe
  *   --init-fails          its initializer returns G_IO_ERROR_NOT_FOUND
  *   --init-hangs          its initializer never returns
  *   --init-exits          its initializer exits with 5
@@ -84,6 +86,10 @@
  *                         result of the attempt before to the channel, then returns s: "new"
  *   false-outcomes        says of a call of a map what can't be
  *   step (xss)            what maps call; see misbehaving-map.c
+ *   lie (s)               tells one of the lies in misbehaving-lies.c, or many
+ *   lie-in-ledger (uss)   what maps call: the first process that comes to the fifth call leaves a lie
+ *                         behind and is killed; u: the number
+ *   return-chunk (u)      says that so many calls of a map's were not begun
  *   grandchild            forks a child that holds all descriptors for ever; u: its pid
  *   grandchild-session    the same, but in a session (so a process group) of its own
  *
@@ -126,8 +132,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#define LIE_IN_HELLO "--lie-in-hello-"
 
 /* Where a worker finds the socket for descriptors. */
 #define PASSAGE_FILENO 3
@@ -228,6 +237,7 @@ run_worker (const char *mode)
   add_functions (worker, misbehaving_escape_functions);
   add_functions (worker, misbehaving_wire_functions);
   add_functions (worker, misbehaving_death_functions);
+  add_functions (worker, misbehaving_lies_functions);
   dray_worker_set_initializer (worker, initialize_cb, (gpointer) mode, NULL);
   dray_worker_set_finalizer (worker, finalize_cb, (gpointer) mode, NULL);
 
@@ -288,7 +298,8 @@ run_foreign (const char *mode)
     misbehaving_write_hello (9, FALSE);
   else if (g_str_equal (mode, "--other-byte-order"))
     misbehaving_write_hello (1, TRUE);
-  else
+  else if (!g_str_has_prefix (mode, LIE_IN_HELLO)
+           || !misbehaving_lie_in_hello (mode + strlen (LIE_IN_HELLO)))
     return FALSE;
 
   swallow_input (FALSE);

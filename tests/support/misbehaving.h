@@ -16,9 +16,34 @@ extern int misbehaving_wire_fd;
 /* The socket for descriptors, likewise; -1 if there is none. */
 extern int misbehaving_passage_fd;
 
+typedef struct
+{
+  guint32 magic;
+  guint8 version;
+  guint8 type;
+  guint16 flags;
+  guint64 task_id;
+  guint32 attempt;
+  guint32 length;
+} MisbehavingHeader;
+
+MisbehavingHeader misbehaving_make_header (guint8 type,
+                                           guint64 task_id,
+                                           guint attempt,
+                                           guint32 length);
 void misbehaving_write_raw (const void *bytes, gsize size);
+void misbehaving_write_frame (
+  guint8 type, guint16 flags, guint64 task_id, guint attempt, const void *payload, gsize size);
 /* A hello as a worker of that protocol version says it, or (@swap) one of the other byte order. */
 void misbehaving_write_hello (guint8 version, gboolean swap);
+/* FALSE: @how is none of the ways. */
+gboolean misbehaving_lie_in_hello (const char *how);
+
+/* In the memory that is shared with the host (unowned) (nullable): how far it was written, and the
+ * ledger behind it. Whoever changes the first has to ring. */
+guint64 *misbehaving_find_ring_position (void);
+gpointer misbehaving_find_ledger (void);
+void misbehaving_ring_bell (void);
 
 /* Half of the frame of a result of so many bytes. */
 void misbehaving_write_half_frame (DrayJob *job, gsize size);
@@ -53,6 +78,7 @@ extern const MisbehavingFunction misbehaving_cargo_functions[];
 extern const MisbehavingFunction misbehaving_escape_functions[];
 extern const MisbehavingFunction misbehaving_wire_functions[];
 extern const MisbehavingFunction misbehaving_death_functions[];
+extern const MisbehavingFunction misbehaving_lies_functions[];
 
 /* What "init-args" and "counter" return. */
 extern GVariant *misbehaving_initial_arguments; /* (owned) (nullable) */

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "map-rig.h"
+#include "rig.h"
+#include "workshop.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Workers that lie. Whatever they say, or however much of it: the task fails with a reason that can
+ * be read, or can be stopped; the main loop turns and another executor works meanwhile; memory stays
+ * within a bound, the worker is ended, and the next one works.
+ */
+
+/* What a test may take beside what it had, in bytes: the limits for what is undelivered, twice, as
+ * what was freed may not be given back at once. */
+#define MEMORY_BOUND ((gsize) 192 * 1024 * 1024)
+
+/* How often the main loop has to get to its ticker while somebody floods it. */
+#define N_TICKS 20
+
+/* --- The surroundings --- */
+
+typedef struct
+{
+  Rig *rig;            /* (unowned) */
+  DrayExecutor *other; /* (owned): of workers that tell the truth */
+  GSource *ticker;     /* (owned) */
+  guint n_ticks;
+  gsize start; /* of the resident memory */
+  gsize peak;
+} Lies;
+
+static gsize
+get_resident (void)
+{
+  g_autofree char *text = NULL;
+
+  g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
+  return strtoul (strchr (text, ' '), NULL, 10) * (gsize) sysconf (_SC_PAGESIZE);
+}
+
+static gboolean
+tick_cb (gpointer user_data)
+{
+  Lies *self = user_data;
+
+  self->n_ticks++;
+  self->peak = MAX (self->peak, get_resident ());
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+ask_other (Lies *self)
+{
+  g_autoptr (DrayFuture) future = dray_executor_call (self->other, "add",
+                                                      g_variant_new ("(ii)", 2, 3));
+
+  rig_expect_text (future, "5");
+}
+
+/* @mode: (nullable): of the workers that lie */
+static void
+lies_begin (Lies *self, Rig *rig, const char *mode)
+{
+  self->rig = rig;
+  rig_start_with (rig, rig_new_launcher (mode), 1);
+  g_object_set (rig->executor, "grace-period", 100, NULL);
+  self->other = workshop_new (1);
+  ask_other (self);
+
+  self->start = self->peak = get_resident ();
+  /* At the priority of what is delivered: on a busy machine it is always due, and would keep all that
+   * comes after it from being dispatched. */
+  self->ticker = g_timeout_source_new (5);
+  g_source_set_priority (self->ticker, G_PRIORITY_DEFAULT_IDLE);
+  g_source_set_callback (self->ticker, tick_cb, self, NULL);
+  g_source_attach (self->ticker, NULL);
+}
+
+/* @pid: of the one that lied; 0: it is not known */
+static void
+lies_end (Lies *self, int pid)
+{
+  if (pid != 0)
+    fixture_iterate_until_gone (pid);
+  ask_other (self);
+
+  tick_cb (self);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
+  g_assert_cmpuint (self->peak, <, self->start + MEMORY_BOUND);
+#endif
+  g_source_destroy (self->ticker);
+  g_source_unref (self->ticker);
+  g_assert_true (dray_executor_shutdown_sync (self->other, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+  g_object_unref (self->other);
+}
+
+static DrayFuture *
+tell (Lies *self, const char *how)
+{
+  return rig_call (self->rig, "lie", "(s)", how);
+}
+
+static gboolean
+has_ticked (gpointer user_data)
+{
+  Lies *self = user_data;
+
+  return self->n_ticks >= N_TICKS;
+}
+
+/* It says that it lies, and perhaps more. */
+static gboolean
+has_spoken (gpointer user_data)
+{
+  g_autofree char *status = dray_future_dup_status (user_data);
+
+  return status != NULL;
+}
+
+/* --- Single lies --- */
+
+typedef struct
+{
+  const char *how;
+  const char *pattern; /* of the message, behind the name of the worker */
+} Lie;
+
+static const Lie lies[] = {
+  { "array", "*" },
+  { "boolean", "*" },
+  { "text", "*" },
+  { "type", "*" },
+  { "long-type", "*" },
+  { "nested", "*" },
+  { "padding", "*did not end a frame with zeros*" },
+  { "progress-text", "*progress that can’t be read*" },
+  { "progress-long", "*“progress” of 1048576 bytes*" },
+  { "error-text", "*error that can’t be read*" },
+  { "error-long", "*“error” of 1048576 bytes*" },
+  { "next-task", "*“result” out of turn*" },
+  { "no-task", "*“result” out of turn*" },
+  { "later-attempt", "*“result” out of turn*" },
+  { "returned", "*“returned” out of turn*" },
+  { "returned-next", "*“returned” out of turn*" },
+  { "outcomes", "*“outcomes” out of turn*" },
+  { "hello", "*“hello” out of turn*" },
+  { "ready", "*“ready” out of turn*" },
+  { "submit", "*“submit” out of turn*" },
+  { "type-of-frame", "*unknown type 200*" },
+  { "ring-ahead", "*more into shared memory than fits*" },
+  { "ring-back", "*more into shared memory than fits*" },
+  { "ring-far", "*more into shared memory than fits*" },
+  { "ring-empty", "*where a frame should begin*" },
+};
+
+static void
+test_message (Rig *rig, gconstpointer data)
+{
+  const Lie *lie = data;
+  g_autofree char *pattern = g_strconcat (
+    "*“misbehaving-worker” sent something unexpected: ", lie->pattern, NULL);
+  Lies self = { 0 };
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (DrayFuture) next = NULL;
+  g_autoptr (GError) error = NULL;
+  int pid;
+
+  g_test_summary (
+    "A worker that says what can't be is ended, and its task fails with a reason that "
+    "can be read; the task behind it runs elsewhere.");
+
+  lies_begin (&self, rig, g_str_has_prefix (lie->how, "ring-") ? NULL : "--no-ring");
+  pid = rig_ask_pid (rig);
+  future = tell (&self, lie->how);
+  next = rig_call (rig, "add", "(ii)", 1, 1);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, pattern);
+  rig_expect_text (next, "2");
+
+  dray_future_dup_result (future, &error);
+  g_assert_true (g_utf8_validate (error->message, -1, NULL));
+  g_assert_cmpuint (strlen (error->message), <, 1000);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, 0);
+  lies_end (&self, pid);
+}
+
+/* --- Floods --- */
+
+static void
+item_cb (DrayFuture *future, GVariant *item, gpointer user_data)
+{
+  guint *n_items = user_data;
+
+  (*n_items)++;
+}
+
+static void
+test_flood (Rig *rig, gconstpointer data)
+{
+  Lies self = { 0 };
+  g_autoptr (DrayFuture) future = NULL;
+  guint n_items = 0;
+  int pid;
+
+  g_test_summary ("A worker that writes without end, and listens to nobody: the main loop turns, "
+                  "others work, memory is bounded; when the task is cancelled, it is ended.");
+
+  lies_begin (&self, rig, g_str_equal (data, "bells") ? NULL : "--no-ring");
+  pid = rig_ask_pid (rig);
+  future = tell (&self, data);
+  g_signal_connect (future, "item", G_CALLBACK (item_cb), &n_items);
+  fixture_iterate_until (has_spoken, future, "the worker has spoken");
+  self.n_ticks = 0;
+  fixture_iterate_until (has_ticked, &self, "the main loop has turned in a flood");
+  for (guint i = 0; i < 5; i++)
+    ask_other (&self);
+  if (strstr (data, "items") != NULL)
+    g_assert_cmpuint (n_items, >, 0);
+
+  dray_future_cancel (future);
+  rig_expect_cancelled (future);
+  g_assert_cmpint (rig_ask_pid (rig), !=, pid);
+  lies_end (&self, pid);
+}
+
+static void
+test_unheard_flood (Rig *rig, gconstpointer data)
+{
+  Lies self = { 0 };
+  g_autoptr (DrayFuture) future = NULL;
+  guint64 n_items;
+  int pid;
+
+  g_test_summary ("Items without end that nobody takes: at the limit the worker has to wait.");
+
+  lies_begin (&self, rig, "--no-ring");
+  g_object_set (rig->executor, "max-undelivered-items", 5000, "max-undelivered-bytes",
+                (guint64) 8 * 1024 * 1024, NULL);
+  pid = rig_ask_pid (rig);
+  future = tell (&self, data);
+  workshop_block_until_undelivered (rig->executor, 4000);
+  for (guint i = 0; i < 3; i++)
+    rig_let_time_pass ();
+
+  /* Eight reads may go beyond it. */
+  n_items = rig_get_count (rig, undelivered_items);
+  g_assert_cmpuint (n_items, <, 5000 + 8 * 128 * 1024 / 32);
+  g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), <, 16 * 1024 * 1024);
+  dray_future_cancel (future);
+  rig_expect_cancelled (future);
+  lies_end (&self, pid);
+}
+
+static void
+test_old_flood (Rig *rig, gconstpointer data)
+{
+  Lies self = { 0 };
+  DrayTask *task = rig_new_task ("lie", "('old-items',)");
+  g_autoptr (DrayFuture) future = NULL;
+  guint n_items = 0;
+
+  g_test_summary (
+    "A worker that goes on and on about an attempt which is over is not heard, and can "
+    "be stopped.");
+
+  lies_begin (&self, rig, "--no-ring");
+  dray_task_set_max_retries (task, 1);
+  dray_task_set_time_limit (task, 300);
+  future = rig_submit (rig, task);
+  g_signal_connect (future, "item", G_CALLBACK (item_cb), &n_items);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_TIMED_OUT, NULL);
+  g_assert_cmpuint (n_items, ==, 0);
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, 1);
+  rig_ask_pid (rig);
+  lies_end (&self, 0);
+}
+
+static void
+test_gigabyte_of_errors (Rig *rig, gconstpointer data)
+{
+  Lies self = { 0 };
+  g_autoptr (DrayFuture) spoken = NULL;
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (GError) error = NULL;
+  int pid;
+
+  g_test_summary (
+    "A gigabyte of standard error without a newline is read as it comes, and its last "
+    "kilobytes are kept.");
+
+  lies_begin (&self, rig, NULL);
+  pid = rig_ask_pid (rig);
+  for (guint i = 0; i < 4; i++)
+    {
+      g_clear_object (&spoken);
+      spoken = rig_call (rig, "stderr", "(u)", 256 * 1024 * 1024);
+      rig_expect_text (spoken, "()");
+    }
+  g_assert_cmpuint (self.n_ticks, >, 0);
+  future = rig_call (rig, "exit", "(i)", 1);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*status 1*");
+  dray_future_dup_result (future, &error);
+  g_assert_cmpuint (strlen (error->message), <, 8 * 1024);
+  lies_end (&self, pid);
+}
+
+static void
+test_domains (Rig *rig, gconstpointer data)
+{
+  const guint n_domains = 1000;
+  Lies self = { 0 };
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  guint n_strange = 0;
+
+  g_test_summary (
+    "Errors of ever new domains are taken up as they are up to a number; the others say "
+    "in their message of which they are.");
+
+  lies_begin (&self, rig, NULL);
+  for (guint i = 0; i < n_domains; i++)
+    {
+      g_autofree char *domain = g_strdup_printf ("domain-%u", i);
+
+      g_ptr_array_add (futures, rig_call (rig, "fail", "(sis)", domain, 7, "It failed"));
+    }
+  rig_run_until_all_done (futures);
+
+  for (guint i = 0; i < n_domains; i++)
+    {
+      g_autofree char *domain = g_strdup_printf ("domain-%u", i);
+      g_autoptr (GError) error = NULL;
+
+      dray_future_dup_result (futures->pdata[i], &error);
+      if (error->domain == DRAY_ERROR)
+        {
+          n_strange++;
+          g_assert_error (error, DRAY_ERROR, DRAY_ERROR_FAILED);
+          g_assert_nonnull (strstr (error->message, domain));
+          g_assert_cmpuint (g_quark_try_string (domain), ==, 0);
+        }
+      else
+        {
+          g_assert_cmpstr (g_quark_to_string (error->domain), ==, domain);
+          g_assert_cmpint (error->code, ==, 7);
+        }
+    }
+  g_assert_cmpuint (n_strange, >=, n_domains - 256);
+  lies_end (&self, 0);
+}
+
+/* --- Before the first task --- */
+
+static const Lie hellos[] = {
+  { "long", "*“hello” of 4294967231 bytes*" },
+  { "text", "*greeting that can’t be read*" },
+  { "twice", "*“hello” out of turn*" },
+  { "ready-first", "*“ready” out of turn*" },
+  { "error", "*could not be prepared*can’t be read*" },
+  { "task", "*“result” out of turn*" },
+};
+
+static void
+test_hello (Rig *rig, gconstpointer data)
+{
+  const Lie *lie = data;
+  g_autofree char *mode = g_strconcat ("--lie-in-hello-", lie->how, NULL);
+  Lies self = { 0 };
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("A worker that lies before it has a task can't be started; the reason is told.");
+
+  lies_begin (&self, rig, mode);
+  future = rig_call (rig, "add", "(ii)", 1, 1);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_LAUNCH, lie->pattern);
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 3);
+  lies_end (&self, 0);
+}
+
+static void
+test_features (Rig *rig, gconstpointer data)
+{
+  g_autofree char *mode = g_strconcat ("--lie-in-hello-", (const char *) data, NULL);
+  Lies self = { 0 };
+  DrayTask *task = rig_new_task ("add", "(1, 1)");
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary (
+    "A worker that claims to be somebody else, or to have what it has not, gets a task "
+    "and is never heard of again: it is what is ended when the time is over, and nobody "
+    "else.");
+
+  lies_begin (&self, rig, mode);
+  dray_task_set_time_limit (task, 100);
+  future = rig_submit (rig, task);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_TIMED_OUT, NULL);
+  rig_run_until_count (rig, workers_died, 1);
+  lies_end (&self, 0);
+}
+
+/* --- Maps --- */
+
+#define N_CALLS 40
+
+static void
+test_ledger (Rig *rig, gconstpointer data)
+{
+  Lies self = { 0 };
+  g_autofree char *path = rig_dup_path (rig, "lied");
+  GVariant *calls[N_CALLS];
+  gboolean seen[N_CALLS] = { FALSE };
+  guint n_died = 0, n_taken = 0;
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary (
+    "A worker leaves behind what can't be of the calls that it had, and dies: that is "
+    "as if it had left nothing. One call is lost with it, all others have their values.");
+
+  lies_begin (&self, rig, NULL);
+  for (guint i = 0; i < N_CALLS; i++)
+    calls[i] = g_variant_new ("(uss)", i, data, path);
+  map = dray_executor_map_values (rig->executor, "lie-in-ledger", calls, N_CALLS);
+  for (;;)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, -1, NULL, &error);
+      guint64 index;
+
+      g_assert_no_error (error);
+      if (outcome == NULL)
+        break;
+      index = dray_outcome_get_index (outcome);
+      g_assert_cmpuint (index, <, N_CALLS);
+      g_assert_false (seen[index]);
+      seen[index] = TRUE;
+      n_taken++;
+      if (dray_outcome_get_value (outcome) == NULL)
+        {
+          n_died++;
+          g_assert_error (dray_outcome_get_error (outcome), DRAY_ERROR, DRAY_ERROR_WORKER_DIED);
+        }
+      else
+        {
+          g_assert_cmpuint (g_variant_get_uint32 (dray_outcome_get_value (outcome)), ==, index);
+        }
+    }
+  g_assert_cmpuint (n_taken, ==, N_CALLS);
+  g_assert_cmpuint (n_died, ==, 1);
+  g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+  lies_end (&self, 0);
+}
+
+static void
+test_returned_chunk (Rig *rig, gconstpointer data)
+{
+  Lies self = { 0 };
+  GVariant *call = g_variant_new ("(u)", 1);
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (DrayOutcome) outcome = NULL;
+
+  g_test_summary (
+    "A worker that gives a call of a map back unasked, and would do so for ever, breaks "
+    "the protocol.");
+
+  lies_begin (&self, rig, NULL);
+  map = dray_executor_map_values (rig->executor, "return-chunk", &call, 1);
+  outcome = dray_map_wait_next (map, -1, NULL, NULL);
+  g_assert_error (dray_outcome_get_error (outcome), DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+  lies_end (&self, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const char *const floods[] = { "items", "large-items", "progress", "errors", "bells" };
+  static const char *const ledgers[] = { "many", "long", "first", "records" };
+
+  g_test_init (&argc, &argv, NULL);
+
+  for (guint i = 0; i < G_N_ELEMENTS (lies); i++)
+    {
+      g_autofree char *path = g_strconcat ("/lies/message/", lies[i].how, NULL);
+
+      rig_add (path, &lies[i], test_message);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (floods); i++)
+    {
+      g_autofree char *path = g_strconcat ("/lies/flood/", floods[i], NULL);
+
+      rig_add (path, floods[i], test_flood);
+    }
+  rig_add ("/lies/flood/unheard/items", "items", test_unheard_flood);
+  rig_add ("/lies/flood/unheard/large-items", "large-items", test_unheard_flood);
+  rig_add ("/lies/flood/old-attempt", NULL, test_old_flood);
+  rig_add ("/lies/flood/gigabyte", NULL, test_gigabyte_of_errors);
+  rig_add ("/lies/flood/domains", NULL, test_domains);
+  for (guint i = 0; i < G_N_ELEMENTS (hellos); i++)
+    {
+      g_autofree char *path = g_strconcat ("/lies/hello/", hellos[i].how, NULL);
+
+      rig_add (path, &hellos[i], test_hello);
+    }
+  rig_add ("/lies/hello/pid", "pid", test_features);
+  rig_add ("/lies/hello/features", "features", test_features);
+  for (guint i = 0; i < G_N_ELEMENTS (ledgers); i++)
+    {
+      g_autofree char *path = g_strconcat ("/lies/ledger/", ledgers[i], NULL);
+
+      rig_add (path, ledgers[i], test_ledger);
+    }
+  rig_add ("/lies/map/returned", NULL, test_returned_chunk);
+
+  return g_test_run ();
+}
