@@ -14,7 +14,8 @@
  * Two executors: the one lists folders, in one worker, and the other reads files, in as many as
  * there are processors. A listing that waits for somebody to take its names must not keep a
  * processor from reading. And only the first needs to find its way around the file system: the
- * readers are handed open files, and nothing else.
+ * readers are handed open files, and nothing else. So they are put into a sandbox, in which they can't
+ * do anything but read those and answer, whoever has made the files.
  *
  * So a file passes through three places:
  *
@@ -359,6 +360,38 @@ make_launcher (void)
   return launcher;
 }
 
+/* What does not exist can't be granted. */
+static void
+grant (DrayLauncher *launcher, const char *path)
+{
+  if (g_file_test (path, G_FILE_TEST_IS_DIR))
+    dray_launcher_grant_path (launcher, path, DRAY_ACCESS_READ);
+}
+
+/* Decoders, and most of what is known of types of files, are the system's, which is there. The types
+ * of the user's own are not, nor are translations that are not installed there.
+ *
+ * Preferred, not required: the demo is to run in containers, too, many of which forbid namespaces.
+ * Otherwise it would have to read the files without a sandbox, or not at all. What is missing of it is
+ * told in the panel of workers. */
+static void
+confine (DrayLauncher *launcher)
+{
+  g_autofree char *locale_dir = demo_dup_locale_dir ();
+  g_autofree char *own_types = g_build_filename (g_get_user_data_dir (), "mime", NULL);
+  const char *const *folders = g_get_system_data_dirs ();
+
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_STRICT, DRAY_SANDBOX_PREFERRED);
+  grant (launcher, locale_dir);
+  grant (launcher, own_types);
+  for (guint i = 0; folders[i] != NULL; i++)
+    {
+      g_autofree char *types = g_build_filename (folders[i], "mime", NULL);
+
+      grant (launcher, types);
+    }
+}
+
 static guint
 choose_window (guint n_workers)
 {
@@ -381,6 +414,7 @@ demo_worker_engine_new (guint max_workers)
   g_object_set (self->lister, "idle-timeout", LISTER_IDLE_TIMEOUT, NULL);
 
   dray_launcher_set_shared_size (reader_launcher, SHARED_SIZE);
+  confine (reader_launcher);
   self->reader = dray_executor_new (reader_launcher);
   if (max_workers > 0)
     dray_executor_set_max_workers (self->reader, max_workers);

@@ -19,6 +19,7 @@ struct _DemoWorkerPanel
   GtkListBox *list;
   GtkLabel *placeholder;
   GtkLabel *summary_label;
+  GtkWidget *shortfall_icon;
 
   DrayExecutor *executor; /* (owned) (nullable) */
   guint timeout_id;       /* while it is on the screen */
@@ -49,6 +50,22 @@ update_summary (DemoWorkerPanel *self)
                              (guint) counters->workers_died);
   if (!g_str_equal (gtk_label_get_text (self->summary_label), text))
     gtk_label_set_text (self->summary_label, text);
+}
+
+/* Workers do with less of a sandbox where it can't be had; the person should know. */
+static void
+update_shortfall (DemoWorkerPanel *self)
+{
+  g_autofree char *shortfall = dray_executor_dup_sandbox_shortfall (self->executor);
+  g_autofree char *text = NULL;
+
+  if (shortfall != NULL)
+    /* Translators: a sandbox keeps worker processes from everything but their work. Then what is
+     * missing, and why. */
+    text = g_strdup_printf (_ ("The sandbox of the workers is incomplete: %s"), shortfall);
+  gtk_widget_set_visible (self->shortfall_icon, text != NULL);
+  gtk_widget_set_tooltip_text (self->shortfall_icon, text);
+  atk_object_set_name (gtk_widget_get_accessible (self->shortfall_icon), text != NULL ? text : "");
 }
 
 static gboolean
@@ -106,6 +123,7 @@ demo_worker_panel_class_init (DemoWorkerPanelClass *klass)
   gtk_widget_class_bind_template_child (widget_class, DemoWorkerPanel, list);
   gtk_widget_class_bind_template_child (widget_class, DemoWorkerPanel, placeholder);
   gtk_widget_class_bind_template_child (widget_class, DemoWorkerPanel, summary_label);
+  gtk_widget_class_bind_template_child (widget_class, DemoWorkerPanel, shortfall_icon);
 }
 
 static void
@@ -122,6 +140,9 @@ demo_worker_panel_set_executor (DemoWorkerPanel *self, DrayExecutor *executor)
   g_set_object (&self->executor, executor);
   gtk_list_box_bind_model (self->list, dray_executor_get_workers (executor), create_row_cb, NULL,
                            NULL);
+  g_signal_connect_object (executor, "notify::sandbox-shortfall", G_CALLBACK (update_shortfall),
+                           self, G_CONNECT_SWAPPED);
+  update_shortfall (self);
   update_summary (self);
 }
 

@@ -89,6 +89,17 @@ read_file (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error
   return facts;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/* Nobody can look for leaks from inside of a sandbox: that takes a process that traces this one. */
+int __lsan_is_turned_off (void);
+
+int
+__lsan_is_turned_off (void)
+{
+  return 1;
+}
+#endif
+
 int
 main (int argc, char **argv)
 {

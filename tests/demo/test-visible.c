@@ -9,10 +9,12 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "files-page.h"
 #include "worker-engine.h"
+#include "worker-panel.h"
 
 #define N_FILES 1000
 
@@ -82,19 +84,26 @@ set_up (Fixture *fixture, gconstpointer data)
   fixture->tick_id = g_idle_add_full (G_PRIORITY_LOW, tick_cb, fixture, NULL);
 }
 
+/* With the window, and the loader. */
 static void
-tear_down (Fixture *fixture, gconstpointer data)
+tear_down_engine (Fixture *fixture)
 {
   gpointer engine = fixture->engine;
 
-  demo_loader_cancel (fixture->loader);
-  g_source_remove (fixture->tick_id);
   gtk_widget_destroy (fixture->window);
   g_object_add_weak_pointer (engine, &engine);
   g_object_unref (fixture->loader);
   g_object_unref (fixture->engine);
   while (engine != NULL)
     g_main_context_iteration (NULL, TRUE);
+}
+
+static void
+tear_down (Fixture *fixture, gconstpointer data)
+{
+  demo_loader_cancel (fixture->loader);
+  g_source_remove (fixture->tick_id);
+  tear_down_engine (fixture);
 }
 
 static DemoFileStore *
@@ -290,6 +299,39 @@ test_meanwhile (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (demo_loader_get_n_read (fixture->loader), ==, N_FILES);
 }
 
+/* Shows that files are read where there can be no sandbox, as its program is missing, and that the
+ * person is told so. */
+static void
+test_shortfall (void)
+{
+  g_autofree char *path = g_strdup (g_getenv ("PATH"));
+  GtkWidget *window = gtk_window_new (GTK_WINDOW_TOPLEVEL);
+  DemoWorkerPanel *panel = g_object_new (DEMO_TYPE_WORKER_PANEL, NULL);
+  Fixture fixture = { .window = window };
+  g_autofree char *tooltip = NULL;
+  GtkWidget *icon;
+
+  g_setenv ("PATH", folder, TRUE);
+  fixture.engine = demo_worker_engine_new (1);
+  g_setenv ("PATH", path, TRUE);
+  demo_worker_panel_set_executor (
+    panel, demo_worker_engine_get_executor (DEMO_WORKER_ENGINE (fixture.engine)));
+  gtk_container_add (GTK_CONTAINER (window), GTK_WIDGET (panel));
+  gtk_widget_show (window);
+  icon = GTK_WIDGET (
+    gtk_widget_get_template_child (GTK_WIDGET (panel), DEMO_TYPE_WORKER_PANEL, "shortfall_icon"));
+  g_assert_false (gtk_widget_get_visible (icon));
+
+  fixture.loader = demo_loader_new (folder, fixture.engine);
+  demo_loader_start (fixture.loader);
+  while (demo_loader_is_active (fixture.loader) || !gtk_widget_get_visible (icon))
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (demo_loader_get_n_read (fixture.loader), ==, N_FILES);
+  tooltip = gtk_widget_get_tooltip_text (icon);
+  g_assert_nonnull (strstr (tooltip, "bwrap"));
+  tear_down_engine (&fixture);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -304,6 +346,7 @@ main (int argc, char **argv)
   ADD ("passed", test_passed);
   ADD ("meanwhile", test_meanwhile);
 #undef ADD
+  g_test_add_func ("/demo-visible/shortfall", test_shortfall);
 
   status = g_test_run ();
   remove_folder ();

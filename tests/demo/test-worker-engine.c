@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The demo's engine with real workers: files are handed over open, pictures come without a copy, and
- * a folder is listed only as far as somebody wants it. */
+ * a folder is listed only as far as somebody wants it. The workers are in their sandbox. */
 
 #include "config.h"
 
 #include <fcntl.h>
 #include <gdk-pixbuf/gdk-pixbuf.h>
 #include <glib/gstdio.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -200,6 +201,73 @@ test_small_picture (Fixture *fixture, gconstpointer data)
   cairo_surface_destroy (surface);
 }
 
+static void
+compare_readings (Fixture *fixture, const char *path, const char *mime_type)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) expected = NULL;
+  g_autoptr (GVariant) found = NULL;
+  g_autoptr (GBytes) pixels = NULL;
+  g_auto (DemoFacts) facts = { 0 };
+  int fd = demo_reader_open (path, &error);
+
+  g_assert_no_error (error);
+  expected = demo_reader_read (fd, path, NULL, &pixels, &error);
+  g_assert_no_error (error);
+  close (fd);
+
+  read_async (fixture, path);
+  g_assert_true (read_finish (fixture, &facts, &error));
+  g_assert_no_error (error);
+  g_assert_cmpstr (facts.mime_type, ==, mime_type);
+  found = g_variant_ref_sink (demo_facts_to_variant (&facts));
+  g_assert_cmpvariant (found, expected);
+  g_assert_true ((facts.preview != NULL && facts.preview->pixels != NULL) == (pixels != NULL));
+  if (pixels != NULL)
+    g_assert_true (g_bytes_equal (facts.preview->pixels, pixels));
+}
+
+static const struct
+{
+  const char *name;
+  const char *mime_type;
+  const char *contents; /* (nullable): a picture, of the format that its name ends with */
+} samples[] = {
+  { "photograph.jpeg", "image/jpeg", NULL },
+  { "picture.png", "image/png", NULL },
+  { "drawing.svg", "image/svg+xml",
+    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"20\">"
+    "<circle cx=\"20\" cy=\"10\" r=\"8\" fill=\"#3584e4\"/>"
+    "<text x=\"2\" y=\"14\" font-size=\"10\">dray</text></svg>" },
+  { "archive.a", "application/x-archive",
+    "!<arch>\nfile/           0           0     0     100644  2         `\nab" },
+  { "text.txt", "text/plain", "one\ntwo, and a half\n" },
+  { "page.html", "text/html", "<!DOCTYPE html>\n<title>Dray</title>\n" },
+};
+
+/* Shows that the sandbox keeps nothing from the workers that they need: of each kind of file, they
+ * find out what this process does, which is in none. */
+static void
+test_sandbox (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GdkPixbuf) pixbuf = gdk_pixbuf_new (GDK_COLORSPACE_RGB, FALSE, 8, 60, 40);
+
+  gdk_pixbuf_fill (pixbuf, 0x3584e400);
+  for (gsize i = 0; i < G_N_ELEMENTS (samples); i++)
+    {
+      g_autofree char *path = g_build_filename (fixture->folder, samples[i].name, NULL);
+      g_autoptr (GError) error = NULL;
+
+      if (samples[i].contents != NULL)
+        g_file_set_contents (path, samples[i].contents, -1, &error);
+      else
+        gdk_pixbuf_save (pixbuf, path, strrchr (path, '.') + 1, &error, NULL);
+      g_assert_no_error (error);
+      compare_readings (fixture, path, samples[i].mime_type);
+      g_assert_cmpint (g_unlink (path), ==, 0);
+    }
+}
+
 static guint
 count_names (GPtrArray *batches)
 {
@@ -260,6 +328,7 @@ test_names (Fixture *fixture, gconstpointer data)
 int
 main (int argc, char **argv)
 {
+  setlocale (LC_ALL, "");
   g_test_init (&argc, &argv, NULL);
 
 #define ADD(name, function) \
@@ -268,6 +337,7 @@ main (int argc, char **argv)
   ADD ("missing", test_missing);
   ADD ("picture", test_picture);
   ADD ("picture/small", test_small_picture);
+  ADD ("sandbox", test_sandbox);
   ADD ("names", test_names);
 #undef ADD
 
