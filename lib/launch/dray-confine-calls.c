@@ -164,7 +164,7 @@ static int
 refuse_network (scmp_filter_ctx filter)
 {
   int result = seccomp_rule_add (filter, REFUSED, SCMP_SYS (socket), 1,
-                                 SCMP_A0 (SCMP_CMP_NE, AF_UNIX));
+                                 SCMP_A0 (SCMP_CMP_NE, AF_UNIX, 0));
 
   for (int i = 0; i < 3 && result == 0; i++)
     result = refuse (filter, ((const char *const[]){ "io_uring_enter", "io_uring_register",
@@ -207,7 +207,7 @@ static int
 refuse_personalities (scmp_filter_ctx filter)
 {
   return seccomp_rule_add (filter, REFUSED, SCMP_SYS (personality), 1,
-                           SCMP_A0 (SCMP_CMP_NE, 0xffffffffu));
+                           SCMP_A0 (SCMP_CMP_NE, 0xffffffffu, 0));
 }
 
 /* Signals to anybody but this process, where nothing else keeps it from that. */
@@ -219,7 +219,7 @@ refuse_signals (scmp_filter_ctx filter)
   int result = REFUSE_ALL (filter, of_other_processes);
 
   for (int i = 0; i < 3 && result == 0; i++)
-    result = seccomp_rule_add (filter, REFUSED, calls[i], 1, SCMP_A0 (SCMP_CMP_NE, self));
+    result = seccomp_rule_add (filter, REFUSED, calls[i], 1, SCMP_A0 (SCMP_CMP_NE, self, 0));
   return result;
 }
 
