@@ -58,6 +58,7 @@ struct _DrayLink
   gint64 deadline;   /* from HUNG_UP on: when we have to be gone, monotonic, µs */
   GQueue waiting;    /* of DrayCall (owned) */
   GQueue returned;   /* of DrayCall (owned): the host is still to be told */
+  gboolean telling;  /* it is being told of some that were there */
   DrayCall *running; /* (unowned) (nullable) */
   DrayChunkRun *chunk_run; /* (unowned) (nullable): while a chunk runs */
   gboolean busy;     /* a phase of user code lasts */

@@ -196,6 +196,7 @@ may_send (DrayLink *self, const DrayCall *call, GQueue *returned)
   if (self->state < DRAY_LINK_HUNG_UP)
     {
       dray_calls_move (&self->returned, returned);
+      self->telling = !g_queue_is_empty (returned);
       allowed = call == NULL
                 || (call == self->running && !g_cancellable_is_cancelled (call->cancellable));
     }
@@ -217,6 +218,15 @@ push_returned_locked (DrayLink *self, GQueue *returned)
     }
 }
 
+/* It is written. */
+static void
+end_telling (DrayLink *self)
+{
+  g_mutex_lock (&self->lock);
+  self->telling = FALSE;
+  g_mutex_unlock (&self->lock);
+}
+
 gboolean
 dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message)
 {
@@ -230,6 +240,8 @@ dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message)
   if (allowed && passed && message != NULL)
     dray_outbox_push (self->outbox, message);
   alive = flush_locked (self);
+  if (!g_queue_is_empty (&returned))
+    end_telling (self);
   g_mutex_unlock (&self->send_lock);
 
   free_calls (&returned);
@@ -420,6 +432,15 @@ may_begin (DrayLink *self, const DrayCall *call)
   return self->ring == NULL || dray_ring_begin (self->ring, call->task_id);
 }
 
+/* A call that the host does not know to be returned is the one that it takes for the running one.
+ * Nothing goes through the gate before it has been told, or it would give back to others what runs
+ * here already. */
+static gboolean
+is_ahead_of_its_words_locked (DrayLink *self)
+{
+  return self->telling || !g_queue_is_empty (&self->returned);
+}
+
 DrayCall *
 dray_link_next (DrayLink *self)
 {
@@ -432,12 +453,18 @@ dray_link_next (DrayLink *self)
     {
       wait_for_call_locked (self);
       call = self->state < DRAY_LINK_HUNG_UP ? g_queue_peek_head (&self->waiting) : NULL;
-      if (call == NULL || may_begin (self, call))
+      if (call == NULL)
         break;
+      if (!is_ahead_of_its_words_locked (self))
+        {
+          if (may_begin (self, call))
+            break;
+          dray_calls_move (&self->waiting, &self->returned);
+        }
 
-      dray_calls_move (&self->waiting, &self->returned);
+      /* This waits for whoever is writing. */
       g_mutex_unlock (&self->lock);
-      dray_link_send_returned (self);
+      dray_link_send (self, NULL, NULL);
       g_mutex_lock (&self->lock);
     }
 
