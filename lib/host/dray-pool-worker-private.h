@@ -39,6 +39,8 @@ DrayTicket *dray_pool_worker_find (DrayPoolWorker *self, guint64 task_id);
 /* One of the tasks ahead was not begun, and goes back to the queue; all of them. */
 void dray_pool_worker_give_back_one (DrayPoolWorker *self, DrayTicket *ticket);
 void dray_pool_worker_give_back (DrayPoolWorker *self);
+/* It may give back what it has now, without having begun it. */
+void dray_pool_worker_note_asked_back (DrayPoolWorker *self);
 /* A batch of output was read: takes the time of the tasks that ended with it. */
 void dray_pool_worker_measure (DrayPoolWorker *self);
 

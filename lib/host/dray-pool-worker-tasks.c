@@ -332,11 +332,11 @@ dray_pool_worker_give_back (DrayPoolWorker *self)
 
 /* --- Asking it to leave --- */
 
-/* A cancel or a recall was sent, which the worker may answer by giving any of what it has now back,
- * each once: the current one, too, if it has not begun that yet. One that gave back what nobody asked
- * for would be given it again, for ever. */
-static void
-note_asked_back (DrayPoolWorker *self)
+/* A cancel or a recall was sent, or the gate was shut. The worker may answer by giving back any of what
+ * it has now, each once: the current one, too, if it has not begun that yet. One that gave back what
+ * nobody asked for would be given it again, for ever. */
+void
+dray_pool_worker_note_asked_back (DrayPoolWorker *self)
 {
   if (self->current != NULL)
     self->current->asked_back = TRUE;
@@ -349,7 +349,7 @@ dray_pool_worker_send_cancel (DrayPoolWorker *self, DrayTicket *ticket)
 {
   DrayMessage message;
 
-  note_asked_back (self);
+  dray_pool_worker_note_asked_back (self);
   dray_message_init_empty (&message, DRAY_FRAME_CANCEL, ticket->id, ticket->attempt);
   dray_pool_worker_send (self, &message);
 }
@@ -375,7 +375,7 @@ dray_pool_worker_recall (DrayPoolWorker *self)
     return;
 
   self->recalled = TRUE;
-  note_asked_back (self);
+  dray_pool_worker_note_asked_back (self);
   dray_message_init_empty (&message, DRAY_FRAME_RECALL, 0, 0);
   dray_pool_worker_send (self, &message);
 }

@@ -300,6 +300,8 @@ may_end (DrayProcess *process)
   if (!self->uses_ring)
     return TRUE;
 
+  /* Also where it is opened again: by then it may have been found shut. */
+  dray_pool_worker_note_asked_back (self);
   if (shut_gate (self))
     {
       /* So it is done with the current one, and what it had to say of that can be read. */
