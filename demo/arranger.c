@@ -309,7 +309,7 @@ arrange (DemoArranger *self, Request *request)
   prepare_flags (self, first_done);
   if (!g_atomic_int_get (&self->is_outdated))
     selected = select_files (self, demo_sort_is_by_facts (request->sort) ? first_done : first_file);
-  if (g_atomic_int_get (&self->is_outdated))
+  if (selected == NULL || g_atomic_int_get (&self->is_outdated))
     give_up (self);
   else
     self->sorted = is_more ? merge (self, before, selected) : g_steal_pointer (&selected);
