@@ -66,8 +66,6 @@ dray_executor_constructed (GObject *object)
 
   G_OBJECT_CLASS (dray_executor_parent_class)->constructed (object);
 
-  dray_launch_prepare ();
-
   /* Nobody else knows of the pool yet. */
   if (self->launcher != NULL)
     self->pool->plan = dray_launcher_plan (self->launcher);

@@ -246,30 +246,3 @@ dray_launch_find_program (const char *name)
 
   return g_build_filename (directory, name, NULL);
 }
-
-static const char *
-get_helper (void)
-{
-  static gsize helper = 0;
-
-  if (g_once_init_enter (&helper))
-    g_once_init_leave (&helper, (gsize) dray_launch_find_program (DRAY_LAUNCH_HELPER));
-  return (const char *) helper;
-}
-
-void
-dray_launch_prepare (void)
-{
-  get_helper ();
-}
-
-char **
-dray_launch_helper_argv (const char *const *argv)
-{
-  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  g_autofree char *parent = g_strdup_printf ("%d", (int) getpid ());
-
-  g_strv_builder_add_many (builder, get_helper (), parent, "--", NULL);
-  g_strv_builder_addv (builder, (const char **) argv);
-  return g_strv_builder_end (builder);
-}

@@ -70,17 +70,12 @@ void dray_launch_plan_unref (DrayLaunchPlan *self);
  * may be put into @parent. */
 const char **dray_launch_plan_get_argv (DrayLaunchPlan *self, char parent[static 16]);
 
-/* (transfer full): the argv that runs @argv under the launch helper `dray-launch-1`, which makes
- * the kernel kill the command when this process ends, and reports through descriptor 3 when it
- * can't be executed: 4 bytes, the errno. */
-char **dray_launch_helper_argv (const char *const *argv);
-/* To be called before that is, by a thread of the application's: it looks at the environment,
- * which is safe only for as long as nobody changes it. */
-void dray_launch_prepare (void);
-/* The helper that is put between an application and what it runs. */
+/* The helper that is put between an application and a worker in a sandbox. */
 #define DRAY_LAUNCH_HELPER "dray-launch-1"
 /* (transfer full): where a program of ours (`dray-launch-1`, `dray-worker-1`) is:
- * $DRAY_LIBEXECDIR, for a build tree that is not installed, else the compiled-in directory. */
+ * $DRAY_LIBEXECDIR, for a build tree that is not installed, else the compiled-in directory. To be
+ * called by a thread of the application's: it looks at the environment, which is safe only for as
+ * long as nobody changes it. */
 char *dray_launch_find_program (const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayLaunchPlan, dray_launch_plan_unref)

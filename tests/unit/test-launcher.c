@@ -430,20 +430,6 @@ test_find_program (void)
     g_setenv ("DRAY_LIBEXECDIR", previous, TRUE);
 }
 
-static void
-test_helper_argv (void)
-{
-  g_test_summary ("Under the helper a command is told apart from the helper's own arguments, and "
-                  "the helper knows whose it is.");
-
-  g_auto (GStrv) argv
-      = dray_launch_helper_argv ((const char *const[]) { "--", "-x", NULL });
-  g_autofree char *program = dray_launch_find_program ("dray-launch-1");
-  g_autofree char *pid = g_strdup_printf ("%d", (int) getpid ());
-
-  check_argv (argv, (const char *const[]) { program, pid, "--", "--", "-x", NULL });
-}
-
 int
 main (int argc, char **argv)
 {
@@ -467,7 +453,6 @@ main (int argc, char **argv)
   g_test_add_func ("/launcher/empty-argv-property", test_empty_argv_property);
   g_test_add_func ("/launcher/misuse", test_misuse);
   g_test_add_func ("/launcher/find-program", test_find_program);
-  g_test_add_func ("/launcher/helper-argv", test_helper_argv);
 
   return g_test_run ();
 }
