@@ -26,10 +26,11 @@ GOALS = [
     ('*', 90),
 ]
 
-# What was reached, in percent of the lines of all files that match.
+# What was reached, in percent of the lines of all files that match. This is what the unit tests of
+# lib/wire reach, with those of chunks and jobs in a worker. There is nothing about the other files
+# before all unit and integration tests have been measured.
 REACHED = [
-    ('lib/wire/*', 93),
-    ('lib/*', 78),
+    ('lib/wire/*.c', 92),
 ]
 
 
