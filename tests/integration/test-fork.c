@@ -362,9 +362,22 @@ drop_executors_in_child (gpointer data)
     ;
 }
 
+/* Asked by the leak checker of a sanitized build, if there is one. What only the I/O thread's stack
+ * led to has nothing that leads to it in a child that exits. */
+int __lsan_is_turned_off (void);
+
+static gboolean looks_for_leaks = TRUE;
+
+int
+__lsan_is_turned_off (void)
+{
+  return !looks_for_leaks;
+}
+
 static void
 exit_in_child (gpointer data)
 {
+  looks_for_leaks = FALSE;
   exit (EXIT_SUCCESS);
 }
 
