@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define LOOK_INTERVAL 10 /* ms */
@@ -14,24 +15,25 @@
 /* For a process that was forked off one with several threads: nothing here may take a lock. */
 
 static void
-wait_with_pidfd (int pidfd)
+wait_with_pidfd (int pidfd, gboolean hurries)
 {
   struct pollfd fd = { .fd = pidfd, .events = POLLIN };
 
-  while (poll (&fd, 1, DRAY_END_GRACE) == -1)
+  while (poll (&fd, 1, hurries ? DRAY_END_GRACE : -1) == -1)
     ;
 }
 
 /* Where there is none, by looking again and again. */
 static void
-wait_for_new_parent (pid_t worker)
+wait_for_new_parent (pid_t worker, gboolean hurries)
 {
-  for (guint time = 0; time < DRAY_END_GRACE && getppid () == worker; time += LOOK_INTERVAL)
+  for (guint time = 0; (time < DRAY_END_GRACE || !hurries) && getppid () == worker;
+       time += LOOK_INTERVAL)
     poll (NULL, 0, LOOK_INTERVAL);
 }
 
 G_NORETURN static void
-bury (pid_t worker, int pidfd)
+bury (pid_t worker, int pidfd, gboolean hurries)
 {
   sigset_t all;
 
@@ -45,9 +47,9 @@ bury (pid_t worker, int pidfd)
   close_range (pidfd == -1 ? STDIN_FILENO : STDIN_FILENO + 1, ~0U, 0);
 
   if (pidfd != -1)
-    wait_with_pidfd (pidfd);
+    wait_with_pidfd (pidfd, hurries);
   else
-    wait_for_new_parent (worker);
+    wait_for_new_parent (worker, hurries);
 
   /* The number can't be another group's while something of this one is left, and where nothing is,
    * it was in use until just now, and is not given out again before all others were. */
@@ -55,8 +57,16 @@ bury (pid_t worker, int pidfd)
   _exit (0);
 }
 
+gboolean
+dray_undertaker_has_work (void)
+{
+  siginfo_t info;
+
+  return waitid (P_PGID, (id_t) getpgrp (), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 void
-dray_undertaker_start (void)
+dray_undertaker_start (gboolean hurries)
 {
   const pid_t worker = getpid ();
   int pidfd;
@@ -66,7 +76,7 @@ dray_undertaker_start (void)
 
   pidfd = pidfd_open (worker, 0);
   if (_Fork () == 0)
-    bury (worker, pidfd);
+    bury (worker, pidfd, hurries);
   if (pidfd != -1)
     close (pidfd);
 }

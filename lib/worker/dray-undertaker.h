@@ -19,8 +19,12 @@ G_BEGIN_DECLS
 /* How long a worker whose host is gone may take to end. In ms. */
 #define DRAY_END_GRACE 1000
 
-/* Once, at the end of a worker whose application is gone. After DRAY_END_GRACE this process is killed
- * if it has not ended by itself. Does nothing where this process does not lead its group. */
-void dray_undertaker_start (void);
+/* Whether this process has children in its group. The application, which was alive a moment ago, may
+ * be gone before it has seen to them. */
+gboolean dray_undertaker_has_work (void);
+/* Once, at the end of a worker. With @hurries, as when the application is gone, this process is killed
+ * if it has not ended by itself after DRAY_END_GRACE. Does nothing where this process does not lead its
+ * group. */
+void dray_undertaker_start (gboolean hurries);
 
 G_END_DECLS

@@ -539,7 +539,9 @@ dray_worker_run (DrayWorker *self)
   link = dray_link_new (in_fd, out_fd);
   status = serve (self, link);
   if (dray_link_is_host_gone (link))
-    dray_undertaker_start ();
+    dray_undertaker_start (TRUE);
+  else if (dray_undertaker_has_work ())
+    dray_undertaker_start (FALSE);
   dray_link_stop (link);
   g_object_unref (self);
 
