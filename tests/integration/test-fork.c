@@ -143,7 +143,7 @@ drop_scene (Scene *scene)
 static void
 check_scene (Scene *scene)
 {
-  g_autoptr (DrayFuture) call = NULL;
+  G_GNUC_UNUSED g_autoptr (DrayFuture) call = NULL;
   g_autoptr (DrayCounters) counters = dray_executor_dup_counters (scene->executor);
   DrayOutcome *outcome;
   guint n_items = 1;

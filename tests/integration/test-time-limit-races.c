@@ -163,7 +163,8 @@ run_stopped (void)
   for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
     {
       g_autoptr (GError) error = NULL;
-      g_autoptr (GVariant) result = dray_future_wait_result (futures[i], -1, NULL, &error);
+      G_GNUC_UNUSED g_autoptr (GVariant) result = dray_future_wait_result (futures[i], -1, NULL,
+                                                                           &error);
 
       g_assert_no_error (error);
       g_object_unref (futures[i]);
