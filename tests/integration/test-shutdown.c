@@ -81,21 +81,29 @@ arrange_starting (Scene *scene)
 }
 
 static void
-arrange_running (Scene *scene)
+arrange_running_for (Scene *scene, guint32 milliseconds)
 {
   scene->executor = workshop_new (2);
   for (guint i = 0; i < 2; i++)
     if (is_gentle (scene))
-      add (scene, scene->running, "sleep", g_variant_new ("(u)", 50));
+      add (scene, scene->running, "sleep", g_variant_new ("(u)", milliseconds));
     else
       add (scene, scene->running, "block", NULL);
   block_until_all_run (scene);
 }
 
 static void
+arrange_running (Scene *scene)
+{
+  arrange_running_for (scene, 50);
+}
+
+/* What is to be cancelled must not have begun before it is: it would never end. So what is in its way
+ * takes long enough for a busy machine, too. */
+static void
 arrange_pending (Scene *scene)
 {
-  arrange_running (scene);
+  arrange_running_for (scene, scene->mode == DRAY_SHUTDOWN_CANCEL_PENDING ? 1500 : 50);
   for (guint i = 0; i < 30; i++)
     if (scene->mode == DRAY_SHUTDOWN_CANCEL_PENDING)
       add (scene, scene->pending, "block", NULL);
