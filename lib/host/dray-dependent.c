@@ -126,8 +126,8 @@ dray_dependents_run (GQueue *line)
 }
 
 /* The reference stays: to free a value takes a lock of GLib's; see dray-fork.c. */
-void
-dray_dependent_catch_up (DrayDependent *self)
+static void
+catch_up (DrayDependent *self)
 {
   DrayTicket *ticket = dray_ticket_ref (self->ticket);
   DrayPool *pool = ticket->pool;
@@ -142,4 +142,21 @@ dray_dependent_catch_up (DrayDependent *self)
   dray_ticket_complete (ticket, NULL, dray_fork_error ());
   if (!attached)
     self->run (self);
+}
+
+void
+dray_dependents_catch_up (GQueue *dependents, GMutex *lock)
+{
+  DrayDependent *dependent;
+
+  do
+    {
+      g_mutex_lock (lock);
+      dependent = g_queue_peek_head (dependents);
+      g_mutex_unlock (lock);
+
+      if (dependent != NULL)
+        catch_up (dependent);
+    }
+  while (dependent != NULL);
 }

@@ -49,8 +49,8 @@ void dray_dependents_steal_locked (DrayTicket *ticket, GQueue *line);
 /* Empties @line. */
 void dray_dependents_run (GQueue *line);
 
-/* In a process that was forked: it is done, also where another thread was about to see to it. To be
- * called once for each that was not done. */
-void dray_dependent_catch_up (DrayDependent *self);
+/* In a process that was forked: all of @dependents are done, also where another thread was about to
+ * see to them. What is run takes its dependent out of them, under @lock. */
+void dray_dependents_catch_up (GQueue *dependents, GMutex *lock);
 
 G_END_DECLS

@@ -348,18 +348,8 @@ give_up_cb (DrayForkGuard *guard)
 {
   DrayGroupCore *core = dray_group_core_ref (
     (DrayGroupCore *) (gpointer) ((guint8 *) guard - G_STRUCT_OFFSET (DrayGroupCore, guard)));
-  DrayGroupMember *member;
 
-  do
-    {
-      g_mutex_lock (&core->lock);
-      member = g_queue_peek_head (&core->members);
-      g_mutex_unlock (&core->lock);
-
-      if (member != NULL)
-        dray_dependent_catch_up (&member->dependent);
-    }
-  while (member != NULL);
+  dray_dependents_catch_up (&core->members, &core->lock);
 }
 
 static void

@@ -63,6 +63,15 @@ run_until_next (DrayCompletionQueue *queue)
   return next.future;
 }
 
+/* @future is the next one. */
+static void
+assert_next (DrayCompletionQueue *queue, DrayFuture *future)
+{
+  g_autoptr (DrayFuture) next = wait_next (queue);
+
+  g_assert_true (next == future);
+}
+
 static void
 test_order (Rig *rig, gconstpointer data)
 {
@@ -447,6 +456,224 @@ test_many (Rig *rig, gconstpointer data)
   g_assert_cmpuint (n, ==, MANY);
 }
 
+static void
+test_submit (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayCompletionQueue) queue = dray_completion_queue_new ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (DrayTask) adds = dray_task_new_call ("add", g_variant_new ("(ii)", 2, 3));
+  g_autoptr (DrayTask) blocks = rig_new_task ("block", NULL);
+  g_autoptr (DrayFuture) sum = NULL;
+  g_autoptr (DrayFuture) blocked = NULL;
+  g_autoptr (DrayFuture) refused = NULL;
+
+  g_test_summary ("What is submitted to a queue comes out of it, whether it was run, cancelled by "
+                  "its cancellable, or refused.");
+
+  rig_start (rig, 2);
+  blocked = dray_completion_queue_submit (queue, rig->executor, blocks, cancellable);
+  sum = dray_completion_queue_submit (queue, rig->executor, adds, NULL);
+  assert_next (queue, sum);
+  g_assert_cmpint (dray_future_get_state (sum), ==, DRAY_FUTURE_SUCCEEDED);
+
+  g_cancellable_cancel (cancellable);
+  assert_next (queue, blocked);
+  g_assert_cmpint (dray_future_get_state (blocked), ==, DRAY_FUTURE_CANCELLED);
+
+  g_assert_true (dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+  refused = dray_completion_queue_submit (queue, rig->executor, adds, NULL);
+  assert_next (queue, refused);
+  g_assert_cmpint (dray_future_get_state (refused), ==, DRAY_FUTURE_FAILED);
+  g_assert_null (wait_next (queue));
+}
+
+/* Waits for the next ones, blocking or not. */
+typedef GPtrArray *(*WaitManyFunc) (DrayCompletionQueue *queue, guint max);
+
+static GPtrArray *
+wait_many (DrayCompletionQueue *queue, guint max)
+{
+  g_autoptr (GError) error = NULL;
+  GPtrArray *futures = dray_completion_queue_wait_next_many (queue, max, -1, NULL, &error);
+
+  g_assert_no_error (error);
+  return futures;
+}
+
+typedef struct
+{
+  gboolean ready;
+  GPtrArray *futures; /* (owned) (nullable) */
+  GError *error;      /* (owned) (nullable) */
+} NextMany;
+
+static void
+next_many_cb (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  NextMany *next = user_data;
+
+  next->futures = dray_completion_queue_next_many_finish (DRAY_COMPLETION_QUEUE (object), result,
+                                                          &next->error);
+  next->ready = TRUE;
+}
+
+static GPtrArray *
+run_until_many (DrayCompletionQueue *queue, guint max)
+{
+  NextMany next = { 0 };
+
+  dray_completion_queue_next_many_async (queue, max, NULL, next_many_cb, &next);
+  g_assert_false (next.ready);
+  fixture_iterate_until_true (&next.ready, "the next ones are done");
+  g_assert_no_error (next.error);
+
+  return next.futures;
+}
+
+static const WaitManyFunc waits_many[] = { wait_many, run_until_many };
+
+static void
+test_many_at_a_time (Rig *rig, gconstpointer data)
+{
+  WaitManyFunc wait = waits_many[GPOINTER_TO_UINT (data)];
+  g_autoptr (DrayCompletionQueue) queue = dray_completion_queue_new ();
+  DrayFuture *futures[10]; /* (owned) */
+  g_autoptr (GPtrArray) first = NULL;
+  g_autoptr (GPtrArray) rest = NULL;
+  g_autoptr (GPtrArray) last = NULL;
+
+  g_test_summary ("Those that are done come out together, in the order in which they were done and "
+                  "no more than were asked for; what is not done is not waited for; and at the end "
+                  "there are none.");
+
+  rig_start (rig, 1);
+  g_assert_null (wait (queue, 0));
+  for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+    {
+      futures[i] = rig_call (rig, i < 9 ? "null" : "block", NULL);
+      dray_completion_queue_add (queue, futures[i]);
+    }
+  g_assert_true (dray_future_wait (futures[8], -1, NULL, NULL));
+
+  /* All but the last one are there: the worker has run them in order. */
+  first = wait (queue, 4);
+  g_assert_cmpuint (first->len, ==, 4);
+  rest = wait (queue, 0);
+  while (rest->len < 5) /* the queue may hear of the last one a moment after us */
+    {
+      g_autoptr (GPtrArray) more = wait (queue, 0);
+
+      g_ptr_array_extend_and_steal (rest, g_steal_pointer (&more));
+    }
+  g_assert_cmpuint (rest->len, ==, 5);
+  for (guint i = 0; i < 9; i++)
+    g_assert_true (futures[i] == (i < 4 ? first->pdata[i] : rest->pdata[i - 4]));
+
+  dray_future_cancel (futures[9]);
+  last = wait (queue, 4);
+  g_assert_cmpuint (last->len, ==, 1);
+  g_assert_true (last->pdata[0] == futures[9]);
+  g_assert_null (wait (queue, 4));
+
+  for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+    g_object_unref (futures[i]);
+}
+
+static void
+test_all_at_a_time (Rig *rig, gconstpointer data)
+{
+  WaitManyFunc wait = waits_many[GPOINTER_TO_UINT (data)];
+  g_autoptr (DrayCompletionQueue) queue = dray_completion_queue_new ();
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (NULL, NULL, g_object_unref, NULL);
+  GPtrArray *futures;
+
+  g_test_summary ("Who takes all that are done while others are being done gets each once.");
+
+  rig_start (rig, 2);
+  for (guint i = 0; i < MANY / 10; i++)
+    add (queue, rig_call (rig, "null", NULL));
+  while ((futures = wait (queue, 0)) != NULL)
+    {
+      g_assert_cmpuint (futures->len, >, 0);
+      for (guint i = 0; i < futures->len; i++)
+        {
+          g_assert_true (dray_future_is_done (futures->pdata[i]));
+          g_assert_true (g_hash_table_add (seen, g_object_ref (futures->pdata[i])));
+        }
+      g_ptr_array_unref (futures);
+    }
+  g_assert_cmpuint (g_hash_table_size (seen), ==, MANY / 10);
+}
+
+static void
+test_many_ends (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayCompletionQueue) queue = dray_completion_queue_new ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  NextMany cancelled = { 0 };
+  GThread *thread;
+
+  g_test_summary ("A wait for many ends with an error if it was too long, or cancelled, and takes "
+                  "nothing along.");
+
+  rig_start (rig, 1);
+  add (queue, rig_call (rig, "block", NULL));
+  g_assert_null (dray_completion_queue_wait_next_many (queue, 0, 0, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+
+  dray_completion_queue_next_many_async (queue, 0, cancellable, next_many_cb, &cancelled);
+  thread = g_thread_new ("cancels", cancel_thread, cancellable);
+  g_assert_null (dray_completion_queue_wait_next_many (queue, 0, -1, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_thread_join (thread);
+  fixture_iterate_until_true (&cancelled.ready, "the wait is cancelled");
+  g_assert_null (cancelled.futures);
+  g_assert_error (cancelled.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&cancelled.error);
+
+  g_assert_cmpuint (dray_completion_queue_get_length (queue), ==, 1);
+}
+
+static void
+test_many_cancel_race (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("No future is lost where some are done at the moment in which a wait for many is "
+                  "cancelled: they come out to the next who asks.");
+
+  rig_start (rig, 2);
+  for (guint i = 0; i < 300; i++)
+    {
+      g_autoptr (DrayCompletionQueue) queue = dray_completion_queue_new ();
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      NextMany next = { 0 };
+      DrayFuture *other;
+      guint n = 0;
+      GThread *thread;
+
+      for (guint j = 0; j < 3; j++)
+        add (queue, rig_call (rig, "null", NULL));
+      dray_completion_queue_next_many_async (queue, 2, cancellable, next_many_cb, &next);
+      if (i % 2)
+        while (dray_completion_queue_get_length (queue) > 2)
+          g_thread_yield ();
+      thread = g_thread_new ("cancels", cancel_thread, cancellable);
+      fixture_iterate_until_true (&next.ready, "the wait is over");
+      g_thread_join (thread);
+
+      while ((other = wait_next (queue)) != NULL)
+        {
+          g_object_unref (other);
+          n++;
+        }
+      g_assert_true ((next.futures != NULL) == (next.error == NULL));
+      g_assert_cmpuint (n + (next.futures != NULL ? next.futures->len : 0), ==, 3);
+      g_clear_pointer (&next.futures, g_ptr_array_unref);
+      g_clear_error (&next.error);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -455,6 +682,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 
   rig_add ("/completion-queue/order", NULL, test_order);
+  rig_add ("/completion-queue/submit", NULL, test_submit);
   rig_add ("/completion-queue/combined", NULL, test_combined);
   rig_add ("/completion-queue/wait", NULL, test_wait);
   rig_add ("/completion-queue/wait/ends", NULL, test_wait_ends);
@@ -470,6 +698,17 @@ main (int argc, char **argv)
     }
   rig_add ("/completion-queue/dropped", NULL, test_dropped);
   rig_add ("/completion-queue/many", NULL, test_many);
+  for (guint i = 0; i < G_N_ELEMENTS (waits_many); i++)
+    {
+      const char *how = i == 0 ? "wait" : "async";
+      g_autofree char *some = g_strdup_printf ("/completion-queue/many-at-a-time/%s", how);
+      g_autofree char *all = g_strdup_printf ("/completion-queue/all-at-a-time/%s", how);
+
+      rig_add (some, GUINT_TO_POINTER (i), test_many_at_a_time);
+      rig_add (all, GUINT_TO_POINTER (i), test_all_at_a_time);
+    }
+  rig_add ("/completion-queue/many-at-a-time/ends", NULL, test_many_ends);
+  rig_add ("/completion-queue/many-at-a-time/cancel-race", NULL, test_many_cancel_race);
 
   return g_test_run ();
 }
