@@ -164,9 +164,9 @@ dray_completion_queue_wait_next (DrayCompletionQueue *self,
  * Blocks until a future is done, as [method@CompletionQueue.wait_next] does, and takes out all that
  * are done then. It does not wait until there are @max.
  *
- * Returns: (transfer full) (nullable) (element-type DrayFuture): futures that are done, in the order
- *   in which they were, never none; %NULL with @error set if the wait ended before, %NULL with no
- *   error if none is left
+ * Returns: (transfer container) (nullable) (element-type DrayFuture): futures that are done, in the
+ *   order in which they were, never none; %NULL with @error set if the wait ended before, %NULL
+ *   with no error if none is left
  *
  * Since: 0.1
  */
@@ -403,9 +403,9 @@ dray_completion_queue_next_many_async (DrayCompletionQueue *self,
  * Gets futures that are done. The only error is %G_IO_ERROR_CANCELLED; those of tasks are in their
  * futures.
  *
- * Returns: (transfer full) (nullable) (element-type DrayFuture): futures that are done, in the order
- *   in which they were, never none; %NULL with @error set if the wait was cancelled, %NULL with no
- *   error if none is left
+ * Returns: (transfer container) (nullable) (element-type DrayFuture): futures that are done, in the
+ *   order in which they were, never none; %NULL with @error set if the wait was cancelled, %NULL
+ *   with no error if none is left
  *
  * Since: 0.1
  */

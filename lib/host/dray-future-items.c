@@ -130,7 +130,7 @@ dray_future_next_items_async (DrayFuture *self,
  *
  * Gets the next items. The errors are those of [method@Future.next_item_finish].
  *
- * Returns: (transfer full) (nullable) (element-type GVariant): the items, oldest first, never
+ * Returns: (transfer container) (nullable) (element-type GVariant): the items, oldest first, never
  *   none; %NULL without an error if the task has succeeded and there are no more, else with @error
  *   set
  *
@@ -260,7 +260,7 @@ dray_future_wait_next_item (DrayFuture *self,
  *
  * Blocks until there is an item, as [method@Future.wait_next_item] does, and takes what is there.
  *
- * Returns: (transfer full) (nullable) (element-type GVariant): the items, oldest first, never
+ * Returns: (transfer container) (nullable) (element-type GVariant): the items, oldest first, never
  *   none; %NULL without an error if the task has succeeded and there are no more, else with @error
  *   set
  *

@@ -430,8 +430,8 @@ dray_map_next_many_async (DrayMap *self,
  *
  * Gets the next outcomes. The errors are those of [method@Map.next_finish].
  *
- * Returns: (transfer full) (element-type DrayOutcome): the outcomes, none if there are no more; or
- *   %NULL with @error set
+ * Returns: (transfer container) (element-type DrayOutcome): the outcomes, none if there are no
+ *   more; or %NULL with @error set
  *
  * Since: 0.1
  */
