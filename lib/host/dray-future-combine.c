@@ -131,7 +131,7 @@ dray_future_first (DrayFuture *const *futures, gsize n_futures)
 }
 
 /**
- * dray_future_then:
+ * dray_future_and_then:
  * @self: a future, of whatever executor, done or not
  * @executor: the executor that runs @task
  * @task: what to do when @self has succeeded; it can't be changed any more afterwards
@@ -159,7 +159,7 @@ dray_future_first (DrayFuture *const *futures, gsize n_futures)
  * Since: 0.1
  */
 DrayFuture *
-dray_future_then (DrayFuture *self, DrayExecutor *executor, DrayTask *task, int position)
+dray_future_and_then (DrayFuture *self, DrayExecutor *executor, DrayTask *task, int position)
 {
   g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
   g_return_val_if_fail (DRAY_IS_EXECUTOR (executor), NULL);

@@ -19,7 +19,7 @@
  *
  * A future is pending, then running, then exactly one of succeeded, failed and cancelled. What
  * the task produces meanwhile arrives through [signal@Future::item] and
- * [signal@Future::progress], in order, and before the end is told; or it is pulled, by whoever
+ * [signal@Future::progressed], in order, and before the end is told; or it is pulled, by whoever
  * wants the next item: see [method@Task.set_pull].
  *
  * ## Ownership
@@ -40,7 +40,7 @@
  * [func@Future.all], [func@Future.all_race], [func@Future.any] and [func@Future.first] make one
  * future of many, which belongs to no executor: it has no task, its number is 0, and it stays
  * pending until it is done. All else is as with any other future, [method@Future.wait] included,
- * and it can be a part of another. [method@Future.then] makes one of a task that comes after.
+ * and it can be a part of another. [method@Future.and_then] makes one of a task that comes after.
  * Cancelling any of them cancels the parts that are not done, but for those that another such
  * future waits for, too.
  *
@@ -94,7 +94,7 @@ enum
 enum
 {
   SIGNAL_ITEM,
-  SIGNAL_PROGRESS,
+  SIGNAL_PROGRESSED,
   N_SIGNALS,
 };
 
@@ -243,7 +243,7 @@ dray_future_class_init (DrayFutureClass *klass)
                                        NULL, G_TYPE_NONE, 1, G_TYPE_VARIANT);
 
   /**
-   * DrayFuture::progress:
+   * DrayFuture::progressed:
    * @self: the future
    * @fraction: how much is done, from 0 to 1; -1 where it is not known
    * @status: (nullable): what the task is doing
@@ -253,9 +253,9 @@ dray_future_class_init (DrayFutureClass *klass)
    *
    * Since: 0.1
    */
-  signals[SIGNAL_PROGRESS] = g_signal_new ("progress", DRAY_TYPE_FUTURE, G_SIGNAL_RUN_LAST, 0, NULL,
-                                           NULL, NULL, G_TYPE_NONE, 2, G_TYPE_DOUBLE,
-                                           G_TYPE_STRING);
+  signals[SIGNAL_PROGRESSED] = g_signal_new ("progressed", DRAY_TYPE_FUTURE, G_SIGNAL_RUN_LAST, 0,
+                                             NULL, NULL, NULL, G_TYPE_NONE, 2, G_TYPE_DOUBLE,
+                                             G_TYPE_STRING);
 }
 
 static void
@@ -306,7 +306,7 @@ dray_future_emit_progress (DrayFuture *self, double fraction, const char *text)
 {
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_PROGRESS]);
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_STATUS]);
-  g_signal_emit (self, signals[SIGNAL_PROGRESS], 0, fraction, text);
+  g_signal_emit (self, signals[SIGNAL_PROGRESSED], 0, fraction, text);
 }
 
 void
@@ -456,7 +456,7 @@ dray_future_dup_status (DrayFuture *self)
  * Errors: the one that the task failed with; %G_IO_ERROR_CANCELLED if it was cancelled;
  * %G_IO_ERROR_PENDING if it is not done yet.
  *
- * Returns: (transfer full) (nullable): the result, not floating, or %NULL with @error set
+ * Returns: (transfer full): the result, not floating, or %NULL with @error set
  *
  * Since: 0.1
  */

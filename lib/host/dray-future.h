@@ -29,7 +29,7 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
 /**
  * DRAY_POSITION_NONE:
  *
- * For [method@Future.then]: the result is not passed on; its task only comes after.
+ * For [method@Future.and_then]: the result is not passed on; its task only comes after.
  *
  * Since: 0.1
  */
@@ -38,7 +38,7 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
 /**
  * DRAY_POSITION_WHOLE:
  *
- * For [method@Future.then]: the result is what the function is called with, in place of the task's
+ * For [method@Future.and_then]: the result is what the function is called with, in place of the task's
  * arguments; or what a command reads from its standard input.
  *
  * Since: 0.1
@@ -48,7 +48,7 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
 /**
  * DRAY_POSITION_LAST:
  *
- * For [method@Future.then]: the result comes after the task's arguments.
+ * For [method@Future.and_then]: the result comes after the task's arguments.
  *
  * Since: 0.1
  */
@@ -113,7 +113,7 @@ DRAY_API DrayFuture *dray_future_all (DrayFuture *const *futures, gsize n_future
 DRAY_API DrayFuture *dray_future_all_race (DrayFuture *const *futures, gsize n_futures);
 DRAY_API DrayFuture *dray_future_any (DrayFuture *const *futures, gsize n_futures);
 DRAY_API DrayFuture *dray_future_first (DrayFuture *const *futures, gsize n_futures);
-DRAY_API DrayFuture *dray_future_then (DrayFuture *self,
+DRAY_API DrayFuture *dray_future_and_then (DrayFuture *self,
                                        DrayExecutor *executor,
                                        DrayTask *task,
                                        int position);

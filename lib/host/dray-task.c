@@ -526,7 +526,7 @@ dray_task_get_pull (DrayTask *self)
  * that of all. Cancelling a future, or its cancellable, ends that one at once; only when no other is
  * left, the run is cancelled. Dropping one means nothing to the others.
  *
- * A task that follows another one ([method@Future.then]) has arguments of its own, and shares with
+ * A task that follows another one ([method@Future.and_then]) has arguments of its own, and shares with
  * nobody.
  *
  * The run has the label, the time limit and the retries of the first task, and the most urgent

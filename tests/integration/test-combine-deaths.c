@@ -106,12 +106,12 @@ test_chain (Rig *rig, gconstpointer data)
   for (guint waits = 0; waits <= 1; waits++)
     {
       g_autoptr (DrayFuture) first = rig_submit (rig, rig_new_task ("echo", "1"));
-      g_autoptr (DrayFuture) second = dray_future_then (first, rig->executor, dying,
-                                                        DRAY_POSITION_NONE);
-      g_autoptr (DrayFuture) third = dray_future_then (second, rig->executor, echo,
-                                                       DRAY_POSITION_WHOLE);
+      g_autoptr (DrayFuture) second = dray_future_and_then (first, rig->executor, dying,
+                                                            DRAY_POSITION_NONE);
+      g_autoptr (DrayFuture) third = dray_future_and_then (second, rig->executor, echo,
+                                                           DRAY_POSITION_WHOLE);
 
-      expect_death (dray_future_then (third, rig->executor, echo, DRAY_POSITION_LAST), death,
+      expect_death (dray_future_and_then (third, rig->executor, echo, DRAY_POSITION_LAST), death,
                     waits);
       expect_death (g_steal_pointer (&third), death, waits);
       expect_death (g_steal_pointer (&second), death, waits);
@@ -190,9 +190,9 @@ test_launch (Rig *rig, gconstpointer data)
   g_test_summary ("Where no worker can be started, all that depends on it fails with the reason.");
 
   rig_start_with (rig, dray_launcher_new_argv (argv), 1);
-  lost = dray_future_then (good, rig->executor, task, DRAY_POSITION_WHOLE);
+  lost = dray_future_and_then (good, rig->executor, task, DRAY_POSITION_WHOLE);
   expect_death (dray_future_all ((DrayFuture *[]){ good, lost }, 2), &death, TRUE);
-  expect_death (dray_future_then (lost, other, task, DRAY_POSITION_WHOLE), &death, FALSE);
+  expect_death (dray_future_and_then (lost, other, task, DRAY_POSITION_WHOLE), &death, FALSE);
   rig_expect_text (good, "3");
 }
 

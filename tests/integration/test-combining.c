@@ -58,8 +58,8 @@ copy_then_sort (DrayExecutor *executor, const char *text)
   g_autoptr (DrayFuture) sorted = NULL;
 
   dray_task_set_encoding (sort, DRAY_ENCODING_UTF8);
-  sorted = dray_future_then (copied, executor, sort, DRAY_POSITION_WHOLE);
-  return dray_future_then (sorted, executor, send, DRAY_POSITION_LAST);
+  sorted = dray_future_and_then (copied, executor, sort, DRAY_POSITION_WHOLE);
+  return dray_future_and_then (sorted, executor, send, DRAY_POSITION_LAST);
 }
 
 static void

@@ -138,7 +138,7 @@ test_combined (Rig *rig, gconstpointer data)
   rig_start (rig, 1);
   dray_executor_set_paused (other, TRUE);
   part = dray_executor_call (other, "add", g_variant_new ("(ii)", 1, 1));
-  add (queue, dray_future_then (part, rig->executor, task, DRAY_POSITION_WHOLE));
+  add (queue, dray_future_and_then (part, rig->executor, task, DRAY_POSITION_WHOLE));
   add (queue, dray_future_all (&part, 1));
   next = wait_next (queue);
   g_clear_object (&next);

@@ -90,7 +90,7 @@ add_combined (Scene *scene)
   parts[1] = scene->done->future;
   g_ptr_array_add (scene->unfinished, workshop_watch (dray_future_all (parts, 2)));
   g_ptr_array_add (scene->unfinished,
-                   workshop_watch (dray_future_then (parts[0], scene->executor, next, -1)));
+                   workshop_watch (dray_future_and_then (parts[0], scene->executor, next, -1)));
   dray_group_add (scene->group, parts[0]);
   dray_completion_queue_add (scene->queue, parts[0]);
 }
@@ -283,7 +283,7 @@ submit_in_child (gpointer data)
   g_autoptr (DrayFuture) member = NULL;
 
   assert_forked (future);
-  next = dray_future_then (scene->done->future, scene->executor, task, -1);
+  next = dray_future_and_then (scene->done->future, scene->executor, task, -1);
   assert_forked (next);
   member = dray_group_submit (scene->group, scene->executor, task);
   g_assert_true (dray_future_wait (member, -1, NULL, NULL));

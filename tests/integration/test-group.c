@@ -155,7 +155,7 @@ test_death (Rig *rig, gconstpointer data)
 
   rig_start (rig, 1);
   blocked = dray_executor_call (other, "block", NULL);
-  waiting = dray_future_then (blocked, other, task, DRAY_POSITION_NONE);
+  waiting = dray_future_and_then (blocked, other, task, DRAY_POSITION_NONE);
   combined = dray_future_all (&waiting, 1);
   dray_group_add (group, combined);
   workshop_block_until_running (blocked);

@@ -104,7 +104,7 @@ submit_chain (Scene *scene, const char *function, GVariant *arguments)
 
   submit_plain (scene, function, arguments);
   for (guint i = 0; i < 2; i++)
-    add (scene, dray_future_then (scene->futures->pdata[i], scene->rig->executor, next, -1));
+    add (scene, dray_future_and_then (scene->futures->pdata[i], scene->rig->executor, next, -1));
 }
 
 /* The others are done: a group cancels its rest with the first that fails, whichever that is. */

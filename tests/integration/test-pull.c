@@ -195,7 +195,7 @@ test_wait_behind (Rig *rig, gconstpointer data)
   dray_executor_set_paused (other, TRUE);
   first = dray_executor_call (other, "null", NULL);
   dray_task_set_pull (task, TRUE);
-  future = dray_future_then (first, rig->executor, task, DRAY_POSITION_NONE);
+  future = dray_future_and_then (first, rig->executor, task, DRAY_POSITION_NONE);
   while ((item = dray_future_wait_next_item (future, -1, NULL, &error)) != NULL)
     puller_check_number (item, &n);
   g_assert_no_error (error);

@@ -353,8 +353,8 @@ test_then (Rig *rig, gconstpointer data)
   dray_executor_set_paused (rig->executor, TRUE);
   first = submit (rig, "counter", NULL);
   second = submit (rig, "counter", NULL);
-  after_first = dray_future_then (first, rig->executor, next, DRAY_POSITION_WHOLE);
-  after_second = dray_future_then (second, rig->executor, next, DRAY_POSITION_WHOLE);
+  after_first = dray_future_and_then (first, rig->executor, next, DRAY_POSITION_WHOLE);
+  after_second = dray_future_and_then (second, rig->executor, next, DRAY_POSITION_WHOLE);
   dray_executor_set_paused (rig->executor, FALSE);
   rig_expect_text (after_first, "uint32 1");
   rig_expect_text (after_second, "uint32 1");

@@ -72,7 +72,7 @@ listen (Stream *stream, DrayFuture *future)
 {
   stream->future = future;
   g_signal_connect (future, "item", G_CALLBACK (item_cb), stream);
-  g_signal_connect (future, "progress", G_CALLBACK (progress_cb), stream);
+  g_signal_connect (future, "progressed", G_CALLBACK (progress_cb), stream);
 }
 
 static gboolean
@@ -230,7 +230,7 @@ test_summed_up (Rig *rig, gconstpointer data)
 
   rig_start (rig, 1);
   future = rig_call (rig, "progress", "(u)", 50000);
-  g_signal_connect (future, "progress", G_CALLBACK (report_cb), &reports);
+  g_signal_connect (future, "progressed", G_CALLBACK (report_cb), &reports);
   g_signal_connect (future, "notify::progress", G_CALLBACK (notify_cb), &reports);
   g_signal_connect (future, "notify::status", G_CALLBACK (notify_cb), &reports);
   g_assert_cmpfloat (dray_future_get_progress (future), ==, -1);

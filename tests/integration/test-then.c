@@ -19,7 +19,7 @@ then (DrayExecutor *executor, DrayFuture *future, DrayTask *task, int position)
   g_autoptr (DrayFuture) previous = future;
   g_autoptr (DrayTask) next = task;
 
-  return dray_future_then (previous, executor, next, position);
+  return dray_future_and_then (previous, executor, next, position);
 }
 
 /* Goes on with what @future results in, whatever it is; takes it. */
@@ -69,12 +69,12 @@ test_place (Rig *rig, gconstpointer data)
 
   rig_start (rig, 1);
   first = rig_submit (rig, rig_new_task ("echo", place->result));
-  second = dray_future_then (first, rig->executor, task, place->position);
+  second = dray_future_and_then (first, rig->executor, task, place->position);
   rig_expect_text (second, place->expected);
   g_assert_true (dray_future_get_task (second) == task);
 
   g_assert_true (dray_future_is_done (first));
-  late = dray_future_then (first, rig->executor, task, place->position);
+  late = dray_future_and_then (first, rig->executor, task, place->position);
   rig_expect_text (late, place->expected);
 }
 
@@ -92,10 +92,10 @@ test_bad_place (Rig *rig, gconstpointer data)
   first = rig_call (rig, "null", NULL);
   for (int i = 0; i < 4; i++)
     g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*dray_follow_is_possible*");
-  g_assert_null (dray_future_then (first, rig->executor, two, 3));
-  g_assert_null (dray_future_then (first, rig->executor, two, -4));
-  g_assert_null (dray_future_then (first, rig->executor, text, DRAY_POSITION_LAST));
-  g_assert_null (dray_future_then (first, rig->executor, command, 0));
+  g_assert_null (dray_future_and_then (first, rig->executor, two, 3));
+  g_assert_null (dray_future_and_then (first, rig->executor, two, -4));
+  g_assert_null (dray_future_and_then (first, rig->executor, text, DRAY_POSITION_LAST));
+  g_assert_null (dray_future_and_then (first, rig->executor, command, 0));
   g_test_assert_expected_messages ();
 }
 
@@ -119,7 +119,7 @@ test_command (Rig *rig, gconstpointer data)
   rig_expect_text (text, "[byte 0x61, 0x20, 0x62]");
   bytes = then (rig->executor, rig_call (rig, "bytes", "(u)", 3000000), dray_task_ref (task),
                 DRAY_POSITION_WHOLE);
-  output = dray_future_then (bytes, rig->executor, task, DRAY_POSITION_WHOLE);
+  output = dray_future_and_then (bytes, rig->executor, task, DRAY_POSITION_WHOLE);
   read = dray_future_wait_result (output, -1, NULL, NULL);
   workshop_assert_bytes (read, 3000000);
   number = then (rig->executor, rig_call (rig, "add", "(ii)", 1, 2), dray_task_ref (task),
@@ -250,7 +250,8 @@ test_fan_out (Rig *rig, gconstpointer data)
     {
       g_autoptr (DrayTask) task = rig_new_task ("counter", NULL);
 
-      g_ptr_array_add (futures, dray_future_then (first, rig->executor, task, DRAY_POSITION_NONE));
+      g_ptr_array_add (futures,
+                       dray_future_and_then (first, rig->executor, task, DRAY_POSITION_NONE));
     }
   for (guint i = 0; i < futures->len; i++)
     {
@@ -299,7 +300,7 @@ test_pulled (Rig *rig, gconstpointer data)
   dray_executor_set_paused (other, TRUE);
   dray_task_set_pull (numbers, TRUE);
   first = dray_executor_call (other, "echo", g_variant_new_boolean (FALSE));
-  second = dray_future_then (first, rig->executor, numbers, DRAY_POSITION_LAST);
+  second = dray_future_and_then (first, rig->executor, numbers, DRAY_POSITION_LAST);
   while ((item = dray_future_wait_next_item (second, -1, NULL, &error)) != NULL)
     {
       g_assert_cmpuint (g_variant_get_uint32 (item), ==, n_items);
@@ -310,7 +311,7 @@ test_pulled (Rig *rig, gconstpointer data)
   g_assert_cmpuint (n_items, ==, 100);
 
   g_clear_object (&second);
-  second = dray_future_then (first, rig->executor, numbers, DRAY_POSITION_LAST);
+  second = dray_future_and_then (first, rig->executor, numbers, DRAY_POSITION_LAST);
   g_object_set (rig->executor, "max-undelivered-items", 5, NULL);
   all = dray_future_all (&second, 1);
   g_assert_true (dray_future_wait (all, -1, NULL, NULL));
@@ -385,7 +386,7 @@ test_retry (Rig *rig, gconstpointer data)
   rig_start (rig, 1);
   dray_task_set_max_retries (task, 2);
   previous = rig_submit (rig, rig_new_task ("echo", "7"));
-  future = dray_future_then (previous, rig->executor, task, DRAY_POSITION_LAST);
+  future = dray_future_and_then (previous, rig->executor, task, DRAY_POSITION_LAST);
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*7*");
   g_assert_cmpuint (rig_get_count (rig, retried), ==, 2);
 }

@@ -282,7 +282,7 @@ chain_submit (Chain *chain)
   future = dray_executor_call (chain->executor, functions[chain->n_left % 3],
                                g_variant_new_parsed (arguments[chain->n_left % 3]));
   g_signal_connect (future, "item", G_CALLBACK (chain_item_cb), chain);
-  g_signal_connect (future, "progress", G_CALLBACK (chain_progress_cb), chain);
+  g_signal_connect (future, "progressed", G_CALLBACK (chain_progress_cb), chain);
   dray_future_add_done_callback (future, chain_done_cb, chain, chain_destroyed);
 }
 

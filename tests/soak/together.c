@@ -136,7 +136,8 @@ soak_do_then (SoakDriver *driver, SoakStock *stock)
       next->parts = g_ptr_array_new_with_free_func ((GDestroyNotify) soak_task_unref);
       g_ptr_array_add (next->parts, soak_task_ref (last));
       soak_task_expect_cancel (next);
-      soak_task_watch (next, dray_future_then (last->future, executor, task, DRAY_POSITION_WHOLE));
+      soak_task_watch (next,
+                       dray_future_and_then (last->future, executor, task, DRAY_POSITION_WHOLE));
       soak_task_unref (last);
       soak_stock_unref (next_stock);
       last = next;
