@@ -185,7 +185,7 @@ dray_executor_submit_async (DrayExecutor *self,
  * Gets the future of a task that was submitted. The only error is %G_IO_ERROR_CANCELLED; that of
  * a task which the executor refused is in its future.
  *
- * Returns: (transfer full) (nullable): the future, or %NULL with @error set
+ * Returns: (transfer full): the future, or %NULL with @error set
  *
  * Since: 0.1
  */
@@ -265,7 +265,7 @@ dray_executor_call_async (DrayExecutor *self,
  *
  * Gets what a call returned. The errors are those of [method@Future.dup_result].
  *
- * Returns: (transfer full) (nullable): the result, not floating, or %NULL with @error set
+ * Returns: (transfer full): the result, not floating, or %NULL with @error set
  *
  * Since: 0.1
  */
@@ -317,7 +317,7 @@ dray_executor_run_async (DrayExecutor *self,
  *
  * Gets what a task resulted in. The errors are those of [method@Future.dup_result].
  *
- * Returns: (transfer full) (nullable): the result, not floating, or %NULL with @error set
+ * Returns: (transfer full): the result, not floating, or %NULL with @error set
  *
  * Since: 0.1
  */

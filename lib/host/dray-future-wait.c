@@ -44,7 +44,7 @@ dray_future_wait (DrayFuture *self, gint64 timeout, GCancellable *cancellable, G
  * Blocks until the task is done, as [method@Future.wait] does, and gets its result, as
  * [method@Future.dup_result] does.
  *
- * Returns: (transfer full) (nullable): the result, not floating, or %NULL with @error set
+ * Returns: (transfer full): the result, not floating, or %NULL with @error set
  *
  * Since: 0.1
  */
@@ -159,7 +159,7 @@ dray_future_result_async (DrayFuture *self,
  *
  * Gets what the task ended with.
  *
- * Returns: (transfer full) (nullable): the result, not floating, or %NULL with @error set
+ * Returns: (transfer full): the result, not floating, or %NULL with @error set
  *
  * Since: 0.1
  */

@@ -140,7 +140,7 @@ dray_outcome_get_error (DrayOutcome *self)
  *
  * Gets what the function returned, or the error, as [method@Future.dup_result] does.
  *
- * Returns: (transfer full) (nullable): the value, not floating, or %NULL with @error set
+ * Returns: (transfer full): the value, not floating, or %NULL with @error set
  *
  * Since: 0.1
  */

@@ -173,7 +173,7 @@ dray_worker_init (DrayWorker *self)
 /**
  * dray_worker_is_requested:
  * @argc: the number of arguments of `main()`
- * @argv: (array length=argc): the arguments of `main()`
+ * @argv: (array length=argc) (element-type filename): the arguments of `main()`
  *
  * Tells whether this process was started as a worker by [ctor@Launcher.new_self] and should call
  * [method@Worker.run], and do little before: no window, no connection, no output.
