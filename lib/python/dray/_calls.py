@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Calls on their way to a worker, and what comes back."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import traceback
+from collections.abc import Callable
+from concurrent.futures import process
+from functools import partial
+from typing import Any
+
+from . import _main, _memory, _message
+from ._repository import Dray, Gio, GLib
+
+# What concurrent.futures shows as the cause of a worker's exception, too.
+_remote_traceback: Any = process._RemoteTraceback
+
+try:
+    import cloudpickle
+except ImportError:
+    cloudpickle = None  # type: ignore[assignment]
+
+
+class UnpicklableFunction(pickle.PicklingError):
+    """The function of a call can't be sent to another process."""
+
+
+def new_task(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+             streams: bool) -> Any:
+    """Describes a call to the library.
+
+    Errors: UnpicklableFunction if the function can't be sent; what pickling raised if it is the
+    arguments. The two are told apart, since the first is a mistake in the program.
+    """
+    message = _pack_call(function, args, kwargs)
+    name = 'stream' if streams else 'call'
+    if not message.buffers:
+        return Dray.Task.new_call(name, _memory.new_value(message.data))
+
+    size = message.size
+    try:
+        descriptor = _memory.new_sealed_file(message.parts(), size)
+    except OSError:
+        return Dray.Task.new_call(name, _memory.new_value(b''.join(message.parts())))
+    try:
+        task = Dray.Task.new_call(name, _memory.new_value(_message.IN_FILE))
+        task.set_attachments(_fd_list(descriptor))
+    finally:
+        os.close(descriptor)
+    return task
+
+
+def _fd_list(descriptor: int) -> Any:
+    files = Gio.UnixFDList.new()
+    files.append(descriptor)  # a duplicate
+    return files
+
+
+def _pack_call(function: Callable[..., Any], args: tuple[Any, ...],
+               kwargs: dict[str, Any]) -> _message.Message:
+    message = _pack_anyhow(function, (function, args, kwargs))
+    files = _files_off_path(function, args)
+    if files:
+        message.data = pickle.dumps(files, 5) + message.data
+    return message
+
+
+def _pack_anyhow(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
+    by_value = not _main.main_is_importable()
+    if by_value and cloudpickle is not None:
+        return _pack_by_value(function, call)
+    try:
+        if by_value:
+            _check_not_of_main(function)
+        return _message.pack(call)
+    except Exception as error:
+        if _can_be_pickled(function):
+            raise
+        if cloudpickle is None:
+            raise UnpicklableFunction(_reason(function, error)) from error
+    return _pack_by_value(function, call)
+
+
+def _pack_by_value(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
+    try:
+        return _message.pack(call, cloudpickle.CloudPickler)
+    except Exception as error:
+        try:
+            cloudpickle.dumps(function)
+        except Exception:
+            raise UnpicklableFunction(_reason(function, error)) from error
+        raise
+
+
+def _reason(function: Callable[..., Any], error: Exception) -> str:
+    name = getattr(function, '__qualname__', None) or repr(function)
+    hint = '' if cloudpickle else ' (functions without a name of their own need cloudpickle)'
+    return f'The function {name} can’t be sent to another process: {error}{hint}'
+
+
+def _can_be_pickled(function: Callable[..., Any]) -> bool:
+    try:
+        _check_not_of_main(function)
+        pickle.dumps(function, 5)
+    except Exception:
+        return False
+    return True
+
+
+def _check_not_of_main(function: Callable[..., Any]) -> None:
+    """Of a program that workers can't import."""
+    if getattr(function, '__module__', None) == '__main__' and not _main.main_is_importable():
+        raise pickle.PicklingError(
+            'the program would be run once more in each worker; put what starts it below '
+            "`if __name__ == '__main__':`")
+
+
+def _files_off_path(function: Callable[..., Any], args: tuple[Any, ...]) -> dict[str, str]:
+    """Where the modules are, of the function and of its arguments, that have to be told."""
+    files = {}
+    for module in {_module_of(function), *map(_module_of, args)}:
+        filename = _main.file_off_path(module)
+        if filename is not None:
+            files[module] = filename
+            files.update(_parents_off_path(module))
+    return files
+
+
+def _parents_off_path(module: str) -> dict[str, str]:
+    files = {}
+    while '.' in module:
+        module = module.rpartition('.')[0]
+        filename = _main.file_off_path(module)
+        if filename is not None:
+            files[module] = filename
+    return files
+
+
+def _module_of(value: Any) -> str:
+    if isinstance(value, partial):
+        value = value.func
+    module = getattr(value, '__module__', None) or type(value).__module__
+    return module if isinstance(module, str) else 'builtins'
+
+
+def pack_outcome(value: Any, by_value: bool) -> _message.Message:
+    """In a worker: what a function returned."""
+    return _message.pack(value, cloudpickle.CloudPickler if by_value and cloudpickle else None)
+
+
+def pack_failure(error: BaseException, by_value: bool) -> bytes:
+    """In a worker: what a function raised, with its traceback as text."""
+    lines = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+    error.__traceback__ = None
+    cause = _remote_traceback(f'\n"""\n{lines}"""')
+    try:
+        message = _message.pack((_reduced(error), cause), _pickler(by_value))
+        if message.buffers:
+            return _message.FAILURE + b''.join(message.parts())
+        return _message.FAILURE + message.data
+    except Exception as failure:
+        text = f'{type(error).__name__} was raised, which can’t be sent: {failure}'
+        return _message.FAILURE + pickle.dumps((pickle.PicklingError(text), cause), 5)
+
+
+def _pickler(by_value: bool) -> Callable[..., Any] | None:
+    return cloudpickle.CloudPickler if by_value and cloudpickle else None
+
+
+def _reduced(error: BaseException) -> Any:
+    """GLib's errors don't know how to be pickled."""
+    if isinstance(error, GLib.Error):
+        return _GLibError(error.message, error.domain, error.code)
+    return error
+
+
+class _GLibError:
+    """Becomes a GLib.Error on the other side."""
+
+    def __init__(self, *fields: Any):
+        self.fields = fields
+
+    def __reduce__(self) -> Any:
+        return _new_glib_error, self.fields
+
+
+def _new_glib_error(message: str, domain: str, code: int) -> Any:
+    return GLib.Error(message, domain, code)
+
+
+def unpack_outcome(value: Any) -> Any:
+    """In the application: what a function returned.
+
+    Errors: what it raised, with the worker's traceback as the cause.
+    """
+    size = value.get_size()
+    if size < _message.OUT_OF_BAND:
+        data: Any = _memory.copy_of(value)
+    else:
+        data = _memory.view_of(value, size)
+    if data[:1] != _message.FAILURE:
+        return _message.unpack(data)
+    error, cause = _message.unpack(data[1:])
+    error.__cause__ = cause
+    raise error
+
+
+def is_about_function(error: BaseException) -> bool:
+    """Whether new_task() failed for the function, not for its arguments."""
+    return isinstance(error, UnpicklableFunction)
+
+
+def pack_initializer(function: Callable[..., Any],
+                     args: tuple[Any, ...]) -> tuple[bytes, dict[str, str]]:
+    """The initialiser of workers, in one piece, and the files off the path that it needs."""
+    message = _pack_anyhow(function, (function, args))
+    data = b''.join(message.parts()) if message.buffers else message.data
+    return data, _files_off_path(function, args)

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The executor: that of concurrent.futures, over the library's workers."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from . import _calls, _main, _memory, _message, _reactor, _shutdown
+from ._future import Future, Stream
+from ._repository import Dray, GLib
+
+T = TypeVar('T')
+
+# The largest that the library takes: nearly 4 GiB.
+_MAX_MESSAGE = Dray.Executor.find_property('max-message-size').maximum
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be said of single calls."""
+
+    timeout: float | None = None
+    priority: int = 0
+    retries: int = 0
+    key: str | None = None
+
+    def apply(self, task: Any) -> None:
+        if self.timeout is not None:
+            task.set_time_limit(max(1, round(self.timeout * 1000)))
+        if self.priority != 0:
+            task.set_priority(self.priority)
+        if self.retries != 0:
+            task.set_max_retries(self.retries)
+        if self.key is not None:
+            task.set_key(self.key)
+
+
+_DEFAULTS = Options()
+
+
+class ProcessPoolExecutor(futures.Executor):
+    """Runs calls in worker processes, in place of concurrent.futures.ProcessPoolExecutor.
+
+    Arguments:
+        max_workers: how many processes may work at a time; by default one for each processor.
+        mp_context: accepted, and looked at for how much the program expects; workers are always
+            processes of their own, never forks of the application.
+        initializer, initargs: called in each worker before its first call. Where that fails, calls
+            raise BrokenProcessPool.
+        max_tasks_per_child: after so many calls a worker is replaced.
+        on_crash: 'task', a worker that dies takes the call that it ran with it, whose future raises
+            BrokenProcessPool, and nothing else; 'break', it takes all, as in concurrent.futures.
+    """
+
+    def __init__(self, max_workers: int | None = None, mp_context: Any = None,
+                 initializer: Callable[..., object] | None = None, initargs: tuple[Any, ...] = (),
+                 *, max_tasks_per_child: int | None = None,
+                 on_crash: Literal['task', 'break'] = 'task'):
+        self._max_workers = _check_max_workers(max_workers)
+        _check_max_tasks(max_tasks_per_child, mp_context)
+        if initializer is not None and not callable(initializer):
+            raise TypeError('initializer must be a callable')
+        if on_crash not in ('task', 'break'):
+            raise ValueError("on_crash must be 'task' or 'break'")
+
+        self._mp_context = mp_context
+        dray = Dray.Executor.new(_new_launcher(initializer, initargs))
+        dray.set_max_workers(self._max_workers)
+        dray.props.max_message_size = _MAX_MESSAGE
+        if max_tasks_per_child is not None:
+            dray.props.max_tasks_per_worker = max_tasks_per_child
+        self._pool = _reactor.Pool(dray, on_crash == 'break')
+        _shutdown.watch(self._pool)
+
+    # Submitting
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Submits a call. That of a generator function gives a Stream of what it yields.
+
+        Errors: RuntimeError after a shutdown; BrokenProcessPool after a crash with on_crash='break';
+        pickle.PicklingError if the function can't be sent to another process.
+        """
+        return self._submit(_DEFAULTS, fn, args, kwargs)
+
+    def options(self, *, timeout: float | None = None, priority: int = 0, retries: int = 0,
+                key: str | None = None) -> OptionedExecutor:
+        """A view of this executor, for calls about which there is more to say.
+
+        Arguments:
+            timeout: how many seconds a call may run, from its start; then it is ended, and its future
+                raises TimeoutError.
+            priority: lower ones go first, as in GLib.
+            retries: how often a call is run again whose worker died.
+            key: a call with the key of one that is not done joins that one.
+        """
+        return OptionedExecutor(self, Options(timeout, priority, retries, key))
+
+    def map(self, fn: Callable[..., T], /, *iterables: Iterable[Any], timeout: float | None = None,
+            chunksize: int = 1, buffersize: int | None = None) -> Iterator[T]:
+        """As that of concurrent.futures. With a buffersize, no more arguments are taken from the
+        iterables than there are results which were not yet taken, and buffersize ahead.
+        """
+        return self._map(_DEFAULTS, fn, iterables, timeout, chunksize, buffersize)
+
+    def _map(self, options: Options, fn: Callable[..., T], iterables: tuple[Iterable[Any], ...],
+             timeout: float | None, chunksize: int, buffersize: int | None) -> Iterator[T]:
+        if chunksize < 1:
+            raise ValueError('chunksize must be >= 1.')
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError('buffersize must be an integer or None')
+        if buffersize is not None and buffersize < 1:
+            raise ValueError('buffersize must be None or > 0')
+
+        end = None if timeout is None else time.monotonic() + timeout
+        calls = zip(*iterables)
+        if chunksize == 1:
+            submissions = (self._submit(options, fn, args, {}) for args in calls)
+            return _results(submissions, end, buffersize)
+        chunks = iter(lambda: list(islice(calls, chunksize)), [])
+        run_chunk: Callable[..., list[T]] = partial(_run_chunk, fn)
+        lists: Iterator[Future[list[T]]] = (self._submit(options, run_chunk, (chunk,), {})
+                                            for chunk in chunks)
+        return _chain(_results(lists, end, buffersize))
+
+    def _submit(self, options: Options, fn: Callable[..., T], args: tuple[Any, ...],
+                kwargs: dict[str, Any]) -> Future[T]:
+        pool = self._pool
+        if pool.broken is not None:
+            raise BrokenProcessPool(pool.broken)
+        if pool.is_shut_down:
+            raise RuntimeError('cannot schedule new futures after shutdown')
+        if _shutdown.is_exiting:
+            raise RuntimeError('cannot schedule new futures after interpreter shutdown')
+
+        name = getattr(fn, '__qualname__', None) or type(fn).__qualname__
+        streams = inspect.isgeneratorfunction(fn)
+        kind: type[Future[T]] = Stream if streams else Future
+        future = kind(pool, name)
+        try:
+            task = _calls.new_task(fn, args, kwargs, streams)
+        except Exception as error:
+            if _calls.is_about_function(error):
+                raise
+            future.set_exception(error)
+            return future
+        if options is not _DEFAULTS:
+            options.apply(task)
+        if streams:
+            task.set_pull(True)
+        pool.reactor.submit(pool, task, future)
+        return future
+
+    # Ending
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As that of concurrent.futures. Ctrl+C while it waits asks running calls to stop."""
+        mode = _shutdown.CANCEL_PENDING if cancel_futures else _shutdown.DRAIN
+        self._shut_down(mode, wait)
+
+    def terminate_workers(self) -> None:
+        """Shuts down; running calls are interrupted, and workers killed that don't end by that."""
+        self._shut_down(_shutdown.TERMINATE, False)
+
+    def kill_workers(self) -> None:
+        """Shuts down, and kills the workers."""
+        self._shut_down(_shutdown.KILL, False)
+
+    def _shut_down(self, mode: Any, wait: bool) -> None:
+        with self._pool.lock:
+            self._pool.is_shut_down = True
+        if wait:
+            _shutdown.finish(self._pool, mode)
+        else:
+            _shutdown.begin(self._pool, mode)
+
+    def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> bool | None:
+        """Waits for all calls; after Ctrl+C they are asked to stop instead."""
+        interrupted = exc_type is not None and issubclass(exc_type, KeyboardInterrupt)
+        self._shut_down(_shutdown.TERMINATE if interrupted else _shutdown.DRAIN, True)
+        return None
+
+
+class OptionedExecutor(futures.Executor):
+    """An executor whose calls all have the same options: see ProcessPoolExecutor.options()."""
+
+    def __init__(self, executor: ProcessPoolExecutor, options: Options):
+        self._executor = executor
+        self._options = options
+
+    def options(self, **changes: Any) -> OptionedExecutor:
+        """The same, with some options changed."""
+        return OptionedExecutor(self._executor, replace(self._options, **changes))
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        return self._executor._submit(self._options, fn, args, kwargs)
+
+    def map(self, fn: Callable[..., T], /, *iterables: Iterable[Any], timeout: float | None = None,
+            chunksize: int = 1, buffersize: int | None = None) -> Iterator[T]:
+        return self._executor._map(self._options, fn, iterables, timeout, chunksize, buffersize)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._executor.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _check_max_workers(max_workers: int | None) -> int:
+    if max_workers is None:
+        return os.cpu_count() or 1
+    if max_workers <= 0:
+        raise ValueError('max_workers must be greater than 0')
+    return max_workers
+
+
+def _check_max_tasks(max_tasks: int | None, context: Any) -> None:
+    if max_tasks is None:
+        return
+    if not isinstance(max_tasks, int):
+        raise TypeError('max_tasks_per_child must be an integer')
+    if max_tasks <= 0:
+        raise ValueError('max_tasks_per_child must be >= 1')
+    if context is not None and context.get_start_method(allow_none=False) == 'fork':
+        raise ValueError('max_tasks_per_child is incompatible with the \'fork\' multiprocessing '
+                         "start method; supply a different mp_context.")
+
+
+def _new_launcher(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> Any:
+    launcher = Dray.Launcher.new_argv([
+        _interpreter(),
+        *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
+        '-c', _BOOTSTRAP, str(Path(__file__).resolve().parent.parent),
+    ])
+    launcher.set_stderr(Dray.Stderr.INHERIT)
+    launcher.set_trusted(True)
+    launcher.set_initial_arguments(_memory.new_value(_settings(initializer, initargs)))
+    return launcher
+
+
+# It finds this package wherever the application has found it.
+_BOOTSTRAP = 'import sys; sys.path.insert(0, sys.argv.pop(1)); import dray._worker as w; w.main()'
+
+
+def _interpreter() -> str:
+    """Where Python is part of another program, that is not the one to start."""
+    if sys.executable and 'python' in os.path.basename(sys.executable):
+        return sys.executable
+    name = f'python{sys.version_info.major}.{sys.version_info.minor}'
+    found = shutil.which(name) or shutil.which('python3')
+    if found is None:
+        raise RuntimeError(f'There is no {name} that workers could be started with')
+    return found
+
+
+def _settings(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> bytes:
+    packed = None
+    files: dict[str, str] = {}
+    if initializer is not None:
+        packed, files = _calls.pack_initializer(initializer, initargs)
+    return pickle.dumps({
+        'by_value': not _main.main_is_importable(),
+        'files': files,
+        'initializer': packed,
+        'preparation': _main.preparation(),
+    }, 5)
+
+
+def _run_chunk(fn: Callable[..., T], chunk: list[tuple[Any, ...]]) -> list[T]:
+    return [fn(*args) for args in chunk]
+
+
+def _chain(lists: Iterator[list[T]]) -> Iterator[T]:
+    for elements in lists:
+        elements.reverse()
+        while elements:
+            yield elements.pop()
+
+
+def _results(submissions: Iterator[Future[T]], end: float | None,
+             buffersize: int | None) -> Iterator[T]:
+    """What was submitted is cancelled if its results are not wanted any more."""
+    submitted = deque(islice(submissions, buffersize))
+
+    def iterate() -> Iterator[T]:
+        try:
+            while submitted:
+                future = submitted[0]
+                remaining = None if end is None else end - time.monotonic()
+                result = future.result(remaining)
+                submitted.popleft()
+                if buffersize is not None:
+                    submitted.extend(islice(submissions, 1))
+                yield result
+        finally:
+            for future in submitted:
+                future.cancel()
+
+    return iterate()

@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Futures, as those of concurrent.futures are, and streams of what a generator yields."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from concurrent import futures
+from concurrent.futures import _base
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from . import _callbacks, _calls
+from ._repository import Dray, GLib
+
+if TYPE_CHECKING:
+    from ._reactor import Pool, Reactor
+
+T = TypeVar('T')
+
+# How long a thread that wants a result looks for it in the library before it sleeps in Python, where
+# it can be interrupted: in microseconds.
+_LOOK = 1000
+
+# How many items of a stream are fetched at a time, and when the next are.
+_BATCH = 256
+_FEW = 64
+
+
+class _PlacedCallback:
+    """A done callback, and where it is to be called."""
+
+    def __init__(self, function: Callable[[Any], object]):
+        self.function = function
+        self.place = _callbacks.current_place()
+        self.is_bound = GLib.main_depth() > 0  # it was added by something that a loop runs
+
+    def __call__(self, future: Any) -> None:
+        if self.is_bound or self.place.is_running():
+            self.place.call(lambda: self.run(future))
+        else:
+            self.run(future)
+
+    def run(self, future: Any) -> None:
+        try:
+            self.function(future)
+        except Exception:
+            _base.LOGGER.exception('exception calling callback for %r', future)
+
+
+class _Waiters(list[Any]):
+    """Whoever waits for a future by means of concurrent.futures is entered here."""
+
+    def __init__(self, future: Future[Any]):
+        super().__init__()
+        self._future = weakref.ref(future)  # no circle: results may be large
+
+    def append(self, waiter: Any) -> None:
+        super().append(waiter)
+        future = self._future()
+        if future is not None:
+            future._hurry()
+
+
+class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
+    """The result of a call that is to come.
+
+    It is a concurrent.futures.Future. In addition
+
+    - a running call can be cancelled: `cancel()` is then true, the function is interrupted by
+      JobCancelled, and its worker is killed if it does not end by that;
+    - done callbacks are called in the thread's default main context of GLib if it is iterated by
+      somebody, as GTK's main loop does, else as usual;
+    - it can be awaited on a loop of asyncio.
+    """
+
+    # Of the class that it extends
+    _condition: threading.Condition
+    _done_callbacks: list[Callable[[Any], object]]
+    _invoke_callbacks: Callable[[], None]
+    _state: str
+
+    def __init__(self, pool: Pool | None = None, name: str = 'call'):
+        super().__init__()
+        self._pool = pool
+        self._name = name
+        self._dray: Any = None  # while it is not done
+        self._reactor: Reactor | None = None
+
+    # As other threads see it
+
+    def done(self) -> bool:
+        if super().done():
+            return True
+        self._attend()
+        return super().done()
+
+    def running(self) -> bool:
+        dray = self._dray
+        return (dray is not None and not self.done()
+                and dray.get_state() == Dray.FutureState.RUNNING)
+
+    def cancel(self) -> bool:
+        """Cancels the call, also if it runs. False if it is done."""
+        with self._condition:
+            if self._state == _base.FINISHED:
+                return False
+            if self._state in (_base.CANCELLED, _base.CANCELLED_AND_NOTIFIED):
+                return True
+            self._state = _base.CANCELLED_AND_NOTIFIED
+            for waiter in self._waiters:
+                waiter.add_cancelled(self)
+            self._condition.notify_all()
+        self._invoke_callbacks()
+        dray = self._dray
+        if dray is not None:
+            dray.cancel()
+        return True
+
+    def result(self, timeout: float | None = None) -> T:
+        self._look(timeout)
+        result: T = super().result(timeout)
+        return result
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._look(timeout)
+        return super().exception(timeout)
+
+    def add_done_callback(self, fn: Callable[[Any], object]) -> None:
+        self._attend()
+        callback = _PlacedCallback(fn)
+        with self._condition:
+            if self._state not in (_base.CANCELLED, _base.CANCELLED_AND_NOTIFIED, _base.FINISHED):
+                self._done_callbacks.append(callback)
+                return
+        callback.run(self)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return asyncio.wrap_future(self).__await__()
+
+    # How it is waited for
+
+    def _look(self, timeout: float | None) -> None:
+        """Whoever wants a result at once is spared the way through other threads."""
+        dray, reactor = self._dray, self._reactor
+        if dray is None or reactor is None:
+            return
+        look = _LOOK if timeout is None else max(0, min(_LOOK, int(timeout * 1e6)))
+        try:
+            dray.wait(look, None)
+        except GLib.Error:
+            self._hurry()
+        else:
+            reactor.settle(dray)
+
+    def _attend(self) -> None:
+        """Somebody wants to hear of it."""
+        reactor = self._reactor
+        if reactor is not None:
+            reactor.attend()
+
+    def _hurry(self) -> None:
+        """Somebody waits for it: nothing that nobody reads may be in the way."""
+        self._attend()
+        dray, pool = self._dray, self._pool
+        if dray is not None and pool is not None and pool.n_streams > 0 and not self.done():
+            threading.Thread(target=_wait_for, args=(dray,), name='dray-wait', daemon=True).start()
+
+    # How it ends
+
+    def _attach(self, dray: Any, reactor: Reactor) -> None:
+        """It is in no other thread's hands yet."""
+        self._dray = dray
+        self._reactor = reactor
+        self._waiters = _Waiters(self)
+
+    def _settle(self, result: Any, error: BaseException | None) -> None:
+        """Ends it, unless it was cancelled."""
+        try:
+            if error is not None:
+                self.set_exception(error)
+            else:
+                self.set_result(result)
+        except futures.InvalidStateError:
+            pass
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._dray = None
+
+
+def _wait_for(dray: Any) -> None:
+    """Waiting in the library lifts its limits."""
+    try:
+        dray.wait(-1, None)
+    except GLib.Error:
+        pass
+
+
+class Stream(Future[T], Iterator[Any]):
+    """The future of a call of a generator function.
+
+    What that yields comes by iterating the stream, with `for` or with `async for`, while it is
+    being made. Nothing is lost, and what nobody takes stays in the worker, which waits. The future's
+    result is what the generator returns. Waiting for that takes in all that was not iterated yet.
+    """
+
+    def __init__(self, pool: Pool | None = None, name: str = 'call'):
+        super().__init__(pool, name)
+        self._news = threading.Condition()
+        # protected by its lock
+        self._items: deque[Any] = deque()
+        self._asks = False  # a batch is on its way
+        self._takes_all = False
+        self._over = False
+        self._wanted: list[Callable[[], object]] = []  # called when there is news, once
+        self._source: Any = None  # the library's future, as long as there may be items
+
+    def __iter__(self) -> Stream[T]:
+        return self
+
+    def __next__(self) -> Any:
+        while True:
+            with self._news:
+                while not self._items and not self._over:
+                    self._ask_locked()
+                    self._news.wait()
+                value = self._take_locked()
+            if value is None:
+                raise self._end()
+            return _calls.unpack_outcome(value)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return _AsyncItems(self)
+
+    def close(self) -> None:
+        """Ends the generator, if it has not ended."""
+        self.cancel()
+
+    def _end(self) -> BaseException:
+        """What ends the iteration: the generator's end, or its error."""
+        error = super().exception()
+        return error if error is not None else StopIteration(super().result())
+
+    def _take_locked(self) -> Any:
+        if not self._items:
+            return None
+        value = self._items.popleft()
+        if len(self._items) < _FEW:
+            self._ask_locked()
+        return value
+
+    def _ask_locked(self) -> None:
+        if not self._asks and not self._over and self._reactor is not None:
+            self._asks = True
+            self._reactor.call(self._fetch)
+
+    def _fetch(self) -> None:
+        source = self._source
+        if source is not None:
+            source.next_items_async(_BATCH, None, self._on_items)
+
+    def _on_items(self, source: Any, result: Any) -> None:
+        try:
+            items = source.next_items_finish(result)
+        except GLib.Error:
+            items = None  # it was cancelled, or failed: the future tells
+        with self._news:
+            self._asks = False
+            if items:
+                self._items.extend(items)
+                if self._takes_all:
+                    self._ask_locked()
+            else:
+                self._over = True
+                self._source = None
+            self._tell_locked()
+
+    def _tell_locked(self) -> None:
+        self._news.notify_all()
+        wanted, self._wanted = self._wanted, []
+        for call in wanted:
+            call()
+
+    def _attach(self, dray: Any, reactor: Reactor) -> None:
+        super()._attach(dray, reactor)
+        self._source = dray
+
+    def _look(self, timeout: float | None) -> None:
+        if not self.done():
+            self._hurry()
+
+    def _hurry(self) -> None:
+        self._attend()
+        with self._news:
+            self._takes_all = True
+            self._ask_locked()
+
+    def cancel(self) -> bool:
+        cancelled = super().cancel()
+        if cancelled:
+            with self._news:
+                self._items.clear()
+                self._over = True
+                self._source = None
+                self._tell_locked()
+        return cancelled
+
+
+class _AsyncItems:
+    """Iterates a stream on a loop of asyncio."""
+
+    def __init__(self, stream: Stream[Any]):
+        self._stream = stream
+
+    def __aiter__(self) -> _AsyncItems:
+        return self
+
+    async def __anext__(self) -> Any:
+        stream = self._stream
+        loop = asyncio.get_running_loop()
+        while True:
+            news = loop.create_future()
+            with stream._news:
+                value = stream._take_locked()
+                if value is None and not stream._over:
+                    stream._wanted.append(lambda: loop.call_soon_threadsafe(_finish, news))
+                    stream._ask_locked()
+            if value is not None:
+                return _calls.unpack_outcome(value)
+            if stream._over:
+                break
+            await news
+        try:
+            await asyncio.wrap_future(stream)
+        except asyncio.CancelledError:
+            if not stream.cancelled():
+                raise
+            raise futures.CancelledError from None
+        raise StopAsyncIteration
+
+
+def _finish(news: asyncio.Future[None]) -> None:
+    if not news.done():
+        news.set_result(None)

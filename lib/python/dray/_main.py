@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a worker has to know of the application to find its functions again.
+
+A function travels as the name of its module and its own. Three kinds of modules are special:
+
+- The program itself, `__main__`. Where its code is guarded by `if __name__ == '__main__'`, workers
+  import it under another name, as those of multiprocessing do. Importing any other program would run
+  it once more in each worker. Of those, and of what was typed at a prompt, functions and classes
+  travel as code instead, which takes cloudpickle.
+- Modules that were loaded from files that are on no search path, as plugins are. Workers are told
+  where the files are.
+- All others are imported, with the search path of the application.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import multiprocessing.process
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def preparation() -> dict[str, Any]:
+    """What multiprocessing.spawn.prepare() takes, of the application as it is now."""
+    process = multiprocessing.process.current_process()
+    if getattr(process, '_inheriting', False):
+        raise RuntimeError(
+            'An executor was used while the program was being imported by a worker. What starts the '
+            "work belongs below `if __name__ == '__main__':`")
+
+    original = multiprocessing.process.ORIGINAL_DIR  # type: ignore[attr-defined]
+    data = {
+        'authkey': bytes(process.authkey),
+        'dir': os.getcwd(),
+        'name': 'DrayWorker',
+        'orig_dir': original,
+        'sys_argv': list(sys.argv) if hasattr(sys, 'argv') else [],
+        'sys_path': [entry or original or os.getcwd() for entry in sys.path],
+    }
+    data.update(_how_to_import_main())
+    return data
+
+
+def main_is_importable() -> bool:
+    """Whether workers can import the program without running it."""
+    main = sys.modules.get('__main__')
+    return main is not None and _is_importable(getattr(main, '__file__', None))
+
+
+def _how_to_import_main() -> dict[str, str]:
+    main = sys.modules.get('__main__')
+    if main is None or not main_is_importable():
+        return {}
+    spec = getattr(main, '__spec__', None)
+    if spec is not None:
+        return {'init_main_from_name': spec.name}
+    return {'init_main_from_path': os.path.abspath(main.__file__ or '')}
+
+
+@lru_cache(maxsize=None)
+def _is_importable(filename: str | None) -> bool:
+    """Whether there is a guard in the program. One that only defines things needs none."""
+    if filename is None:
+        return False
+    try:
+        tree = ast.parse(Path(filename).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return any(map(_is_guard, tree.body)) or all(map(_only_defines, tree.body))
+
+
+def _is_guard(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and any(
+        isinstance(node, ast.Name) and node.id == '__name__' for node in ast.walk(statement.test))
+
+
+def _only_defines(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Constant)
+    return isinstance(statement, (ast.Import, ast.ImportFrom, ast.FunctionDef,
+                                  ast.AsyncFunctionDef, ast.ClassDef))
+
+
+@lru_cache(maxsize=None)
+def file_off_path(name: str) -> str | None:
+    """The file of a module that can't be found by its name, if there is one."""
+    if name == '__main__' or name == '__mp_main__':
+        return None
+    module = sys.modules.get(name)
+    filename = _file_of(module)
+    if module is None or filename is None or _is_found(name, filename):
+        return None
+    return filename
+
+
+def _file_of(module: ModuleType | None) -> str | None:
+    filename = getattr(getattr(module, '__spec__', None), 'origin', None)
+    filename = filename or getattr(module, '__file__', None)
+    if not isinstance(filename, str) or not os.path.isfile(filename):
+        return None
+    return os.path.abspath(filename)
+
+
+def _is_found(name: str, filename: str) -> bool:
+    """Whether who imports that name gets that file."""
+    parent, _, _ = name.rpartition('.')
+    path = None
+    if parent:
+        if file_off_path(parent) is not None:
+            return False
+        path = getattr(sys.modules.get(parent), '__path__', None)
+        if path is None:
+            return False
+    try:
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+    except (ImportError, ValueError):
+        return False
+    return (spec is not None and spec.origin is not None
+            and os.path.abspath(spec.origin) == filename)
+
+
+class OffPathFinder(importlib.abc.MetaPathFinder):
+    """Finds modules, in a worker, where the application has loaded them from."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
+        filename = self.files.get(fullname)
+        if filename is None:
+            return None
+        is_package = os.path.basename(filename) == '__init__.py'
+        return importlib.util.spec_from_file_location(
+            fullname, filename,
+            submodule_search_locations=[os.path.dirname(filename)] if is_package else None)

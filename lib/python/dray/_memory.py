@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Bytes that belong to somebody else: values of the library, shared memory.
+
+PyGObject copies the bytes of each value that it hands over. What is small is copied here as well,
+but once; what is large is looked at where it lies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from ._repository import BYTES, GLib
+
+_SEALS = 0x000F  # F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
+_ADD_SEALS = 1033  # F_ADD_SEALS
+
+
+def new_value(data: bytes) -> Any:
+    """A value of type `ay`."""
+    return GLib.Variant.new_from_bytes(BYTES, GLib.Bytes.new(data), True)
+
+
+def copy_of(value: Any) -> bytes:
+    """The bytes of a value of type `ay`."""
+    size = value.get_size()
+    return ctypes.string_at(value.get_data(), size) if size > 0 else b''
+
+
+def view_of(value: Any, size: int) -> memoryview:
+    """The bytes of a value of type `ay`, where they are. The view keeps the value."""
+    region = (ctypes.c_ubyte * size).from_address(value.get_data())
+    region.owner = value  # type: ignore[attr-defined]
+    return memoryview(region).cast('B').toreadonly()
+
+
+def write(address: int, offset: int, data: Any) -> None:
+    """Writes the bytes of an object with a buffer to memory, at an offset in bytes."""
+    source = memoryview(data).cast('B')
+    target = (ctypes.c_ubyte * source.nbytes).from_address(address + offset)
+    memoryview(target).cast('B')[:] = source
+
+
+def new_sealed_file(parts: Iterable[Any], size: int) -> int:
+    """A descriptor of shared memory with these bytes, which nobody can change any more.
+
+    Errors: OSError where there is no such memory to be had.
+    """
+    descriptor = os.memfd_create('dray-call', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        for part in parts:
+            remaining = memoryview(part).cast('B')
+            while remaining.nbytes > 0:
+                remaining = remaining[os.write(descriptor, remaining):]
+        _seal(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    assert os.fstat(descriptor).st_size == size
+    return descriptor
+
+
+def _seal(descriptor: int) -> None:
+    import fcntl
+    fcntl.fcntl(descriptor, _ADD_SEALS, _SEALS)
+
+
+def map_file(descriptor: int) -> memoryview:
+    """The bytes of such a file. They can be written to; nobody else sees that."""
+    size = os.fstat(descriptor).st_size
+    return memoryview(mmap.mmap(descriptor, size, flags=mmap.MAP_PRIVATE,
+                                prot=mmap.PROT_READ | mmap.PROT_WRITE))

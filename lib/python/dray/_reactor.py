@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The thread that takes in what the library has finished.
+
+There is one for all executors of the process, while there are any. It iterates a main context of
+its own and asks a completion queue of the library, many at a time: so nothing of Python runs on a
+thread of the library's, and the application's main context has nothing to do with it.
+
+What was submitted last is not in that queue yet: often its result is what is wanted next, and
+whoever waits for that finds it in the library himself, without this thread being woken up. It goes
+there when anything else is wanted.
+
+A record is what is kept of a submitted call: the library's future leads to ours. Whoever takes a
+record away, under the lock, settles the future: this thread, or one that wanted the result and found
+it first.
+
+Asking without blocking leaves the library's limits in force: what nobody reads of a stream stays in
+its worker. Whoever blocks says so himself (Future._hurry).
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from . import _callbacks, _calls, _errors
+from ._future import Future, Stream
+from ._repository import Dray, GLib
+
+_BATCH = 256
+
+
+class Pool:
+    """What an executor and its unfinished futures share; the library's executor lives as long."""
+
+    def __init__(self, dray: Any, breaks: bool):
+        self.dray = dray
+        self.reactor = hold(self)
+        self.breaks = breaks  # a crash is everybody's
+        self.lock = threading.Lock()
+        self.all_done = threading.Condition(self.lock)
+        # protected by the lock
+        self.futures: set[Future[Any]] = set()
+        self.n_streams = 0
+        self.is_shut_down = False
+        self.broken: str | None = None
+
+    def enter(self, future: Future[Any]) -> None:
+        with self.lock:
+            self.futures.add(future)
+            self.n_streams += isinstance(future, Stream)
+
+    def leave(self, future: Future[Any]) -> None:
+        with self.lock:
+            if future not in self.futures:
+                return
+            self.futures.remove(future)
+            self.n_streams -= isinstance(future, Stream)
+            if not self.futures:
+                self.all_done.notify_all()
+
+    def break_down(self, reason: str) -> None:
+        """After a crash, where that is everybody's."""
+        with self.lock:
+            if self.broken is not None:
+                return
+            self.broken = reason
+            broken = list(self.futures)
+        self.dray.shutdown_async(Dray.ShutdownMode.KILL, None, None)
+        for future in broken:
+            future._settle(None, BrokenProcessPool(reason))
+            self.leave(future)
+
+
+class Reactor:
+
+    def __init__(self) -> None:
+        self._context = GLib.MainContext.new()
+        self._place = _callbacks.Place(self._context, GLib.PRIORITY_DEFAULT)
+        self._queue = Dray.CompletionQueue.new()
+        self._lock = threading.Lock()
+        self._pools: set[int] = set()  # their identities, as long as they live
+        self._records: dict[Any, tuple[Pool, Future[Any]]] = {}
+        self._last: Any = None
+        self._keeper: Any = None
+        self._ends = False
+        self.thread = threading.Thread(target=self._run, name='dray', daemon=True)
+        self.thread.start()
+
+    # From any thread
+
+    def add_pool(self, pool: Pool) -> None:
+        self._pools.add(id(pool))
+        weakref.finalize(pool, self._forget_pool, id(pool)).atexit = False
+
+    def _forget_pool(self, pool_id: int) -> None:
+        """On any thread, and in the middle of anything."""
+        self._pools.discard(pool_id)
+        self._context.wakeup()
+
+    def submit(self, pool: Pool, task: Any, future: Future[Any]) -> None:
+        pool.enter(future)
+        with self._lock:
+            last = self._last
+            self._last = dray = pool.dray.submit(task, None)
+            future._attach(dray, self)
+            self._records[dray] = (pool, future)
+            if last is not None:
+                self._queue.add(last)
+
+    def attend(self) -> None:
+        """Somebody wants something else than the result of what was submitted last."""
+        with self._lock:
+            last, self._last = self._last, None
+            if last is not None:
+                self._queue.add(last)
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Calls a function on the reactor's thread."""
+        self._place.call(function)
+
+    def settle(self, dray: Any) -> None:
+        """Ends the future of what the library has finished, if nobody else did."""
+        with self._lock:
+            if self._last is dray:
+                self._last = None
+            record = self._records.pop(dray, None)
+        if record is None:
+            return
+        pool, future = record
+        try:
+            value = dray.dup_result()
+        except GLib.Error as error:
+            self._fail(pool, future, error)
+        else:
+            _succeed(future, value)
+        pool.leave(future)
+
+    def _fail(self, pool: Pool, future: Future[Any], error: Any) -> None:
+        if _errors.is_cancelled(error):
+            future.cancel()
+            future._let_go()
+            return
+        exception = _errors.exception_for(error, future._name)
+        if pool.breaks and _errors.is_crash(error):
+            pool.break_down(str(exception))
+        future._settle(None, exception)
+
+    # On its own thread
+
+    def _run(self) -> None:
+        self._context.push_thread_default()
+        self._keep_waiting()
+        self._ask()
+        while not self._is_over():
+            self._context.iteration(True)
+        self._stop_waiting()
+        self._context.pop_thread_default()
+
+    def _is_over(self) -> bool:
+        with _lock:
+            if self._pools or self._records:
+                return False
+            global _reactor
+            if _reactor is self:
+                _reactor = None
+            self._ends = True
+            return True
+
+    def _keep_waiting(self) -> None:
+        """A queue with nothing in it does not wait for what may be added: so this stays in it."""
+        self._keeper = Dray.Executor.new(Dray.Launcher.new_self())
+        self._keeper.set_paused(True)
+        self._queue.add(self._keeper.call('never', None))
+
+    def _stop_waiting(self) -> None:
+        self._keeper.shutdown_async(Dray.ShutdownMode.KILL, None, None)
+        while self._queue.get_length() > 0:
+            self._context.iteration(True)
+        self._keeper = None
+
+    def _ask(self) -> None:
+        self._queue.next_many_async(_BATCH, None, self._on_next)
+
+    def _on_next(self, queue: Any, result: Any) -> None:
+        batch = queue.next_many_finish(result)
+        if not batch:
+            return
+        for dray in batch:
+            self.settle(dray)
+        self._ask()
+
+
+def _succeed(future: Future[Any], value: Any) -> None:
+    try:
+        result = _calls.unpack_outcome(value)
+    except BaseException as error:
+        future._settle(None, error)
+    else:
+        future._settle(result, None)
+
+
+_lock = threading.Lock()
+_reactor: Reactor | None = None
+
+
+def hold(pool: Pool) -> Reactor:
+    """The reactor, which serves this pool as long as there is one."""
+    global _reactor
+    with _lock:
+        if _reactor is None:
+            _reactor = Reactor()
+        _reactor.add_pool(pool)
+        return _reactor

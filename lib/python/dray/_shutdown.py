@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""How executors end: at their own end, and at that of the program.
+
+Waiting is done by a thread, since Python does not notice Ctrl+C while the library waits. One Ctrl+C
+asks running calls to stop, and ends the wait when they have, or were killed after the grace period;
+a second one kills at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from typing import Any
+
+from ._reactor import Pool
+from ._repository import Dray, GLib
+
+DRAIN = Dray.ShutdownMode.DRAIN
+CANCEL_PENDING = Dray.ShutdownMode.CANCEL_PENDING
+TERMINATE = Dray.ShutdownMode.TERMINATE
+KILL = Dray.ShutdownMode.KILL
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+is_exiting = False
+
+
+def watch(pool: Pool) -> None:
+    """Sees to it that the program does not end before the pool."""
+    _pools.add(pool)
+
+
+def begin(pool: Pool, mode: Any) -> None:
+    """Begins to shut down, without waiting."""
+    pool.reactor.attend()
+    pool.dray.shutdown_async(mode, None, None)
+
+
+def finish(pool: Pool, mode: Any) -> None:
+    """Shuts down, and waits for the end of all calls and workers.
+
+    Errors: KeyboardInterrupt, if there was one meanwhile; all has ended then as well.
+    """
+    begin(pool, mode)
+    interrupt: KeyboardInterrupt | None = None
+    ended = threading.Event()
+    threading.Thread(target=_wait, args=(pool, mode, ended), name='dray-shutdown',
+                     daemon=True).start()
+    while True:
+        try:
+            ended.wait()
+            break
+        except KeyboardInterrupt as error:
+            begin(pool, TERMINATE if interrupt is None else KILL)
+            interrupt = interrupt or error
+    if interrupt is not None:
+        raise interrupt
+
+
+def _wait(pool: Pool, mode: Any, ended: threading.Event) -> None:
+    try:
+        pool.dray.shutdown_sync(mode, None)
+    except GLib.Error:
+        pass  # it is shut down in another way as well
+    with pool.lock:
+        while pool.futures:
+            pool.all_done.wait()
+    ended.set()
+
+
+def _at_exit() -> None:
+    """What was submitted is done before the program ends, but not if that was interrupted."""
+    global is_exiting
+    is_exiting = True
+    interrupted = issubclass(getattr(sys, 'last_type', None) or Exception, KeyboardInterrupt)
+    for pool in list(_pools):
+        try:
+            finish(pool, TERMINATE if interrupted else DRAIN)
+        except KeyboardInterrupt:
+            interrupted = True
+
+
+# Before other threads are waited for, as concurrent.futures does.
+threading._register_atexit(_at_exit)  # type: ignore[attr-defined]

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The program of the worker processes."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import traceback
+from multiprocessing import process, spawn
+from typing import Any
+
+from . import _calls, _main, _memory, _message
+from ._repository import BYTES, Dray, GLib
+
+# What a cancelled call is interrupted by. Ctrl+C in a terminal never comes here: workers are in
+# process groups of their own.
+CANCEL_SIGNAL = signal.SIGINT
+
+
+class JobCancelled(KeyboardInterrupt):
+    """Raised in a call that was cancelled, wherever it is, so that it can clean up and end."""
+
+
+class _Server:
+    """Runs calls, one after another."""
+
+    def __init__(self) -> None:
+        self.job: Any = None  # while a function of the application's runs
+        self.by_value = False
+        self.finder = _main.OffPathFinder()
+        sys.meta_path.append(self.finder)
+
+    def initialize(self, worker: Any, arguments: Any, *data: Any) -> bool:
+        settings = pickle.loads(_memory.copy_of(arguments))
+        self.by_value = settings['by_value']
+        self.finder.files.update(settings['files'])
+        try:
+            _prepare(settings['preparation'])
+            if settings['initializer'] is not None:
+                function, args = _message.unpack(settings['initializer'])
+                function(*args)
+        except BaseException as error:
+            traceback.print_exc()
+            raise GLib.Error(f'{type(error).__name__}: {error}', 'dray-error-quark',
+                             int(Dray.Error.FAILED)) from None
+        return True
+
+    def _unpickle(self, job: Any, arguments: Any) -> Any:
+        data: Any = _memory.copy_of(arguments)
+        if data == _message.IN_FILE:
+            descriptor = job.get_attachments().get(0)
+            try:
+                data = _memory.map_file(descriptor)
+            finally:
+                os.close(descriptor)
+        return _message.unpack(data, self.finder.files.update)
+
+    def call(self, job: Any, arguments: Any, *data: Any) -> Any:
+        try:
+            function, args, kwargs = self._unpickle(job, arguments)
+            self.job = job
+            try:
+                result = function(*args, **kwargs)
+            finally:
+                self.job = None
+            del function, args, kwargs
+            return self._value_of(job, result)
+        except BaseException as error:
+            self.job = None
+            return _memory.new_value(_calls.pack_failure(error, self.by_value))
+
+    def stream(self, job: Any, arguments: Any, *data: Any) -> Any:
+        try:
+            function, args, kwargs = self._unpickle(job, arguments)
+            self.job = job
+            try:
+                result = self._emit_all(job, function(*args, **kwargs))
+            finally:
+                self.job = None
+            return self._value_of(job, result)
+        except BaseException as error:
+            self.job = None
+            return _memory.new_value(_calls.pack_failure(error, self.by_value))
+
+    def _emit_all(self, job: Any, generator: Any) -> Any:
+        """Returns what the generator returns. What nobody pulls blocks it."""
+        try:
+            while True:
+                try:
+                    item = next(generator)
+                except StopIteration as end:
+                    return end.value
+                if not job.emit(self._value_of(job, item)):
+                    raise JobCancelled
+        finally:
+            generator.close()
+
+    def _value_of(self, job: Any, result: Any) -> Any:
+        message = _calls.pack_outcome(result, self.by_value)
+        if not message.buffers:
+            return _memory.new_value(message.data)
+        size = message.size
+        memory, address = job.allocate_bytes(size)
+        offset = 0
+        for part in message.parts():
+            _memory.write(address, offset, part)
+            offset += memoryview(part).nbytes
+        return GLib.Variant.new_from_bytes(BYTES, memory, True)
+
+    def on_cancel(self, signum: int, frame: Any) -> None:
+        if self.job is not None:
+            raise JobCancelled
+
+
+def _prepare(data: dict[str, Any]) -> None:
+    """As a process of multiprocessing would be."""
+    current: Any = process.current_process()
+    current._inheriting = True
+    try:
+        spawn.prepare(data)
+    finally:
+        del current._inheriting
+
+
+_server: _Server | None = None
+
+
+def current_job() -> Any:
+    """The Dray.Job of the call that runs now, in a worker; else None."""
+    return _server.job if _server is not None else None
+
+
+def main() -> None:
+    """Serves the application until it says goodbye."""
+    global _server
+    _server = server = _Server()
+    signal.signal(CANCEL_SIGNAL, server.on_cancel)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(line_buffering=True)
+
+    worker = Dray.Worker()
+    worker.set_initializer(server.initialize)
+    worker.add_function('call', server.call)
+    worker.add_function('stream', server.stream)
+    if hasattr(worker, 'set_cancel_signal'):
+        worker.set_cancel_signal(CANCEL_SIGNAL)
+    sys.exit(worker.run())

@@ -1,0 +1,472 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Shows that dray.ProcessPoolExecutor does what that of concurrent.futures does, and what it does
+better."""
+
+import asyncio
+import concurrent.futures
+import gc
+import os
+import pathlib
+import pickle
+import tempfile
+import threading
+import unittest
+from array import array
+
+import dray
+import work
+from dray import _message
+from gi.repository import Gio, GLib
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
+LARGE = 4 * _message.OUT_OF_BAND
+WATCHDOG = 120  # s
+
+
+class ExecutorCase(unittest.TestCase):
+    """Each has an executor, and leaves nothing behind."""
+
+    options = {}
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.executor = dray.ProcessPoolExecutor(2, **self.options)
+
+    def tearDown(self):
+        self.executor.shutdown(cancel_futures=True)
+        self.folder.cleanup()
+        del self.executor
+        gc.collect()
+
+    def path(self, name):
+        return str(pathlib.Path(self.folder.name, name))
+
+    def wait_for(self, condition):
+        """Until it holds; whatever has to be done for it is done elsewhere."""
+        timer = threading.Timer(WATCHDOG, os.abort)
+        timer.start()
+        while not condition():
+            threading.Event().wait(0.001)
+        timer.cancel()
+
+
+class TestCalls(ExecutorCase):
+
+    def test_is_an_executor(self):
+        self.assertIsInstance(self.executor, concurrent.futures.Executor)
+        self.assertIsInstance(self.executor.submit(work.square, 2), concurrent.futures.Future)
+
+    def test_result(self):
+        self.assertEqual(self.executor.submit(work.square, 7).result(WATCHDOG), 49)
+
+    def test_runs_elsewhere(self):
+        self.assertNotEqual(self.executor.submit(work.pid).result(), os.getpid())
+
+    def test_exception_as_itself_with_remote_traceback(self):
+        error = self.executor.submit(work.fail, 'reason').exception(WATCHDOG)
+        self.assertIsInstance(error, ValueError)
+        self.assertEqual(error.args, ('reason',))
+        self.assertIn('raise ValueError(text)', str(error.__cause__))
+
+    def test_glib_error_keeps_domain_and_code(self):
+        error = self.executor.submit(work.find_nothing).exception(WATCHDOG)
+        self.assertIsInstance(error, GLib.Error)
+        self.assertTrue(error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.NOT_FOUND))
+
+    def test_wait_and_as_completed(self):
+        calls = [self.executor.submit(work.square, i) for i in range(20)]
+        done, pending = dray.wait(calls, timeout=WATCHDOG)
+        self.assertEqual((len(done), len(pending)), (20, 0))
+        results = sorted(future.result() for future in dray.as_completed(calls))
+        self.assertEqual(results, [i * i for i in range(20)])
+
+    def test_last_submitted_is_noticed_by_whoever_waits(self):
+        future = self.executor.submit(work.square, 3)
+        concurrent.futures.wait([future], WATCHDOG)
+        self.assertTrue(future.done())
+
+    def test_map(self):
+        expected = [i * i for i in range(100)]
+        for chunksize in 1, 7, 1000:
+            with self.subTest(chunksize=chunksize):
+                results = self.executor.map(work.square, range(100), chunksize=chunksize)
+                self.assertEqual(list(results), expected)
+
+    def test_map_takes_no_more_than_its_buffer(self):
+        taken = []
+
+        def numbers():
+            for i in range(1000):
+                taken.append(i)
+                yield i
+
+        results = self.executor.map(work.square, numbers(), buffersize=5)
+        self.assertEqual(len(taken), 5)
+        for i in range(10):
+            self.assertEqual(next(results), i * i)
+            self.assertLessEqual(len(taken), i + 6)
+        results.close()
+
+    def test_map_of_endless_arguments(self):
+        def numbers():
+            i = 0
+            while True:
+                yield i
+                i += 1
+
+        results = self.executor.map(work.square, numbers(), buffersize=4, chunksize=3)
+        self.assertEqual([next(results) for _ in range(20)], [i * i for i in range(20)])
+        results.close()
+
+    def test_bad_arguments_are_refused(self):
+        with self.assertRaises(ValueError):
+            dray.ProcessPoolExecutor(0)
+        with self.assertRaises(TypeError):
+            dray.ProcessPoolExecutor(initializer=5)
+        with self.assertRaises(ValueError):
+            dray.ProcessPoolExecutor(on_crash='panic')
+        with self.assertRaises(ValueError):
+            self.executor.map(work.square, [1], chunksize=0)
+        with self.assertRaises(ValueError):
+            self.executor.map(work.square, [1], buffersize=0)
+
+    def test_submit_after_shutdown(self):
+        self.executor.shutdown()
+        with self.assertRaises(RuntimeError):
+            self.executor.submit(work.square, 1)
+
+    def test_same_key_same_run(self):
+        gate = self.path('gate')
+        keyed = self.executor.options(key='same')
+        calls = [keyed.submit(work.wait_for_file, gate) for _ in range(5)]
+        open(gate, 'w').close()
+        self.assertEqual(len({call.result(WATCHDOG) for call in calls}), 1)
+
+
+class TestCrashes(ExecutorCase):
+
+    def test_costs_one_call(self):
+        before = [self.executor.submit(work.square, i) for i in range(50)]
+        crash = self.executor.submit(work.die)
+        after = [self.executor.submit(work.square, i) for i in range(50)]
+        self.assertIsInstance(crash.exception(WATCHDOG), dray.BrokenProcessPool)
+        for calls in before, after:
+            self.assertEqual([call.result(WATCHDOG) for call in calls],
+                             [i * i for i in range(50)])
+
+    def test_reason_is_readable(self):
+        error = self.executor.submit(work.die).exception(WATCHDOG)
+        self.assertIn('die', str(error))
+        self.assertIn('signal 9', str(error))
+
+    def test_retries(self):
+        error = self.executor.options(retries=2).submit(work.die).exception(WATCHDOG)
+        self.assertIsInstance(error, dray.BrokenProcessPool)
+        self.assertEqual(self.executor.submit(work.square, 2).result(WATCHDOG), 4)
+
+
+class TestBreaking(ExecutorCase):
+
+    options = {'on_crash': 'break'}
+
+    def test_costs_the_pool(self):
+        blocked = self.executor.submit(work.wait_for_file, self.path('never'))
+        self.executor.submit(work.die)
+        self.assertIsInstance(blocked.exception(WATCHDOG), dray.BrokenProcessPool)
+        with self.assertRaises(dray.BrokenProcessPool):
+            self.executor.submit(work.square, 1)
+
+
+class TestCancelling(ExecutorCase):
+
+    def test_hundreds(self):
+        calls = [self.executor.submit(work.wait_for_file, self.path('never')) for _ in range(200)]
+        for call in calls:
+            self.assertTrue(call.cancel())
+        self.assertEqual(self.executor.submit(work.square, 5).result(WATCHDOG), 25)
+
+    def test_done_is_not_cancelled(self):
+        future = self.executor.submit(work.square, 5)
+        future.result(WATCHDOG)
+        self.assertFalse(future.cancel())
+
+    def test_waiters_are_told(self):
+        future = self.executor.submit(work.wait_for_file, self.path('never'))
+        waiting = threading.Thread(target=concurrent.futures.wait, args=([future],))
+        waiting.start()
+        future.cancel()
+        waiting.join(WATCHDOG)
+        self.assertFalse(waiting.is_alive())
+
+    def test_timeout_of_a_call(self):
+        call = self.executor.options(timeout=0.05).submit(work.wait_for_file, self.path('never'))
+        with self.assertRaises(TimeoutError):
+            call.result(WATCHDOG)
+        self.assertEqual(self.executor.submit(work.square, 5).result(WATCHDOG), 25)
+
+    def test_timeout_of_a_wait_is_not_the_calls(self):
+        gate = self.path('gate')
+        call = self.executor.submit(work.wait_for_file, gate)
+        with self.assertRaises(TimeoutError):
+            call.result(0.01)
+        open(gate, 'w').close()
+        self.assertIsInstance(call.result(WATCHDOG), int)
+
+
+class TestStreams(ExecutorCase):
+
+    def test_items_and_result(self):
+        stream = self.executor.submit(work.count, 10, 'last')
+        self.assertEqual(list(stream), list(range(10)))
+        self.assertEqual(stream.result(WATCHDOG), 'last')
+
+    def test_many(self):
+        self.assertEqual(sum(self.executor.submit(work.count, 50_000)), sum(range(50_000)))
+
+    def test_error_after_items(self):
+        stream = self.executor.submit(work.count_and_fail, 3)
+        items = []
+        with self.assertRaises(ValueError):
+            for item in stream:
+                items.append(item)
+        self.assertEqual(items, [0, 1, 2])
+
+    def test_result_before_items(self):
+        stream = self.executor.submit(work.count, 3000, 'last')
+        self.assertEqual(stream.result(WATCHDOG), 'last')
+        self.assertEqual(list(stream), list(range(3000)))
+
+    def test_unread_stream_does_not_hold_up_others(self):
+        streams = [self.executor.submit(work.count, 20_000) for _ in range(2)]
+        self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+        for stream in streams:
+            self.assertEqual(sum(1 for _ in stream), 20_000)
+
+    def test_endless_one_is_closed(self):
+        stream = self.executor.submit(work.endless)
+        self.assertEqual(next(stream), b'x')
+        stream.close()
+        self.assertTrue(stream.cancelled())
+        self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+    def test_large_items(self):
+        stream = self.executor.submit(work.endless, LARGE)
+        for _ in range(100):
+            self.assertEqual(len(next(stream)), LARGE)
+        stream.close()
+
+    def test_async_for(self):
+        async def collect():
+            stream = self.executor.submit(work.count, 1000, 'last')
+            items = [item async for item in stream]
+            return items, await stream
+
+        items, last = asyncio.run(collect())
+        self.assertEqual((items, last), (list(range(1000)), 'last'))
+
+
+class TestLargeValues(ExecutorCase):
+
+    VALUES = [
+        b'x' * LARGE, bytearray(LARGE), array('d', range(LARGE // 8)),
+        [b'a' * LARGE, 'text', b'b' * LARGE], {'key': bytes(LARGE)}, (bytes(LARGE), 1),
+        b'', b'x', b'x' * (_message.OUT_OF_BAND - 1), b'x' * _message.OUT_OF_BAND,
+    ]
+
+    def test_there_and_back(self):
+        for value in self.VALUES:
+            with self.subTest(type=type(value).__name__):
+                result = self.executor.submit(work.echo, value).result(WATCHDOG)
+                self.assertEqual(type(result), type(value))
+                self.assertEqual(result, value)
+
+    def test_views(self):
+        view = memoryview(bytes(range(256)) * 1024)[::2]
+        result = self.executor.submit(work.echo, view).result(WATCHDOG)
+        self.assertIsInstance(result, memoryview)
+        self.assertEqual(bytes(result), bytes(view))
+
+    def test_exception_with_large_value(self):
+        error = self.executor.submit(work.fail, 'x' * LARGE).exception(WATCHDOG)
+        self.assertEqual(error.args, ('x' * LARGE,))
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_arrays(self):
+        values = numpy.arange(LARGE, dtype=float)
+        result = self.executor.submit(work.echo, values).result(WATCHDOG)
+        self.assertTrue((result == values).all())
+        self.assertEqual(self.executor.submit(work.describe, values).result(WATCHDOG),
+                         ('ndarray', LARGE, True))
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_arrays_are_not_kept(self):
+        values = numpy.arange(LARGE, dtype=float)
+        for _ in range(200):  # more than there is shared memory for at a time
+            self.executor.submit(work.echo, values).result(WATCHDOG)
+
+
+class TestFunctions(ExecutorCase):
+
+    def test_without_a_name(self):
+        self.assertEqual(self.executor.submit(lambda x: x + 1, 1).result(WATCHDOG), 2)
+
+    def test_that_cannot_be_sent(self):
+        lock = threading.Lock()
+
+        def locked():
+            return lock
+
+        with self.assertRaises(pickle.PicklingError) as caught:
+            self.executor.submit(locked)
+        self.assertIn('locked', str(caught.exception))
+
+    def test_argument_that_cannot_be_sent(self):
+        future = self.executor.submit(work.echo, threading.Lock())
+        self.assertIsInstance(future.exception(WATCHDOG), TypeError)
+
+    def test_result_that_cannot_be_sent(self):
+        error = self.executor.submit(threading.Lock).exception(WATCHDOG)
+        self.assertIsInstance(error, TypeError)
+
+    def test_module_off_the_path(self):
+        import importlib.util
+        import sys
+        path = pathlib.Path(self.folder.name, 'elsewhere.py')
+        path.write_text('def where():\n    return __file__\n')
+        spec = importlib.util.spec_from_file_location('elsewhere', path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules['elsewhere'] = module
+        spec.loader.exec_module(module)
+        try:
+            self.assertEqual(self.executor.submit(module.where).result(WATCHDOG), str(path))
+        finally:
+            del sys.modules['elsewhere']
+
+
+class TestMainContexts(ExecutorCase):
+
+    def test_callback_comes_in_the_loop(self):
+        loop = GLib.MainLoop()
+        seen = []
+
+        def done(future):
+            seen.append((future.result(), threading.current_thread()))
+            loop.quit()
+
+        def begin():
+            self.executor.submit(work.square, 4).add_done_callback(done)
+            return False
+
+        GLib.idle_add(begin)
+        loop.run()
+        self.assertEqual(seen, [(16, threading.main_thread())])
+
+    def test_added_before_the_loop_runs(self):
+        loop = GLib.MainLoop()
+        gate = self.path('gate')
+        seen = []
+
+        def done(future):
+            seen.append(threading.current_thread())
+            loop.quit()
+
+        self.executor.submit(work.wait_for_file, gate).add_done_callback(done)
+        GLib.idle_add(lambda: open(gate, 'w').close())
+        loop.run()
+        self.assertEqual(seen, [threading.main_thread()])
+
+    def test_without_a_loop_it_comes_all_the_same(self):
+        called = threading.Event()
+        self.executor.submit(work.square, 4).add_done_callback(lambda future: called.set())
+        self.assertTrue(called.wait(WATCHDOG))
+
+    def test_asyncio(self):
+        async def add():
+            first, second = self.executor.submit(work.square, 3), self.executor.submit(work.square, 4)
+            return await first + await second
+
+        self.assertEqual(asyncio.run(add()), 25)
+
+    def test_asyncio_cancels(self):
+        started, ended = self.path('started'), self.path('ended')
+
+        async def begin_and_cancel():
+            future = self.executor.submit(work.sleep_until_cancelled, started, ended)
+            task = asyncio.ensure_future(asyncio.wrap_future(future))
+            while not os.path.exists(started):
+                await asyncio.sleep(0.001)
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            return future
+
+        future = asyncio.run(begin_and_cancel())
+        self.assertTrue(future.cancelled())
+
+
+class TestLife(unittest.TestCase):
+
+    def threads(self):
+        return {thread.name for thread in threading.enumerate()}
+
+    def test_initializer(self):
+        with dray.ProcessPoolExecutor(1, initializer=work.remember, initargs=('set',)) as executor:
+            self.assertEqual(executor.submit(work.recall).result(WATCHDOG), 'set')
+
+    def test_failing_initializer(self):
+        with dray.ProcessPoolExecutor(1, initializer=work.fail, initargs=('no',)) as executor:
+            self.assertIsInstance(executor.submit(work.recall).exception(WATCHDOG),
+                                  dray.BrokenProcessPool)
+
+    def test_max_tasks_per_child(self):
+        with dray.ProcessPoolExecutor(1, max_tasks_per_child=2) as executor:
+            pids = [executor.submit(work.pid).result(WATCHDOG) for _ in range(6)]
+        self.assertEqual(len(set(pids)), 3)
+
+    def test_drain_at_the_end(self):
+        with dray.ProcessPoolExecutor(2) as executor:
+            calls = [executor.submit(work.square, i) for i in range(100)]
+        self.assertTrue(all(call.done() for call in calls))
+
+    def test_cancel_pending_at_the_end(self):
+        folder = tempfile.TemporaryDirectory()
+        gate = str(pathlib.Path(folder.name, 'gate'))
+        executor = dray.ProcessPoolExecutor(1)
+        calls = [executor.submit(work.wait_for_file, gate) for _ in range(50)]
+        while not any(call.running() for call in calls):
+            pass
+        executor.shutdown(wait=False, cancel_futures=True)
+        open(gate, 'w').close()
+        executor.shutdown()
+        self.assertTrue(all(call.done() for call in calls))
+        self.assertGreaterEqual(sum(call.cancelled() for call in calls), 48)
+        folder.cleanup()
+
+    def test_kill_workers(self):
+        executor = dray.ProcessPoolExecutor(1)
+        call = executor.submit(work.endless)
+        next(call)
+        executor.kill_workers()
+        self.assertIsNotNone(call.exception(WATCHDOG) if not call.cancelled() else call)
+        executor.shutdown()
+
+    def test_dropped_executor_finishes(self):
+        executor = dray.ProcessPoolExecutor(1)
+        calls = [executor.submit(work.square, i) for i in range(100)]
+        del executor
+        gc.collect()
+        self.assertEqual([call.result(WATCHDOG) for call in calls], [i * i for i in range(100)])
+
+    def test_thread_goes_with_the_last(self):
+        executor = dray.ProcessPoolExecutor(1)
+        executor.submit(work.square, 1).result()
+        thread = executor._pool.reactor.thread
+        executor.shutdown()
+        del executor
+        gc.collect()
+        thread.join(WATCHDOG)
+        self.assertFalse(thread.is_alive())

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the tests' workers do."""
+
+import os
+import signal
+import sys
+import time
+
+state = None
+
+
+def square(x):
+    return x * x
+
+
+def fail(text):
+    raise ValueError(text)
+
+
+def die(signum=signal.SIGKILL):
+    os.kill(os.getpid(), signum)
+    signal.pause()
+
+
+def pid():
+    return os.getpid()
+
+
+def echo(value):
+    return value
+
+
+def describe(value):
+    """The type of a value, its length, whether it can be written to."""
+    writable = None
+    flags = getattr(value, 'flags', None)
+    if flags is not None:
+        writable = bool(flags.writeable)
+    return type(value).__name__, len(value), writable
+
+
+def count(n, last=None):
+    for i in range(n):
+        yield i
+    return last
+
+
+def count_and_fail(n):
+    yield from range(n)
+    raise ValueError('after all')
+
+
+def endless(size=1):
+    block = b'x' * size
+    while True:
+        yield block
+
+
+def wait_for_file(path):
+    """Until the file is there; the only way to wait that a test can see through."""
+    while not os.path.exists(path):
+        time.sleep(0.001)
+    return os.getpid()
+
+
+def sleep_until_cancelled(started, ended):
+    """Leaves a file when it begins, and another one if it is interrupted."""
+    open(started, 'w').close()
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt as error:
+        with open(ended, 'w') as file:
+            file.write(type(error).__name__)
+        raise
+
+
+def remember(value):
+    global state
+    state = value
+
+
+def recall():
+    return state
+
+
+def find_nothing():
+    from gi.repository import Gio
+    Gio.File.new_for_path('/nowhere/at/all').load_contents(None)
+
+
+def module_path():
+    return sys.path
