@@ -274,7 +274,7 @@ renew_cancellable (DrayChunkRun *self)
   g_autoptr (GCancellable) old = NULL;
 
   g_mutex_lock (&self->link->lock);
-  if (!g_cancellable_is_cancelled (self->calls->cancellable))
+  if (!self->calls->cancelled)
     {
       old = g_steal_pointer (&self->calls->cancellable);
       self->calls->cancellable = g_cancellable_new ();
@@ -319,8 +319,7 @@ begin_call_locked (DrayChunkRun *self, DrayCall *call)
   gboolean wanted;
 
   g_mutex_lock (&link->lock);
-  wanted = link->state < DRAY_LINK_HUNG_UP
-           && !g_cancellable_is_cancelled (self->calls->cancellable);
+  wanted = link->state < DRAY_LINK_HUNG_UP && !self->calls->cancelled;
   if (wanted)
     {
       call->cancellable = g_object_ref (self->calls->cancellable);

@@ -16,6 +16,8 @@
 #include "dray-shelf.h"
 #include "dray-undertaker.h"
 
+#include <pthread.h>
+
 G_BEGIN_DECLS
 
 /* How long user code may take to end when the host is gone. In µs. */
@@ -30,6 +32,8 @@ struct _DrayLink
   int out_fd;  /* (owned) */
   int kick_fd; /* (owned): an eventfd; written to once, it ends every poll() of the watcher. -1 if
                 * there was none to be had */
+  int cancel_signal;     /* 0: none. This and the next are set before the greeting */
+  pthread_t main_thread; /* valid where there is a signal */
 
   /* only for the holder of the reading role */
   DrayDecoder *decoder; /* (owned) */
@@ -55,15 +59,17 @@ struct _DrayLink
 
   /* protected by lock */
   DrayLinkState state;
-  gint64 deadline;   /* from HUNG_UP on: when we have to be gone, monotonic, µs */
-  GQueue waiting;    /* of DrayCall (owned) */
-  GQueue returned;   /* of DrayCall (owned): the host is still to be told */
-  gboolean telling;  /* it is being told of some that were there */
-  DrayCall *running; /* (unowned) (nullable) */
+  gint64 deadline;         /* from HUNG_UP on: when we have to be gone, monotonic, µs */
+  GQueue waiting;          /* of DrayCall (owned) */
+  GQueue returned;         /* of DrayCall (owned): the host is still to be told */
+  gboolean telling;        /* it is being told of some that were there */
+  DrayCall *running;       /* (unowned) (nullable) */
   DrayChunkRun *chunk_run; /* (unowned) (nullable): while a chunk runs */
-  gboolean busy;     /* a phase of user code lasts */
-  guint64 phase;     /* the number of it */
-  GThread *watcher;  /* (owned) (nullable): NULL before the first phase */
+  gboolean busy;           /* a phase of user code lasts */
+  gboolean in_function;    /* of the call that runs; only where there is a signal to be sent */
+  gboolean interrupted;    /* the signal was sent to it */
+  guint64 phase;           /* the number of it */
+  GThread *watcher;        /* (owned) (nullable): NULL before the first phase */
   gboolean watcher_asleep;
   gboolean watcher_reads;
   gsize in_flight; /* bytes in sealed memory that the host may not have received yet */
@@ -87,6 +93,8 @@ void dray_link_advance (DrayLink *self, DrayLinkState state);
 void dray_link_send_returned (DrayLink *self);
 /* Any thread. Cancels the call that runs, if one does, soon and from a thread of its own. */
 void dray_link_cancel_running_locked (DrayLink *self);
+/* For threads of ours: signals are for those of the user's program. */
+void dray_link_block_signals (void);
 /* Any thread. Gets the watcher out of poll(), from now on. */
 void dray_link_kick_watcher (DrayLink *self);
 

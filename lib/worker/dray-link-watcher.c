@@ -128,22 +128,12 @@ sleep_locked (DrayLink *self)
   self->watcher_asleep = FALSE;
 }
 
-/* Signals are for the threads of the user's program. */
-static void
-block_signals (void)
-{
-  sigset_t all;
-
-  sigfillset (&all);
-  pthread_sigmask (SIG_SETMASK, &all, NULL);
-}
-
 static gpointer
 watch_cb (gpointer data)
 {
   g_autoptr (DrayLink) self = data;
 
-  block_signals ();
+  dray_link_block_signals ();
 
   g_mutex_lock (&self->lock);
   while (!self->stopping)
@@ -184,60 +174,4 @@ dray_link_begin_locked (DrayLink *self, DrayCall *call)
     self->n_threads++;
   else
     dray_link_unref (self);
-}
-
-/* Cancelling */
-
-typedef struct
-{
-  DrayLink *link;            /* (owned) */
-  GCancellable *cancellable; /* (owned) */
-} Cancellation;
-
-static gpointer
-cancel_cb (gpointer data)
-{
-  Cancellation *cancellation = data;
-  DrayLink *link = cancellation->link;
-
-  block_signals ();
-
-  g_cancellable_cancel (cancellation->cancellable);
-  g_object_unref (cancellation->cancellable);
-  g_free (cancellation);
-
-  g_mutex_lock (&link->lock);
-  link->n_threads--;
-  g_cond_signal (&link->main_cond);
-  g_mutex_unlock (&link->lock);
-  dray_link_unref (link);
-
-  return NULL;
-}
-
-void
-dray_link_cancel_running_locked (DrayLink *self)
-{
-  Cancellation *cancellation;
-  GThread *thread;
-
-  if (self->running == NULL || g_cancellable_is_cancelled (self->running->cancellable))
-    return;
-
-  cancellation = g_new0 (Cancellation, 1);
-  cancellation->link = dray_link_ref (self);
-  cancellation->cancellable = g_object_ref (self->running->cancellable);
-
-  thread = g_thread_try_new ("dray-cancel", cancel_cb, cancellation, NULL);
-  if (thread != NULL)
-    {
-      self->n_threads++;
-      g_thread_unref (thread);
-      return;
-    }
-
-  /* The function never notices; in the end the host, or the deadline, ends it by force. */
-  g_object_unref (cancellation->cancellable);
-  dray_link_unref (cancellation->link);
-  g_free (cancellation);
 }

@@ -41,6 +41,7 @@ typedef struct
   GVariant *arguments;       /* (owned) (nullable) (not floating): NULL for a chunk */
   GCancellable *cancellable; /* (owned) */
   DrayChunk *chunk;          /* (owned) (nullable): many calls; see dray-chunk-run.h */
+  gboolean cancelled;        /* the link's lock: the cancellable is, or is about to be */
   gboolean quiet;            /* nobody hears its items and its progress */
   int exposed;               /* atomic, boolean: the function has got hold of the cancellable */
   GUnixFDList *attachments;  /* (owned) (nullable) */
@@ -58,6 +59,8 @@ void dray_link_unref (DrayLink *self);
 
 /* Main thread only, all of these. */
 
+/* Before all of these, on the same thread: what interrupts a function that is cancelled. */
+void dray_link_set_cancel_signal (DrayLink *self, int signum);
 /* Exchanges hellos. FALSE: there is no host to work for; the state says why. */
 gboolean dray_link_greet (DrayLink *self);
 /* Says that tasks may come. */
@@ -69,6 +72,10 @@ void dray_link_begin (DrayLink *self);
 /* Waits for the next call and begins it (transfer full). NULL: none will come; the state says
  * why. The user code that began before is over. */
 DrayCall *dray_link_next (DrayLink *self);
+/* Around the function of a call, if there is a signal. FALSE: it was cancelled, and is not to be
+ * begun. After leave(), no signal comes any more. */
+gboolean dray_link_enter_function (DrayLink *self);
+void dray_link_leave_function (DrayLink *self);
 /* The function of the call that next() gave has returned; nothing but this can be said about it
  * any more. Takes @outcome (nullable: it was sent before), returns when it is written. */
 void dray_link_finish (DrayLink *self, DrayMessage *outcome);

@@ -12,6 +12,7 @@
 #include "dray-undertaker.h"
 
 #include <glib/gi18n-lib.h>
+#include <signal.h>
 
 /**
  * DrayWorker:
@@ -107,6 +108,8 @@ struct _DrayWorker
   GHashTable *functions; /* (owned): name → Closure (owned) */
   Closure *initializer;  /* (owned) (nullable) */
   Closure *finalizer;    /* (owned) (nullable) */
+  int cancel_signal;     /* 0: none */
+  gboolean runs;         /* or did */
 };
 
 G_DEFINE_FINAL_TYPE (DrayWorker, dray_worker, G_TYPE_OBJECT)
@@ -328,6 +331,55 @@ dray_worker_set_finalizer (DrayWorker *self,
   set_closure (&self->finalizer, G_CALLBACK (finalizer), user_data, destroy);
 }
 
+/**
+ * dray_worker_set_cancel_signal:
+ * @self: a worker
+ * @signum: the number of a signal, or 0 for none
+ *
+ * Sets a signal that interrupts a function which is cancelled: because its task is, or because the
+ * application is gone. There is none by default. To be called before [method@Worker.run].
+ *
+ * It is for functions that block in system calls, and for interpreters, which can look whether they
+ * are to stop. The program installs a handler for it, without `SA_RESTART`; an empty one will do to
+ * have `read()` or `poll()` fail with `EINTR`. Without a handler, most signals end the process.
+ *
+ * The signal is sent once, to the thread that called [method@Worker.run], and only while the
+ * function of the cancelled call is running there: never to one that comes after it. By then the
+ * job's cancellable is cancelled, and handlers that are connected to it have returned. As with every
+ * signal, a function that is just about to block misses it, unless it waits with `ppoll()`,
+ * `pselect()` or `sigsuspend()`. A function that was cancelled before it began is not begun.
+ *
+ * Since: 0.1
+ */
+void
+dray_worker_set_cancel_signal (DrayWorker *self, int signum)
+{
+  g_return_if_fail (DRAY_IS_WORKER (self));
+  g_return_if_fail (!self->runs);
+  g_return_if_fail (signum >= 0 && signum <= SIGRTMAX);
+  g_return_if_fail (signum != SIGKILL && signum != SIGSTOP);
+
+  self->cancel_signal = signum;
+}
+
+/**
+ * dray_worker_get_cancel_signal:
+ * @self: a worker
+ *
+ * Gets the signal that interrupts a function which is cancelled.
+ *
+ * Returns: its number, or 0 if there is none
+ *
+ * Since: 0.1
+ */
+int
+dray_worker_get_cancel_signal (DrayWorker *self)
+{
+  g_return_val_if_fail (DRAY_IS_WORKER (self), 0);
+
+  return self->cancel_signal;
+}
+
 /* Running */
 
 /* Tells the host that there will be no worker here. Takes @error, which may be NULL. */
@@ -401,17 +453,26 @@ find_function (DrayWorker *self, DrayJob *job, GError **error)
 
 /* (transfer full) (nullable), may be floating: what the function of @job returned, beside @error */
 static GVariant *
-call_function (DrayWorker *self, DrayJob *job, GError **error)
+call_function (DrayWorker *self, DrayLink *link, DrayJob *job, GError **error)
 {
   g_autoptr (Closure) closure = find_function (self, job, error);
   DrayFunction function;
+  GVariant *result;
 
   if (closure == NULL)
     return NULL;
 
+  if (!dray_link_enter_function (link))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, _("The task was cancelled"));
+      return NULL;
+    }
+
   dray_budget_renew ();
   function = (DrayFunction) closure->callback;
-  return function (job, dray_job_get_arguments (job), closure->user_data, error);
+  result = function (job, dray_job_get_arguments (job), closure->user_data, error);
+  dray_link_leave_function (link);
+  return result;
 }
 
 static void
@@ -419,7 +480,7 @@ run_job (DrayWorker *self, DrayLink *link, DrayCall *call)
 {
   g_autoptr (DrayJob) job = dray_job_new (self, link, call);
   GError *error = NULL;
-  GVariant *result = call_function (self, job, &error);
+  GVariant *result = call_function (self, link, job, &error);
 
   dray_job_finish (job, result, error);
 }
@@ -437,7 +498,7 @@ run_chunk (DrayWorker *self, DrayLink *link, DrayCall *calls)
       g_autoptr (GVariant) result = NULL;
       g_autoptr (GError) error = NULL;
 
-      result = call_function (self, job, &error);
+      result = call_function (self, link, job, &error);
       dray_job_settle (job, &result, &error);
       dray_chunk_run_add (run, result, error, dray_job_has_exposed_cancellable (job));
     }
@@ -536,7 +597,9 @@ dray_worker_run (DrayWorker *self)
 
   /* The caller's reference may be dropped by a function of his. */
   g_object_ref (self);
+  self->runs = TRUE;
   link = dray_link_new (in_fd, out_fd);
+  dray_link_set_cancel_signal (link, self->cancel_signal);
   status = serve (self, link);
   if (dray_link_is_host_gone (link))
     dray_undertaker_start (TRUE);

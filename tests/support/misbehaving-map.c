@@ -87,6 +87,8 @@ step_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 
   if (g_str_equal (what, "block"))
     return misbehaving_block (job, error);
+  if (g_str_equal (what, "signal"))
+    return misbehaving_wait_for_signal (job, error);
   if (g_str_equal (what, "large"))
     return g_variant_new_take_string (g_strnfill (100000, 'x'));
   if (g_str_equal (what, "nothing"))

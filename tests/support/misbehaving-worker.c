@@ -25,6 +25,7 @@
  *                         that makes it
  *   --die-in-finalizer WAY
  *                         dies when it has done all its work
+ *   --cancel-signal       has what is cancelled interrupted by SIGUSR1
  *   --slow-start MS       becomes a worker after so many milliseconds
  *   (anything else)       just is a worker
  *
@@ -93,6 +94,15 @@
  *   grandchild            forks a child that holds all descriptors for ever; u: its pid
  *   grandchild-session    the same, but in a session (so a process group) of its own
  *
+ *   signal-ends-wait *    sets the status "waiting"; waits for a signal until it is cancelled
+ *   signal-ends-read *    the same, but reads what never comes; the handler of the signal gets it
+ *                         out of there
+ *   signal-is-blocked     sets the status "waiting"; returns when the signal is pending, and leaves
+ *                         it blocked
+ *   signal-or-spin (u)    sets the status "waiting"; keeps a processor busy for so many microseconds
+ *   count-signals         (uu): how many signals have come for what is cancelled, and how many of
+ *                         them while something else ran. No signal is blocked any more
+ *
  *   escape (ss)           tries a way out of a sandbox; u: 0 if it is open, or an errno. The ways
  *                         are in misbehaving-escape.c
  *   escape-reopen         the same, for writing, of the open file that came with the task
@@ -143,14 +153,20 @@
 
 /* The worker */
 
+DrayJob *volatile misbehaving_job;
+
 static GVariant *
 call_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
   const MisbehavingFunction *function = data;
+  GVariant *result;
 
   misbehaving_n_calls++;
 
-  return function->function (job, arguments, function->data, error);
+  misbehaving_job = job;
+  result = function->function (job, arguments, function->data, error);
+  misbehaving_job = NULL;
+  return result;
 }
 
 /* What follows the mode; "" where nothing does. */
@@ -238,6 +254,9 @@ run_worker (const char *mode)
   add_functions (worker, misbehaving_wire_functions);
   add_functions (worker, misbehaving_death_functions);
   add_functions (worker, misbehaving_lies_functions);
+  add_functions (worker, misbehaving_signal_functions);
+  if (g_str_equal (mode, "--cancel-signal"))
+    misbehaving_take_cancel_signal (worker);
   dray_worker_set_initializer (worker, initialize_cb, (gpointer) mode, NULL);
   dray_worker_set_finalizer (worker, finalize_cb, (gpointer) mode, NULL);
 

@@ -79,6 +79,15 @@ extern const MisbehavingFunction misbehaving_escape_functions[];
 extern const MisbehavingFunction misbehaving_wire_functions[];
 extern const MisbehavingFunction misbehaving_death_functions[];
 extern const MisbehavingFunction misbehaving_lies_functions[];
+extern const MisbehavingFunction misbehaving_signal_functions[];
+
+/* As misbehaving_block(), but nothing except the signal wakes it up. */
+GVariant *misbehaving_wait_for_signal (DrayJob *job, GError **error);
+/* Has it send SIGUSR1 to what is cancelled, which counts that. */
+void misbehaving_take_cancel_signal (DrayWorker *worker);
+
+/* What runs (unowned) (nullable) */
+extern DrayJob *volatile misbehaving_job;
 
 /* What "init-args" and "counter" return. */
 extern GVariant *misbehaving_initial_arguments; /* (owned) (nullable) */

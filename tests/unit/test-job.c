@@ -350,6 +350,121 @@ test_cancel_ignored (WorkerPeer *peer, gconstpointer data)
   end_in_good_order (peer);
 }
 
+/* The signal */
+
+static void
+start_with_signal (WorkerPeer *peer)
+{
+  worker_peer_spawn (peer, "--cancel-signal", NULL);
+  worker_peer_greet (peer, NULL);
+  worker_peer_expect (peer, DRAY_FRAME_READY, 0);
+}
+
+/* (transfer none): how many signals have come */
+static guint
+expect_no_strays (WorkerPeer *peer, guint64 id)
+{
+  g_autoptr (GVariant) counts = NULL;
+  guint32 n_signals, n_strays;
+
+  worker_peer_submit (peer, id, "count-signals", NULL);
+  counts = worker_peer_expect_value (peer, DRAY_FRAME_RESULT, id);
+  g_variant_get (counts, "(uu)", &n_signals, &n_strays);
+  g_assert_cmpuint (n_strays, ==, 0);
+
+  return n_signals;
+}
+
+static void
+test_signal (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A function that blocks in the system is interrupted by a signal when it is "
+                  "cancelled, once each time");
+
+  start_with_signal (peer);
+  for (guint64 id = 2; id < 42; id += 2)
+    {
+      worker_peer_submit (peer, id, id % 4 == 0 ? "signal-ends-wait" : "signal-ends-read", NULL);
+      worker_peer_expect_status (peer, id, "waiting");
+      worker_peer_cancel (peer, id);
+      expect_cancelled (peer, id);
+      g_assert_cmpuint (expect_no_strays (peer, id + 1), ==, id / 2);
+    }
+  end_in_good_order (peer);
+}
+
+static void
+test_signal_host_gone (WorkerPeer *peer, gconstpointer data)
+{
+  g_autofree char *errors = NULL;
+
+  g_test_summary ("The signal also comes when the host is gone, so that the worker ends by itself");
+
+  start_with_signal (peer);
+  worker_peer_submit (peer, 1, "signal-ends-read", NULL);
+  worker_peer_expect_status (peer, 1, "waiting");
+  worker_peer_close_input (peer);
+  errors = worker_peer_expect_exit (peer, 0);
+  g_assert_cmpstr (errors, ==, "");
+}
+
+static void
+test_signal_blocked (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A signal that the function has blocked does not come when another unblocks it");
+
+  start_with_signal (peer);
+  for (guint64 id = 1; id < 20; id += 2)
+    {
+      worker_peer_submit (peer, id, "signal-is-blocked", NULL);
+      worker_peer_expect_status (peer, id, "waiting");
+      worker_peer_cancel (peer, id);
+      expect_cancelled (peer, id);
+      g_assert_cmpuint (expect_no_strays (peer, id + 1), ==, 0);
+    }
+  end_in_good_order (peer);
+}
+
+static void
+test_signal_races (WorkerPeer *peer, gconstpointer data)
+{
+  const guint n_rounds = 2000;
+  guint n_signals = 0, time = 1000;
+
+  g_test_summary (
+    "A signal never comes to a function that was not cancelled, where the one that it "
+    "was meant for ends at that moment and another is begun");
+
+  start_with_signal (peer);
+  for (guint i = 1; i <= n_rounds; i++)
+    {
+      g_autofree char *arguments = g_strdup_printf ("(@u %u,)", time);
+      guint n_signals_before = n_signals;
+      DrayFrameHeader header;
+      guint64 id = 3 * i;
+
+      worker_peer_submit (peer, id, "signal-or-spin", arguments);
+      worker_peer_expect_status (peer, id, "waiting");
+      worker_peer_cancel (peer, id);
+      worker_peer_submit (peer, id + 1, "signal-or-spin", "(@u 20,)");
+      do
+        g_bytes_unref (worker_peer_hear (peer, &header));
+      while (header.task_id != id || header.type != DRAY_FRAME_RESULT);
+      worker_peer_expect_status (peer, id + 1, "waiting");
+      worker_peer_expect_text (peer, DRAY_FRAME_RESULT, id + 1, "uint32 20");
+
+      /* As many are to be a moment too late as are just in time. */
+      n_signals = expect_no_strays (peer, id + 2);
+      if (n_signals > n_signals_before)
+        time -= MIN (time, 7);
+      else
+        time += 7;
+    }
+  g_test_message ("%u of %u were interrupted", n_signals, n_rounds);
+  g_assert_cmpuint (n_signals, <=, n_rounds);
+  end_in_good_order (peer);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -369,6 +484,10 @@ main (int argc, char **argv)
   worker_peer_add ("/job/cancel/at-once", NULL, test_cancel_at_once);
   worker_peer_add ("/job/recall/at-once", NULL, test_recall_at_once);
   worker_peer_add ("/job/cancel/ignored", NULL, test_cancel_ignored);
+  worker_peer_add ("/job/signal/blocked-in-system", NULL, test_signal);
+  worker_peer_add ("/job/signal/host-gone", NULL, test_signal_host_gone);
+  worker_peer_add ("/job/signal/blocked", NULL, test_signal_blocked);
+  worker_peer_add ("/job/signal/races", NULL, test_signal_races);
 
   return g_test_run ();
 }

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "misbehaving.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/select.h>
+#include <unistd.h>
+
+/*
+ * Functions that are interrupted by a signal when they are cancelled, in a worker that was started
+ * with --cancel-signal; and whether the signal ever comes to one that was not.
+ */
+
+#define SIGNAL SIGUSR1
+
+/* For the handler, which runs in the thread of the functions. */
+static volatile sig_atomic_t n_signals;
+static volatile sig_atomic_t n_strays;
+static volatile sig_atomic_t jumps;
+static sigjmp_buf way_out;
+
+static void
+handle_signal (int signal_number)
+{
+  n_signals++;
+  if (misbehaving_job != NULL && !dray_job_is_cancelled (misbehaving_job))
+    n_strays++;
+  if (jumps)
+    siglongjmp (way_out, 1);
+}
+
+void
+misbehaving_take_cancel_signal (DrayWorker *worker)
+{
+  const struct sigaction action = { .sa_handler = handle_signal };
+
+  sigaction (SIGNAL, &action, NULL);
+  dray_worker_set_cancel_signal (worker, SIGNAL);
+}
+
+static GVariant *
+say_cancelled (DrayJob *job, GError **error)
+{
+  if (!g_cancellable_set_error_if_cancelled (dray_job_get_cancellable (job), error))
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "A signal came for nothing");
+  return NULL;
+}
+
+/* Where the signal comes while nothing waits, it is not missed. */
+GVariant *
+misbehaving_wait_for_signal (DrayJob *job, GError **error)
+{
+  sigset_t blocked, before;
+
+  sigemptyset (&blocked);
+  sigaddset (&blocked, SIGNAL);
+  pthread_sigmask (SIG_BLOCK, &blocked, &before);
+  dray_job_set_progress (job, -1, "waiting");
+  while (!dray_job_is_cancelled (job))
+    pselect (0, NULL, NULL, NULL, NULL, &before);
+  pthread_sigmask (SIG_SETMASK, &before, NULL);
+
+  return say_cancelled (job, error);
+}
+
+static GVariant *
+wait_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  return misbehaving_wait_for_signal (job, error);
+}
+
+/* Nothing but the signal gets it out of there. */
+static GVariant *
+read_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  int ends[2];
+  char byte;
+
+  if (pipe (ends) != 0)
+    g_error ("There is no pipe");
+  dray_job_set_progress (job, -1, "waiting");
+  if (sigsetjmp (way_out, 1) == 0)
+    {
+      jumps = TRUE;
+      while (!dray_job_is_cancelled (job) && read (ends[0], &byte, 1) < 0)
+        ;
+    }
+  jumps = FALSE;
+  close (ends[0]);
+  close (ends[1]);
+
+  return say_cancelled (job, error);
+}
+
+/* It stays blocked, and so pending. */
+static GVariant *
+block_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  sigset_t blocked, pending;
+
+  sigemptyset (&blocked);
+  sigaddset (&blocked, SIGNAL);
+  pthread_sigmask (SIG_BLOCK, &blocked, NULL);
+  dray_job_set_progress (job, -1, "waiting");
+  do
+    sigpending (&pending);
+  while (!sigismember (&pending, SIGNAL));
+
+  return say_cancelled (job, error);
+}
+
+static GVariant *
+spin_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  gint64 begin = g_get_monotonic_time ();
+  guint32 microseconds;
+
+  g_variant_get (arguments, "(u)", &microseconds);
+  dray_job_set_progress (job, -1, "waiting");
+  while (g_get_monotonic_time () - begin < microseconds)
+    ;
+
+  return g_variant_new_uint32 (microseconds);
+}
+
+static GVariant *
+count_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  sigset_t all;
+
+  sigfillset (&all);
+  pthread_sigmask (SIG_UNBLOCK, &all, NULL);
+
+  return g_variant_new ("(uu)", (guint32) n_signals, (guint32) n_strays);
+}
+
+const MisbehavingFunction misbehaving_signal_functions[] = {
+  { "signal-ends-wait", "*", wait_cb, NULL },    { "signal-ends-read", "*", read_cb, NULL },
+  { "signal-is-blocked", "()", block_cb, NULL }, { "signal-or-spin", "(u)", spin_cb, NULL },
+  { "count-signals", "()", count_cb, NULL },     { NULL, NULL, NULL, NULL },
+};
