@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Shows that launchers, and the lists of futures and workers, can be used from Python."""
+
+import os
+
+from support import Dray, GLib, TestCase, main, make_launcher
+
+DOMAIN = Dray.error_quark()
+
+
+class Launching(TestCase):
+    def tell(self, launcher):
+        executor = self.make_executor(launcher)
+        return executor.call('tell', None).wait_result(-1).unpack()
+
+    def test_surroundings(self):
+        """A worker has the environment, directory, niceness, limits and value that were set."""
+        launcher = make_launcher()
+        launcher.setenv('DRAY_TEST', 'grün')
+        launcher.set_directory('/usr')
+        launcher.set_niceness(3)
+        launcher.set_limit(Dray.Limit.OPEN_FILES, 64)
+        launcher.set_initial_arguments(GLib.Variant('(s)', ('first',)))
+        said = self.tell(launcher)
+        self.assertEqual(said['function'], 'tell')
+        self.assertEqual(said['attempt'], '1')
+        self.assertEqual(said['variable'], 'grün')
+        self.assertEqual(said['directory'], '/usr')
+        self.assertEqual(said['files'], '64')
+        self.assertEqual(said['initial'], "('first',)")
+        self.assertGreaterEqual(int(said['niceness']), 3)
+
+    def test_settings(self):
+        """What was set is there to be read: lists, values, and two numbers at a time."""
+        launcher = Dray.Launcher.new_argv(['python', 'ä'])
+        self.assertEqual(launcher.dup_argv(), ['python', 'ä'])
+        self.assertFalse(launcher.dup_prefix())
+        launcher.set_prefix(['nice'])
+        self.assertEqual(launcher.dup_prefix(), ['nice'])
+        launcher.set_io_class(Dray.IoClass.BEST_EFFORT, 5)
+        self.assertEqual(tuple(launcher.get_io_class()), (Dray.IoClass.BEST_EFFORT, 5))
+        launcher.set_environment(['A=1'])
+        self.assertEqual(launcher.dup_environment(), ['A=1'])
+        launcher.unsetenv('A')
+        self.assertEqual(launcher.dup_environment(), [])
+        self.assertIsNone(launcher.dup_initial_arguments())
+        launcher.grant_path('/usr', Dray.Access.READ)
+        self.assertEqual(launcher.dup_granted_paths(Dray.Access.READ), ['/usr'])
+        self.assertEqual(launcher.dup_granted_paths(Dray.Access.READ_WRITE), [])
+        launcher.set_sandbox(Dray.Sandbox.STRICT, Dray.SandboxNeed.PREFERRED)
+        self.assertEqual((launcher.get_sandbox(), launcher.get_sandbox_need()),
+                         (Dray.Sandbox.STRICT, Dray.SandboxNeed.PREFERRED))
+        self.assertEqual(launcher.get_stderr(), Dray.Stderr.CAPTURE)
+        self.assertTrue(Dray.Worker.is_requested(['program', '--dray-worker']))
+        self.assertFalse(Dray.Worker.is_requested(['program']))
+
+    def test_sandbox(self):
+        """An interpreter works without the network, where the machine has sandboxes."""
+        launcher = make_launcher()
+        launcher.set_sandbox(Dray.Sandbox.NO_NETWORK, Dray.SandboxNeed.PREFERRED)
+        executor = self.make_executor(launcher)
+        try:
+            self.assertEqual(executor.call('nothing', None).wait_result(-1).unpack(), ())
+        finally:
+            shortfall = executor.dup_sandbox_shortfall()
+            if shortfall is not None:
+                print(f'# {shortfall}')
+
+    def test_no_worker(self):
+        """A program that is not there is an error of the calls, not a hang."""
+        executor = self.make_executor(Dray.Launcher.new_argv(['/no/such/program']))
+        self.assert_error(DOMAIN, Dray.Error.LAUNCH,
+                          executor.call('nothing', None).wait_result, -1)
+
+    def test_lists(self):
+        """The lists of futures and workers are models that tell what changes in them."""
+        futures, workers = self.executor.get_futures(), self.executor.get_workers()
+        changes = []
+        futures.connect('items-changed', lambda *change: changes.append(change))
+        future = self.executor.call('wait_for_cancel', None)
+        self.iterate(lambda: workers.get_n_items() == 1 and futures.get_n_items() == 1)
+        worker = workers.get_item(0)
+        self.iterate(lambda: worker.get_state() == Dray.WorkerState.BUSY)
+        self.assertIs(futures.get_item(0), future)
+        self.assertEqual(worker.get_task().get_function(), 'wait_for_cancel')
+        self.assertTrue(os.path.exists(f'/proc/{worker.get_pid()}'))
+        self.assertIsNotNone(worker.get_start_time().format_iso8601())
+        worker.kill()
+        self.iterate(lambda: worker.props.state == Dray.WorkerState.GONE)
+        self.assert_error(DOMAIN, Dray.Error.WORKER_DIED, future.dup_result)
+        self.assertGreaterEqual(len(changes), 2)
+
+    def test_properties(self):
+        """Properties are set when an executor is made, and later."""
+        executor = self.make_executor(make_launcher(), max_workers=2, idle_timeout=1000)
+        self.assertEqual(executor.get_max_workers(), 2)
+        executor.props.max_pending_tasks = 1
+        executor.set_paused(True)
+        first, second = executor.call('nothing', None), executor.call('nothing', None)
+        self.assertFalse(first.is_done())
+        self.assert_error(DOMAIN, Dray.Error.QUEUE_FULL, second.dup_result)
+        executor.set_paused(False)
+        first.wait(-1)
+
+    def test_counters(self):
+        """Counters are a picture, which stays what it is."""
+        before = self.executor.dup_counters()
+        self.executor.call('count', GLib.Variant('(u)', (5,))).wait(-1)
+        self.executor.call('stumble', None).wait(-1)
+        after = self.executor.dup_counters()
+        self.assertEqual((before.submitted, before.items), (0, 0))
+        self.assertEqual((after.submitted, after.succeeded, after.failed), (2, 1, 1))
+        self.assertEqual(after.items, 5)
+        self.assertEqual(after.copy().submitted, 2)
+
+
+if __name__ == '__main__':
+    main(__name__)
