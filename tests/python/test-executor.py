@@ -183,6 +183,27 @@ class TestBreaking(ExecutorCase):
 
 class TestCancelling(ExecutorCase):
 
+    def test_running_call(self):
+        started, ended = self.path('started'), self.path('ended')
+        future = self.executor.submit(work.sleep_until_cancelled, started, ended)
+        self.wait_for(lambda: os.path.exists(started))
+        self.assertTrue(future.cancel())
+        self.assertTrue(future.cancelled())
+        with self.assertRaises(dray.CancelledError):
+            future.result()
+        self.wait_for(lambda: os.path.exists(ended) and os.path.getsize(ended) > 0)
+        self.assertEqual(pathlib.Path(ended).read_text(), 'JobCancelled')
+
+    def test_worker_lives_on(self):
+        worker = self.executor.options(key=None).submit(work.pid).result()
+        self.assertEqual(self.executor.submit(work.pid).result(), worker)
+        started, ended = self.path('started'), self.path('ended')
+        future = self.executor.submit(work.sleep_until_cancelled, started, ended)
+        self.wait_for(lambda: os.path.exists(started))
+        future.cancel()
+        self.wait_for(lambda: os.path.exists(ended))
+        self.assertEqual(self.executor.submit(work.square, 5).result(WATCHDOG), 25)
+
     def test_hundreds(self):
         calls = [self.executor.submit(work.wait_for_file, self.path('never')) for _ in range(200)]
         for call in calls:

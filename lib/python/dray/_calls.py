@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Calls on their way to a worker, and what comes back."""
+"""Calls on their way to a worker."""
 
 from __future__ import annotations
 
 import os
 import pickle
-import traceback
 from collections.abc import Callable
-from concurrent.futures import process
 from functools import partial
 from typing import Any
 
 from . import _main, _memory, _message
-from ._repository import Dray, Gio, GLib
-
-# What concurrent.futures shows as the cause of a worker's exception, too.
-_remote_traceback: Any = process._RemoteTraceback
+from ._repository import Dray, Gio
 
 try:
     import cloudpickle
@@ -145,68 +140,6 @@ def _module_of(value: Any) -> str:
     return module if isinstance(module, str) else 'builtins'
 
 
-def pack_outcome(value: Any, by_value: bool) -> _message.Message:
-    """In a worker: what a function returned."""
-    return _message.pack(value, cloudpickle.CloudPickler if by_value and cloudpickle else None)
-
-
-def pack_failure(error: BaseException, by_value: bool) -> bytes:
-    """In a worker: what a function raised, with its traceback as text."""
-    lines = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
-    error.__traceback__ = None
-    cause = _remote_traceback(f'\n"""\n{lines}"""')
-    try:
-        message = _message.pack((_reduced(error), cause), _pickler(by_value))
-        if message.buffers:
-            return _message.FAILURE + b''.join(message.parts())
-        return _message.FAILURE + message.data
-    except Exception as failure:
-        text = f'{type(error).__name__} was raised, which can’t be sent: {failure}'
-        return _message.FAILURE + pickle.dumps((pickle.PicklingError(text), cause), 5)
-
-
-def _pickler(by_value: bool) -> Callable[..., Any] | None:
-    return cloudpickle.CloudPickler if by_value and cloudpickle else None
-
-
-def _reduced(error: BaseException) -> Any:
-    """GLib's errors don't know how to be pickled."""
-    if isinstance(error, GLib.Error):
-        return _GLibError(error.message, error.domain, error.code)
-    return error
-
-
-class _GLibError:
-    """Becomes a GLib.Error on the other side."""
-
-    def __init__(self, *fields: Any):
-        self.fields = fields
-
-    def __reduce__(self) -> Any:
-        return _new_glib_error, self.fields
-
-
-def _new_glib_error(message: str, domain: str, code: int) -> Any:
-    return GLib.Error(message, domain, code)
-
-
-def unpack_outcome(value: Any) -> Any:
-    """In the application: what a function returned.
-
-    Errors: what it raised, with the worker's traceback as the cause.
-    """
-    size = value.get_size()
-    if size < _message.OUT_OF_BAND:
-        data: Any = _memory.copy_of(value)
-    else:
-        data = _memory.view_of(value, size)
-    if data[:1] != _message.FAILURE:
-        return _message.unpack(data)
-    error, cause = _message.unpack(data[1:])
-    error.__cause__ = cause
-    raise error
-
-
 def is_about_function(error: BaseException) -> bool:
     """Whether new_task() failed for the function, not for its arguments."""
     return isinstance(error, UnpicklableFunction)
@@ -216,5 +149,4 @@ def pack_initializer(function: Callable[..., Any],
                      args: tuple[Any, ...]) -> tuple[bytes, dict[str, str]]:
     """The initialiser of workers, in one piece, and the files off the path that it needs."""
     message = _pack_anyhow(function, (function, args))
-    data = b''.join(message.parts()) if message.buffers else message.data
-    return data, _files_off_path(function, args)
+    return message.in_one_piece(), _files_off_path(function, args)

@@ -12,7 +12,7 @@ from concurrent import futures
 from concurrent.futures import _base
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from . import _callbacks, _calls
+from . import _callbacks, _outcome
 from ._repository import Dray, GLib
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class Stream(Future[T], Iterator[Any]):
                 value = self._take_locked()
             if value is None:
                 raise self._end()
-            return _calls.unpack_outcome(value)
+            return _outcome.unpack(value)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return _AsyncItems(self)
@@ -330,7 +330,7 @@ class _AsyncItems:
                     stream._wanted.append(lambda: loop.call_soon_threadsafe(_finish, news))
                     stream._ask_locked()
             if value is not None:
-                return _calls.unpack_outcome(value)
+                return _outcome.unpack(value)
             if stream._over:
                 break
             await news

@@ -15,9 +15,7 @@ A function travels as the name of its module and its own. Three kinds of modules
 from __future__ import annotations
 
 import ast
-import importlib.abc
 import importlib.machinery
-import importlib.util
 import multiprocessing.process
 import os
 import sys
@@ -28,7 +26,7 @@ from typing import Any
 
 
 def preparation() -> dict[str, Any]:
-    """What multiprocessing.spawn.prepare() takes, of the application as it is now."""
+    """What workers have to know of the application as it is now."""
     process = multiprocessing.process.current_process()
     if getattr(process, '_inheriting', False):
         raise RuntimeError(
@@ -36,16 +34,15 @@ def preparation() -> dict[str, Any]:
             "work belongs below `if __name__ == '__main__':`")
 
     original = multiprocessing.process.ORIGINAL_DIR  # type: ignore[attr-defined]
-    data = {
+    return {
         'authkey': bytes(process.authkey),
         'dir': os.getcwd(),
         'name': 'DrayWorker',
         'orig_dir': original,
-        'sys_argv': list(sys.argv) if hasattr(sys, 'argv') else [],
+        'program': _how_to_import_main(),
+        'sys_argv': list(getattr(sys, 'argv', [])),
         'sys_path': [entry or original or os.getcwd() for entry in sys.path],
     }
-    data.update(_how_to_import_main())
-    return data
 
 
 def main_is_importable() -> bool:
@@ -55,6 +52,7 @@ def main_is_importable() -> bool:
 
 
 def _how_to_import_main() -> dict[str, str]:
+    """What multiprocessing.spawn.prepare() takes."""
     main = sys.modules.get('__main__')
     if main is None or not main_is_importable():
         return {}
@@ -124,19 +122,3 @@ def _is_found(name: str, filename: str) -> bool:
         return False
     return (spec is not None and spec.origin is not None
             and os.path.abspath(spec.origin) == filename)
-
-
-class OffPathFinder(importlib.abc.MetaPathFinder):
-    """Finds modules, in a worker, where the application has loaded them from."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, str] = {}
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
-        filename = self.files.get(fullname)
-        if filename is None:
-            return None
-        is_package = os.path.basename(filename) == '__init__.py'
-        return importlib.util.spec_from_file_location(
-            fullname, filename,
-            submodule_search_locations=[os.path.dirname(filename)] if is_package else None)

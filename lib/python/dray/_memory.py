@@ -8,6 +8,7 @@ but once; what is large is looked at where it lies.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import mmap
 import os
 from collections.abc import Iterable
@@ -15,8 +16,17 @@ from typing import Any
 
 from ._repository import BYTES, GLib
 
-_SEALS = 0x000F  # F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
-_ADD_SEALS = 1033  # F_ADD_SEALS
+_HUGE = 4 * 1024 * 1024
+_PAGE = mmap.PAGESIZE
+_BYTES_HEADER = bytes.__basicsize__ - 1
+
+_madvise = ctypes.CDLL(None).madvise
+_madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+_new_uninitialized = ctypes.pythonapi.PyBytes_FromStringAndSize
+_new_uninitialized.argtypes = [ctypes.c_void_p, ctypes.c_ssize_t]
+_new_uninitialized.restype = ctypes.py_object
+
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 def new_value(data: bytes) -> Any:
@@ -37,6 +47,20 @@ def view_of(value: Any, size: int) -> memoryview:
     return memoryview(region).cast('B').toreadonly()
 
 
+def new_bytes(view: memoryview) -> bytes:
+    """A copy. Of fresh memory in small pages, getting each page costs more than filling it."""
+    size = view.nbytes
+    if size < _HUGE:
+        return bytes(view)
+    result: bytes = _new_uninitialized(None, size)
+    address = id(result) + _BYTES_HEADER
+    first = -(-address // _PAGE) * _PAGE
+    _madvise(first, (address + size - first) // _PAGE * _PAGE, mmap.MADV_HUGEPAGE)  # or it can't be had
+    target = (ctypes.c_ubyte * size).from_address(address)
+    memoryview(target).cast('B')[:] = view
+    return result
+
+
 def write(address: int, offset: int, data: Any) -> None:
     """Writes the bytes of an object with a buffer to memory, at an offset in bytes."""
     source = memoryview(data).cast('B')
@@ -55,17 +79,12 @@ def new_sealed_file(parts: Iterable[Any], size: int) -> int:
             remaining = memoryview(part).cast('B')
             while remaining.nbytes > 0:
                 remaining = remaining[os.write(descriptor, remaining):]
-        _seal(descriptor)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
     except BaseException:
         os.close(descriptor)
         raise
     assert os.fstat(descriptor).st_size == size
     return descriptor
-
-
-def _seal(descriptor: int) -> None:
-    import fcntl
-    fcntl.fcntl(descriptor, _ADD_SEALS, _SEALS)
 
 
 def map_file(descriptor: int) -> memoryview:

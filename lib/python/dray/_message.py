@@ -28,6 +28,8 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from . import _memory
+
 OUT_OF_BAND = 64 * 1024
 _ALIGNMENT = 64
 _LOOKED_AT = 32  # how many elements of a container
@@ -50,6 +52,10 @@ class Message:
     def size(self) -> int:
         """Of all in one piece, in bytes."""
         return sum(_size(part) for part in self.parts())
+
+    def in_one_piece(self) -> bytes:
+        """As bytes, for what need not stay where it arrives."""
+        return b''.join(self.parts()) if self.buffers else self.data
 
     def parts(self) -> Iterator[Any]:
         """All in one piece, in pieces."""
@@ -222,4 +228,4 @@ class _Unpickler(pickle.Unpickler):
             values = array(code)
             values.frombytes(view)
             return values
-        return bytearray(view) if kind == 'bytearray' else bytes(view)
+        return bytearray(view) if kind == 'bytearray' else _memory.new_bytes(view)

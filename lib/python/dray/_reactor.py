@@ -25,7 +25,7 @@ from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from . import _callbacks, _calls, _errors
+from . import _callbacks, _errors, _outcome
 from ._future import Future, Stream
 from ._repository import Dray, GLib
 
@@ -195,7 +195,7 @@ class Reactor:
 
 def _succeed(future: Future[Any], value: Any) -> None:
     try:
-        result = _calls.unpack_outcome(value)
+        result = _outcome.unpack(value)
     except BaseException as error:
         future._settle(None, error)
     else:

@@ -7,16 +7,20 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import traceback
-from multiprocessing import process, spawn
 from typing import Any
 
-from . import _calls, _main, _memory, _message
+from . import _memory, _message, _outcome, _surroundings
 from ._repository import BYTES, Dray, GLib
 
 # What a cancelled call is interrupted by. Ctrl+C in a terminal never comes here: workers are in
 # process groups of their own.
 CANCEL_SIGNAL = signal.SIGINT
+
+
+_FRAMES_LOOKED_AT = 8
+_MOMENT = 0.001  # s
 
 
 class JobCancelled(KeyboardInterrupt):
@@ -29,15 +33,14 @@ class _Server:
     def __init__(self) -> None:
         self.job: Any = None  # while a function of the application's runs
         self.by_value = False
-        self.finder = _main.OffPathFinder()
-        sys.meta_path.append(self.finder)
+        self.finder: _surroundings.Finder
 
     def initialize(self, worker: Any, arguments: Any, *data: Any) -> bool:
         settings = pickle.loads(_memory.copy_of(arguments))
         self.by_value = settings['by_value']
-        self.finder.files.update(settings['files'])
         try:
-            _prepare(settings['preparation'])
+            self.finder = _surroundings.enter(settings['preparation'])
+            self.finder.files.update(settings['files'])
             if settings['initializer'] is not None:
                 function, args = _message.unpack(settings['initializer'])
                 function(*args)
@@ -69,7 +72,7 @@ class _Server:
             return self._value_of(job, result)
         except BaseException as error:
             self.job = None
-            return _memory.new_value(_calls.pack_failure(error, self.by_value))
+            return _memory.new_value(_outcome.pack_failure(error, self.by_value))
 
     def stream(self, job: Any, arguments: Any, *data: Any) -> Any:
         try:
@@ -82,7 +85,7 @@ class _Server:
             return self._value_of(job, result)
         except BaseException as error:
             self.job = None
-            return _memory.new_value(_calls.pack_failure(error, self.by_value))
+            return _memory.new_value(_outcome.pack_failure(error, self.by_value))
 
     def _emit_all(self, job: Any, generator: Any) -> Any:
         """Returns what the generator returns. What nobody pulls blocks it."""
@@ -98,7 +101,7 @@ class _Server:
             generator.close()
 
     def _value_of(self, job: Any, result: Any) -> Any:
-        message = _calls.pack_outcome(result, self.by_value)
+        message = _outcome.pack(result, self.by_value)
         if not message.buffers:
             return _memory.new_value(message.data)
         size = message.size
@@ -110,18 +113,25 @@ class _Server:
         return GLib.Variant.new_from_bytes(BYTES, memory, True)
 
     def on_cancel(self, signum: int, frame: Any) -> None:
-        if self.job is not None:
-            raise JobCancelled
+        job = self.job
+        if job is None or not job.is_cancelled():
+            return
+        if _is_in_finalizer(frame):
+            # Python would only print what is raised there: so it comes again in a moment.
+            again = (threading.main_thread().ident, signum)
+            threading.Timer(_MOMENT, signal.pthread_kill, again).start()
+            return
+        raise JobCancelled
 
 
-def _prepare(data: dict[str, Any]) -> None:
-    """As a process of multiprocessing would be."""
-    current: Any = process.current_process()
-    current._inheriting = True
-    try:
-        spawn.prepare(data)
-    finally:
-        del current._inheriting
+def _is_in_finalizer(frame: Any) -> bool:
+    for _ in range(_FRAMES_LOOKED_AT):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == '__del__':
+            return True
+        frame = frame.f_back
+    return False
 
 
 _server: _Server | None = None
@@ -145,6 +155,5 @@ def main() -> None:
     worker.set_initializer(server.initialize)
     worker.add_function('call', server.call)
     worker.add_function('stream', server.stream)
-    if hasattr(worker, 'set_cancel_signal'):
-        worker.set_cancel_signal(CANCEL_SIGNAL)
+    worker.set_cancel_signal(CANCEL_SIGNAL)
     sys.exit(worker.run())
