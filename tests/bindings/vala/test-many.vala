@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Shows that maps, combined futures, groups, completion queues, launchers and lists can be used from
+// Vala, and that nothing is freed too early or too late in thousands of calls.
+
+using Support;
+
+private const int N_WARM = 300;
+private const int N_ROUNDS = 1000;
+private const int SIZE = 32 * 1024;        // what a single value of each round adds up to is 32 MiB
+private const uint MAX_GROWTH = 16 * 1024; // KiB
+
+private class Number : Object {
+  public int n;
+
+  public Number (int n) {
+    this.n = n;
+  }
+}
+
+private Dray.Future submit (Dray.Executor executor, int n) {
+  return executor.call ("square", number (n));
+}
+
+// A function is run over an array; what fails has an outcome with the error.
+private void test_map_values (Dray.Executor executor) throws Error {
+  Variant[] values = {};
+  var seen = new bool[20];
+  Dray.Outcome? outcome;
+
+  for (int n = 0; n < 20; n++)
+    values += number (n);
+  var map = executor.map_values ("square", values);
+  while ((outcome = map.wait_next (-1)) != null) {
+    int n = (int) outcome.get_index ();
+    seen[n] = true;
+    if (n == 13)
+      assert (outcome.get_error ().message == "unlucky" && outcome.get_value () == null);
+    else
+      assert (outcome.dup_result ().get_int32 () == n * n);
+  }
+  foreach (var one in seen)
+    assert (one);
+}
+
+private Dray.Map count_up (Dray.Executor executor, Number next) {
+  return executor.map ("square", () => next.n < 1000 ? number (100 + next.n++) : null);
+}
+
+// Arguments come from a closure, which is asked only as needed, and freed with what it holds.
+private class Generating : Case {
+  public override async void run (Dray.Executor executor) throws Error {
+    var held = new Number (0);
+    unowned Number counter = held;
+    var freed = false;
+    uint64 n_seen = 0, n_outcomes;
+
+    held.weak_ref (() => freed = true);
+    var map = count_up (executor, held);
+    held = null;
+    map.max_in_flight = 64;
+    map.ordered = true;
+    var first = yield map.next_async ();
+    assert (first.get_index () == 0 && counter.n < 900);
+    yield map.for_each_async ((_, outcome) => {
+      n_seen++;
+      assert (outcome.get_index () == n_seen);
+    }, null, out n_outcomes);
+    assert (n_seen == 999 && n_outcomes == 999);
+    map = null;
+    iterate (() => freed);
+  }
+}
+
+// A list of objects is mapped by a function that says what each of them comes to.
+private void test_map_model (Dray.Executor executor) throws Error {
+  var store = new ListStore (typeof (Number));
+  uint n_seen = 0;
+
+  for (int n = 0; n < 10; n++)
+    store.append (new Number (n));
+  var map = executor.map_model ("square", store, item => number (((Number) item).n));
+  while (n_seen < 10)
+    foreach (var outcome in map.wait_next_many (4, -1)) {
+      assert (outcome.get_value ().get_int32 () == outcome.get_index () * outcome.get_index ());
+      n_seen++;
+    }
+}
+
+// All results in one, or the first error; one result that is good; one task after another.
+private void test_combined (Dray.Executor executor) throws Error {
+  Dray.Future[] parts = { submit (executor, 2), submit (executor, 3) };
+  var results = Dray.Future.all (parts).wait_result (-1);
+
+  assert ("4" in results.print (false) && "9" in results.print (false));
+  expect_error (IOError.quark (), IOError.INVALID_DATA, () => {
+    Dray.Future[] failing = { submit (executor, 2), submit (executor, 13) };
+    Dray.Future.all (failing).wait_result (-1);
+  });
+  Dray.Future[] some = { submit (executor, 13), submit (executor, 3) };
+  assert ("9" in Dray.Future.any (some).wait_result (-1).print (false));
+
+  var echo = new Dray.Task.call ("echo", new Variant ("(s)", "squared"));
+  var chained = submit (executor, 6).and_then (executor, echo, Dray.POSITION_LAST);
+  assert (chained.wait_result (-1).print (false) == "('squared', 36)");
+}
+
+// A group ends with its first failure; futures come out of a queue as they are done.
+private class Gathering : Case {
+  public override async void run (Dray.Executor executor) throws Error {
+    var group = new Dray.Group ();
+    var waiting = group.submit (executor, new Dray.Task.call ("wait-for-cancel", null));
+
+    group.add (submit (executor, 13));
+    try {
+      yield group.join_async ();
+      assert_not_reached ();
+    } catch (IOError.INVALID_DATA error) {
+      assert (waiting.state == Dray.FutureState.CANCELLED);
+    }
+
+    var queue = new Dray.CompletionQueue ();
+    for (int n = 20; n < 30; n++)
+      queue.add (submit (executor, n));
+    assert (queue.wait_next (-1) != null);
+    assert (queue.wait_next_many (1, -1).length == 1);
+    for (int left = (int) queue.get_length (); left >= 0; left--) {
+      var future = yield queue.next_async ();
+      assert ((future == null) == (left == 0));
+    }
+  }
+}
+
+// A worker has the surroundings that were set, which are there to be read.
+private void test_launcher (Dray.Executor unused) throws Error {
+  var launcher = new Dray.Launcher.self ();
+  uint level;
+
+  launcher.setenv ("DRAY_TEST", "grün");
+  launcher.set_directory ("/usr");
+  launcher.set_initial_arguments (new Variant ("(s)", "first"));
+  launcher.set_io_class (Dray.IoClass.BEST_EFFORT, 5);
+  assert (launcher.get_io_class (out level) == Dray.IoClass.BEST_EFFORT && level == 5);
+  launcher.grant_path ("/usr", Dray.Access.READ);
+  assert (launcher.dup_granted_paths (Dray.Access.READ)[0] == "/usr");
+
+  var executor = new Dray.Executor (launcher);
+  var said = new VariantDict (executor.call ("tell", null).wait_result (-1));
+  string[] names = { "function", "variable", "directory", "initial" };
+  string[] expected = { "tell", "grün", "/usr", "('first',)" };
+  for (int i = 0; i < names.length; i++)
+    assert (said.lookup_value (names[i], null).get_string () == expected[i]);
+  shut_down (executor);
+
+  launcher.set_initial_arguments (new Variant ("(s)", "refuse"));
+  executor = new Dray.Executor (launcher);
+  var error = expect_error (Dray.Error.quark (), Dray.Error.LAUNCH,
+                            () => executor.call ("nothing", null).wait_result (-1));
+  assert ("refused" in error.message);
+  shut_down (executor);
+}
+
+// The lists of futures and workers are models that tell what changes in them.
+private void test_lists (Dray.Executor executor) throws Error {
+  var futures = executor.get_futures ();
+  var workers = executor.get_workers ();
+  var n_changes = 0;
+
+  futures.items_changed.connect (() => n_changes++);
+  var future = executor.call ("wait-for-cancel", null);
+  iterate (() => workers.get_n_items () == 1 && futures.get_n_items () == 1);
+  var worker = (Dray.WorkerProcess) workers.get_item (0);
+  iterate (() => worker.state == Dray.WorkerState.BUSY);
+  assert (futures.get_item (0) == future);
+  assert (worker.get_task ().get_function () == "wait-for-cancel");
+  worker.kill ();
+  iterate (() => worker.state == Dray.WorkerState.GONE);
+  expect_error (Dray.Error.quark (), Dray.Error.WORKER_DIED, () => future.dup_result ());
+  assert (n_changes >= 2);
+}
+
+private void round (Dray.Executor executor) throws Error {
+  var bytes = new Bytes (new uint8[SIZE]);
+  var value = new Variant.from_bytes (VariantType.BYTESTRING, bytes, true);
+  var future = executor.call ("reverse", value);
+  var n_calls = 0;
+
+  future.add_done_callback (() => {
+    n_calls++;
+    assert (bytes.length == SIZE);
+  });
+  iterate (() => n_calls == 1);
+  assert (future.dup_result ().get_size () == SIZE);
+  Dray.Future[] parts = { future };
+  assert (Dray.Future.all (parts).wait_result (-1).get_size () >= SIZE);
+
+  var task = new Dray.Task.call ("count", new Variant ("(u)", 3));
+  task.set_label (string.nfill (SIZE, 'x'));
+  task.set_pull (true);
+  var pulled = executor.submit (task);
+  assert (pulled.get_task ().get_label ().length == SIZE);
+  while (pulled.wait_next_items (2, -1) != null);
+
+  Variant[] values = { value, value };
+  var map = executor.map_values ("reverse", values);
+  assert (map.wait_next (-1).dup_result ().get_size () == SIZE);
+  assert (map.wait_next_many (5, -1)[0].get_value ().get_size () == SIZE);
+
+  var launcher = new Dray.Launcher.argv ({ string.nfill (SIZE, 'x') });
+  assert (launcher.dup_argv ()[0].length == SIZE);
+  assert (executor.dup_counters ().submitted > 0);
+
+  var arguments = new Variant ("(sis)", "my-error-quark", 1, string.nfill (SIZE, 'x'));
+  expect_error (Quark.from_string ("my-error-quark"), 1,
+                () => executor.call ("fail", arguments).wait_result (-1));
+}
+
+// Memory grows neither here nor in the worker, whatever is handed over.
+private void test_ownership (Dray.Executor executor) throws Error {
+  executor.max_workers = 1;
+  for (int i = 0; i < N_WARM; i++)
+    round (executor);
+  uint here = Worker.resident ();
+  uint there = executor.call ("resident", null).wait_result (-1).get_uint32 ();
+  for (int i = 0; i < N_ROUNDS; i++)
+    round (executor);
+  assert (Worker.resident () < here + MAX_GROWTH);
+  assert (executor.call ("resident", null).wait_result (-1).get_uint32 () < there + MAX_GROWTH);
+}
+
+public int main (string[] args) {
+  if (Dray.Worker.is_requested (args))
+    return Worker.run ();
+
+  Test.init (ref args);
+  add ("/vala/many/map-values", test_map_values);
+  add_async ("/vala/many/generating", new Generating ());
+  add ("/vala/many/map-model", test_map_model);
+  add ("/vala/many/combined", test_combined);
+  add_async ("/vala/many/gathering", new Gathering ());
+  add ("/vala/many/launcher", test_launcher);
+  add ("/vala/many/lists", test_lists);
+  add ("/vala/many/ownership", test_ownership);
+  return Test.run ();
+}
