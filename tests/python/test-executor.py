@@ -139,6 +139,11 @@ class TestCalls(ExecutorCase):
         with self.assertRaises(RuntimeError):
             self.executor.submit(work.square, 1)
 
+    def test_job_of_the_library(self):
+        self.assertIsNone(dray.current_job())
+        self.assertEqual(self.executor.submit(work.job_id_and_progress).result(WATCHDOG),
+                         (True, True, False))
+
     def test_same_key_same_run(self):
         gate = self.path('gate')
         keyed = self.executor.options(key='same')

@@ -91,3 +91,10 @@ def find_nothing():
 
 def module_path():
     return sys.path
+
+
+def job_id_and_progress():
+    """What the library's own job can do."""
+    import dray
+    job = dray.current_job()
+    return job.get_id() > 0, job.set_progress(0.5, 'half'), job.is_cancelled()

@@ -22,23 +22,30 @@ class UnpicklableFunction(pickle.PicklingError):
     """The function of a call can't be sent to another process."""
 
 
-def new_task(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
-             streams: bool) -> Any:
-    """Describes a call to the library.
+def pack(function: Callable[..., Any], args: tuple[Any, ...],
+         kwargs: dict[str, Any]) -> _message.Message:
+    """Makes a message of a call.
 
     Errors: UnpicklableFunction if the function can't be sent; what pickling raised if it is the
     arguments. The two are told apart, since the first is a mistake in the program.
     """
-    message = _pack_call(function, args, kwargs)
+    message = _pack_anyhow(function, (function, args, kwargs))
+    files = _files_off_path(function, args)
+    if files:
+        message.data = pickle.dumps(files, 5) + message.data
+    return message
+
+
+def new_task(message: _message.Message, streams: bool) -> Any:
+    """Describes a call to the library; what is large of it lies in a file beside it."""
     name = 'stream' if streams else 'call'
     if not message.buffers:
         return Dray.Task.new_call(name, _memory.new_value(message.data))
 
-    size = message.size
     try:
-        descriptor = _memory.new_sealed_file(message.parts(), size)
+        descriptor = _memory.new_sealed_file(message.parts(), message.size)
     except OSError:
-        return Dray.Task.new_call(name, _memory.new_value(b''.join(message.parts())))
+        return Dray.Task.new_call(name, _memory.new_value(message.in_one_piece()))
     try:
         task = Dray.Task.new_call(name, _memory.new_value(_message.IN_FILE))
         task.set_attachments(_fd_list(descriptor))
@@ -51,15 +58,6 @@ def _fd_list(descriptor: int) -> Any:
     files = Gio.UnixFDList.new()
     files.append(descriptor)  # a duplicate
     return files
-
-
-def _pack_call(function: Callable[..., Any], args: tuple[Any, ...],
-               kwargs: dict[str, Any]) -> _message.Message:
-    message = _pack_anyhow(function, (function, args, kwargs))
-    files = _files_off_path(function, args)
-    if files:
-        message.data = pickle.dumps(files, 5) + message.data
-    return message
 
 
 def _pack_anyhow(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
@@ -141,7 +139,7 @@ def _module_of(value: Any) -> str:
 
 
 def is_about_function(error: BaseException) -> bool:
-    """Whether new_task() failed for the function, not for its arguments."""
+    """Whether pack() failed for the function, not for its arguments."""
     return isinstance(error, UnpicklableFunction)
 
 

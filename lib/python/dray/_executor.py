@@ -152,14 +152,18 @@ class ProcessPoolExecutor(futures.Executor):
         kind: type[Future[T]] = Stream if streams else Future
         future = kind(pool, name)
         try:
-            task = _calls.new_task(fn, args, kwargs, streams)
+            message = _calls.pack(fn, args, kwargs)
         except Exception as error:
             if _calls.is_about_function(error):
                 raise
             future.set_exception(error)
             return future
-        if options is not _DEFAULTS:
-            options.apply(task)
+        if options is _DEFAULTS and not streams and not message.buffers:
+            pool.reactor.submit_call(pool, message.data, future)
+            return future
+
+        task = _calls.new_task(message, streams)
+        options.apply(task)
         if streams:
             task.set_pull(True)
         pool.reactor.submit(pool, task, future)

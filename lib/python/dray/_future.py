@@ -13,7 +13,8 @@ from concurrent.futures import _base
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _callbacks, _outcome
-from ._repository import Dray, GLib
+from ._library import Handle
+from ._repository import GLib
 
 if TYPE_CHECKING:
     from ._reactor import Pool, Reactor
@@ -86,7 +87,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         super().__init__()
         self._pool = pool
         self._name = name
-        self._dray: Any = None  # while it is not done
+        self._dray: Handle | None = None  # while it is not done
         self._reactor: Reactor | None = None
 
     # As other threads see it
@@ -99,8 +100,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
 
     def running(self) -> bool:
         dray = self._dray
-        return (dray is not None and not self.done()
-                and dray.get_state() == Dray.FutureState.RUNNING)
+        return dray is not None and not self.done() and dray.is_running()
 
     def cancel(self) -> bool:
         """Cancels the call, also if it runs. False if it is done."""
@@ -148,12 +148,10 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         if dray is None or reactor is None:
             return
         look = _LOOK if timeout is None else max(0, min(_LOOK, int(timeout * 1e6)))
-        try:
-            dray.wait(look, None)
-        except GLib.Error:
-            self._hurry()
+        if dray.wait(look):
+            reactor.settle(dray.address)
         else:
-            reactor.settle(dray)
+            self._hurry()
 
     def _attend(self) -> None:
         """Somebody wants to hear of it."""
@@ -166,11 +164,12 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         self._attend()
         dray, pool = self._dray, self._pool
         if dray is not None and pool is not None and pool.n_streams > 0 and not self.done():
-            threading.Thread(target=_wait_for, args=(dray,), name='dray-wait', daemon=True).start()
+            # Waiting in the library lifts its limits.
+            threading.Thread(target=dray.wait, args=(-1,), name='dray-wait', daemon=True).start()
 
     # How it ends
 
-    def _attach(self, dray: Any, reactor: Reactor) -> None:
+    def _attach(self, dray: Handle, reactor: Reactor) -> None:
         """It is in no other thread's hands yet."""
         self._dray = dray
         self._reactor = reactor
@@ -190,14 +189,6 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
 
     def _let_go(self) -> None:
         self._dray = None
-
-
-def _wait_for(dray: Any) -> None:
-    """Waiting in the library lifts its limits."""
-    try:
-        dray.wait(-1, None)
-    except GLib.Error:
-        pass
 
 
 class Stream(Future[T], Iterator[Any]):
@@ -285,9 +276,8 @@ class Stream(Future[T], Iterator[Any]):
         for call in wanted:
             call()
 
-    def _attach(self, dray: Any, reactor: Reactor) -> None:
-        super()._attach(dray, reactor)
-        self._source = dray
+    def _attach_source(self, source: Any) -> None:
+        self._source = source
 
     def _look(self, timeout: float | None) -> None:
         if not self.done():

@@ -35,7 +35,7 @@ def new_value(data: bytes) -> Any:
 
 
 def copy_of(value: Any) -> bytes:
-    """The bytes of a value of type `ay`."""
+    """The bytes of a value of type `ay`, of PyGObject's or of _library's."""
     size = value.get_size()
     return ctypes.string_at(value.get_data(), size) if size > 0 else b''
 

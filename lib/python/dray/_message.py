@@ -57,6 +57,13 @@ class Message:
         """As bytes, for what need not stay where it arrives."""
         return b''.join(self.parts()) if self.buffers else self.data
 
+    def write_to(self, address: int) -> None:
+        """In one piece, to memory that is large enough."""
+        offset = 0
+        for part in self.parts():
+            _memory.write(address, offset, part)
+            offset += _size(part)
+
     def parts(self) -> Iterator[Any]:
         """All in one piece, in pieces."""
         views = [memoryview(buffer).cast('B') for buffer in self.buffers]

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from . import _callbacks, _errors, _outcome
+from . import _callbacks, _errors, _library, _outcome
 from ._future import Future, Stream
 from ._repository import Dray, GLib
 
@@ -37,6 +37,7 @@ class Pool:
 
     def __init__(self, dray: Any, breaks: bool):
         self.dray = dray
+        self.caller = _library.Caller(dray)
         self.reactor = hold(self)
         self.breaks = breaks  # a crash is everybody's
         self.lock = threading.Lock()
@@ -79,11 +80,12 @@ class Reactor:
     def __init__(self) -> None:
         self._context = GLib.MainContext.new()
         self._place = _callbacks.Place(self._context, GLib.PRIORITY_DEFAULT)
-        self._queue = Dray.CompletionQueue.new()
+        self._dray_queue = Dray.CompletionQueue.new()
+        self._queue = _library.Queue(self._dray_queue)
         self._lock = threading.Lock()
         self._pools: set[int] = set()  # their identities, as long as they live
-        self._records: dict[Any, tuple[Pool, Future[Any]]] = {}
-        self._last: Any = None
+        self._records: dict[int, tuple[Pool, Future[Any], _library.Handle]] = {}
+        self._last: _library.Handle | None = None
         self._keeper: Any = None
         self._ends = False
         self.thread = threading.Thread(target=self._run, name='dray', daemon=True)
@@ -101,14 +103,26 @@ class Reactor:
         self._context.wakeup()
 
     def submit(self, pool: Pool, task: Any, future: Future[Any]) -> None:
+        """Submits a task of the library."""
         pool.enter(future)
         with self._lock:
-            last = self._last
-            self._last = dray = pool.dray.submit(task, None)
-            future._attach(dray, self)
-            self._records[dray] = (pool, future)
-            if last is not None:
-                self._queue.add(last)
+            dray = pool.dray.submit(task, None)
+            if isinstance(future, Stream):
+                future._attach_source(dray)
+            self._record_locked(pool, future, _library.handle_of(dray))
+
+    def submit_call(self, pool: Pool, data: bytes, future: Future[Any]) -> None:
+        """Submits an ordinary call."""
+        pool.enter(future)
+        with self._lock:
+            self._record_locked(pool, future, pool.caller.call(b'call', data))
+
+    def _record_locked(self, pool: Pool, future: Future[Any], dray: _library.Handle) -> None:
+        future._attach(dray, self)
+        self._records[dray.address] = (pool, future, dray)
+        last, self._last = self._last, dray
+        if last is not None:
+            self._queue.add(last)
 
     def attend(self) -> None:
         """Somebody wants something else than the result of what was submitted last."""
@@ -121,17 +135,17 @@ class Reactor:
         """Calls a function on the reactor's thread."""
         self._place.call(function)
 
-    def settle(self, dray: Any) -> None:
+    def settle(self, address: int) -> None:
         """Ends the future of what the library has finished, if nobody else did."""
         with self._lock:
+            record = self._records.pop(address, None)
+            if record is None:
+                return
+            pool, future, dray = record
             if self._last is dray:
                 self._last = None
-            record = self._records.pop(dray, None)
-        if record is None:
-            return
-        pool, future = record
         try:
-            value = dray.dup_result()
+            value = dray.result()
         except GLib.Error as error:
             self._fail(pool, future, error)
         else:
@@ -173,23 +187,23 @@ class Reactor:
         """A queue with nothing in it does not wait for what may be added: so this stays in it."""
         self._keeper = Dray.Executor.new(Dray.Launcher.new_self())
         self._keeper.set_paused(True)
-        self._queue.add(self._keeper.call('never', None))
+        self._dray_queue.add(self._keeper.call('never', None))
 
     def _stop_waiting(self) -> None:
         self._keeper.shutdown_async(Dray.ShutdownMode.KILL, None, None)
-        while self._queue.get_length() > 0:
+        while self._dray_queue.get_length() > 0:
             self._context.iteration(True)
         self._keeper = None
 
     def _ask(self) -> None:
-        self._queue.next_many_async(_BATCH, None, self._on_next)
+        self._dray_queue.next_many_async(_BATCH, None, self._on_next)
 
     def _on_next(self, queue: Any, result: Any) -> None:
-        batch = queue.next_many_finish(result)
+        batch = self._queue.take(result)
         if not batch:
             return
-        for dray in batch:
-            self.settle(dray)
+        for address in batch:
+            self.settle(address)
         self._ask()
 
 

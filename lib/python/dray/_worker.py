@@ -9,10 +9,11 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from typing import Any
 
-from . import _memory, _message, _outcome, _surroundings
-from ._repository import BYTES, Dray, GLib
+from . import _library, _memory, _message, _outcome, _surroundings
+from ._repository import Dray, GLib
 
 # What a cancelled call is interrupted by. Ctrl+C in a terminal never comes here: workers are in
 # process groups of their own.
@@ -31,9 +32,14 @@ class _Server:
     """Runs calls, one after another."""
 
     def __init__(self) -> None:
-        self.job: Any = None  # while a function of the application's runs
+        self.worker = Dray.Worker()
+        self.job: _library.Job | None = None  # while a function of the application's runs
         self.by_value = False
         self.finder: _surroundings.Finder
+        self.worker.set_initializer(self.initialize)
+        self.worker.set_cancel_signal(CANCEL_SIGNAL)
+        self.functions = [_library.add_function(self.worker, 'call', self.call),
+                          _library.add_function(self.worker, 'stream', self.stream)]
 
     def initialize(self, worker: Any, arguments: Any, *data: Any) -> bool:
         settings = pickle.loads(_memory.copy_of(arguments))
@@ -50,44 +56,37 @@ class _Server:
                              int(Dray.Error.FAILED)) from None
         return True
 
-    def _unpickle(self, job: Any, arguments: Any) -> Any:
+    def call(self, job: _library.Job, arguments: Any) -> int:
+        return self._answer(job, arguments, lambda result: result)
+
+    def stream(self, job: _library.Job, arguments: Any) -> int:
+        return self._answer(job, arguments, lambda generator: self._emit_all(job, generator))
+
+    def _answer(self, job: _library.Job, arguments: Any, finish: Callable[[Any], Any]) -> int:
+        """Runs a call. Only what is the application's is interrupted if it is cancelled."""
+        try:
+            function, args, kwargs = self._unpickle(arguments)
+            self.job = job
+            try:
+                result = finish(function(*args, **kwargs))
+            finally:
+                self.job = None
+            return self._value_of(job, result)
+        except BaseException as error:
+            self.job = None
+            return _library.new_value(_outcome.pack_failure(error, self.by_value))
+
+    def _unpickle(self, arguments: Any) -> Any:
         data: Any = _memory.copy_of(arguments)
         if data == _message.IN_FILE:
-            descriptor = job.get_attachments().get(0)
+            descriptor = self.worker.get_job().get_attachments().get(0)
             try:
                 data = _memory.map_file(descriptor)
             finally:
                 os.close(descriptor)
         return _message.unpack(data, self.finder.files.update)
 
-    def call(self, job: Any, arguments: Any, *data: Any) -> Any:
-        try:
-            function, args, kwargs = self._unpickle(job, arguments)
-            self.job = job
-            try:
-                result = function(*args, **kwargs)
-            finally:
-                self.job = None
-            del function, args, kwargs
-            return self._value_of(job, result)
-        except BaseException as error:
-            self.job = None
-            return _memory.new_value(_outcome.pack_failure(error, self.by_value))
-
-    def stream(self, job: Any, arguments: Any, *data: Any) -> Any:
-        try:
-            function, args, kwargs = self._unpickle(job, arguments)
-            self.job = job
-            try:
-                result = self._emit_all(job, function(*args, **kwargs))
-            finally:
-                self.job = None
-            return self._value_of(job, result)
-        except BaseException as error:
-            self.job = None
-            return _memory.new_value(_outcome.pack_failure(error, self.by_value))
-
-    def _emit_all(self, job: Any, generator: Any) -> Any:
+    def _emit_all(self, job: _library.Job, generator: Any) -> Any:
         """Returns what the generator returns. What nobody pulls blocks it."""
         try:
             while True:
@@ -100,17 +99,11 @@ class _Server:
         finally:
             generator.close()
 
-    def _value_of(self, job: Any, result: Any) -> Any:
+    def _value_of(self, job: _library.Job, result: Any) -> int:
         message = _outcome.pack(result, self.by_value)
         if not message.buffers:
-            return _memory.new_value(message.data)
-        size = message.size
-        memory, address = job.allocate_bytes(size)
-        offset = 0
-        for part in message.parts():
-            _memory.write(address, offset, part)
-            offset += memoryview(part).nbytes
-        return GLib.Variant.new_from_bytes(BYTES, memory, True)
+            return _library.new_value(message.data)
+        return job.new_large_value(message.size, message.write_to)
 
     def on_cancel(self, signum: int, frame: Any) -> None:
         job = self.job
@@ -139,21 +132,15 @@ _server: _Server | None = None
 
 def current_job() -> Any:
     """The Dray.Job of the call that runs now, in a worker; else None."""
-    return _server.job if _server is not None else None
+    return _server.worker.get_job() if _server is not None else None
 
 
 def main() -> None:
     """Serves the application until it says goodbye."""
     global _server
-    _server = server = _Server()
-    signal.signal(CANCEL_SIGNAL, server.on_cancel)
+    _server = _Server()
+    signal.signal(CANCEL_SIGNAL, _server.on_cancel)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):
             stream.reconfigure(line_buffering=True)
-
-    worker = Dray.Worker()
-    worker.set_initializer(server.initialize)
-    worker.add_function('call', server.call)
-    worker.add_function('stream', server.stream)
-    worker.set_cancel_signal(CANCEL_SIGNAL)
-    sys.exit(worker.run())
+    sys.exit(_server.worker.run())

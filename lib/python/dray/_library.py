@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The few functions of the library that each call needs, called directly.
+
+PyGObject makes an object of each value that comes or goes, and lets go of Python's lock around each
+call, for which the application's threads then queue up. That is right for all that is called now and
+then; of a tiny call in another process it would be more than all the rest. So what every call goes
+through is called by means of ctypes here, with addresses for objects. The functions are part of the
+library's interface like all others; PyDLL keeps Python's lock, which only such may be called with as
+never block and never call back.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+from ._repository import GLib
+
+_pointer = ctypes.c_void_p
+
+
+class _Error(ctypes.Structure):
+    _fields_ = [('domain', ctypes.c_uint32), ('code', ctypes.c_int), ('message', ctypes.c_char_p)]
+
+
+class _PointerArray(ctypes.Structure):
+    _fields_ = [('data', _pointer), ('length', ctypes.c_uint)]
+
+
+_glib = ctypes.PyDLL('libglib-2.0.so.0')
+_gobject = ctypes.PyDLL('libgobject-2.0.so.0')
+_dray = ctypes.PyDLL('libdray-1.so.0')
+_dray_unlocked = ctypes.CDLL('libdray-1.so.0')
+
+
+def _declare(library: Any, name: str, result: Any, *arguments: Any) -> Any:
+    function = getattr(library, name)
+    function.restype = result
+    function.argtypes = arguments
+    return function
+
+
+_bytes_new = _declare(_glib, 'g_bytes_new', _pointer, ctypes.c_char_p, ctypes.c_size_t)
+_bytes_unref = _declare(_glib, 'g_bytes_unref', None, _pointer)
+_variant_new = _declare(_glib, 'g_variant_new_from_bytes', _pointer, ctypes.c_char_p, _pointer,
+                        ctypes.c_int)
+variant_size = _declare(_glib, 'g_variant_get_size', ctypes.c_size_t, _pointer)
+variant_data = _declare(_glib, 'g_variant_get_data', _pointer, _pointer)
+_variant_unref = _declare(_glib, 'g_variant_unref', None, _pointer)
+_error_free = _declare(_glib, 'g_error_free', None, _pointer)
+_quark_to_string = _declare(_glib, 'g_quark_to_string', ctypes.c_char_p, ctypes.c_uint32)
+_array_unref = _declare(_glib, 'g_ptr_array_unref', None, _pointer)
+_ref = _declare(_gobject, 'g_object_ref', _pointer, _pointer)
+_unref = _declare(_gobject, 'g_object_unref', None, _pointer)
+
+_call = _declare(_dray, 'dray_executor_call', _pointer, _pointer, ctypes.c_char_p, _pointer)
+_get_state = _declare(_dray, 'dray_future_get_state', ctypes.c_int, _pointer)
+_dup_result = _declare(_dray, 'dray_future_dup_result', _pointer, _pointer,
+                       ctypes.POINTER(ctypes.POINTER(_Error)))
+_queue_add = _declare(_dray, 'dray_completion_queue_add', None, _pointer, _pointer)
+_queue_take = _declare(_dray, 'dray_completion_queue_next_many_finish',
+                       ctypes.POINTER(_PointerArray), _pointer, _pointer, _pointer)
+_cancel = _declare(_dray_unlocked, 'dray_future_cancel', None, _pointer)
+_wait = _declare(_dray_unlocked, 'dray_future_wait', ctypes.c_int, _pointer, ctypes.c_int64,
+                 _pointer, _pointer)
+
+_emit = _declare(_dray_unlocked, 'dray_job_emit', ctypes.c_int, _pointer, _pointer)
+_allocate = _declare(_dray, 'dray_job_allocate_bytes', _pointer, _pointer, ctypes.c_size_t,
+                     ctypes.POINTER(_pointer))
+_is_cancelled = _declare(_dray, 'dray_job_is_cancelled', ctypes.c_int, _pointer)
+_add_function = _declare(_dray, 'dray_worker_add_function', None, _pointer, ctypes.c_char_p,
+                         _pointer, _pointer, _pointer)
+
+# A job, its arguments, data, an error to be set; returns a value
+_Function = ctypes.CFUNCTYPE(_pointer, _pointer, _pointer, _pointer, _pointer)
+
+_capsule_pointer = _declare(ctypes.pythonapi, 'PyCapsule_GetPointer', _pointer, ctypes.py_object,
+                            ctypes.c_char_p)
+
+
+def address_of(gobject: Any) -> int:
+    """Where an object of PyGObject's is, for as long as that lives."""
+    address: int = _capsule_pointer(gobject.__gpointer__, None)
+    return address
+
+
+class Value:
+    """A value of type `ay`."""
+
+    __slots__ = ('address',)
+
+    def __init__(self, address: int):
+        self.address = address  # owned
+
+    def __del__(self, unref: Any = _variant_unref) -> None:
+        unref(self.address)
+
+    def get_size(self) -> int:
+        size: int = variant_size(self.address)
+        return size
+
+    def get_data(self) -> int:
+        data: int = variant_data(self.address)
+        return data
+
+
+def new_value(data: bytes) -> int:
+    """The address of a value of type `ay`, floating."""
+    contents = _bytes_new(data, len(data))
+    address: int = _variant_new(b'ay', contents, True)
+    _bytes_unref(contents)
+    return address
+
+
+class Handle:
+    """A future of the library."""
+
+    __slots__ = ('address',)
+
+    def __init__(self, address: int):
+        self.address = address  # owned
+
+    def __del__(self, unref: Any = _unref) -> None:
+        unref(self.address)
+
+    def is_running(self) -> bool:
+        state: int = _get_state(self.address)
+        return state == 1  # Dray.FutureState.RUNNING
+
+    def cancel(self) -> None:
+        _cancel(self.address)
+
+    def wait(self, timeout: int) -> bool:
+        """Blocks until it is done, for at most so many microseconds; with -1 for ever."""
+        done: int = _wait(self.address, timeout, None, None)
+        return bool(done)
+
+    def result(self) -> Value:
+        """Errors: GLib.Error, with what the library says."""
+        error = ctypes.POINTER(_Error)()
+        value = _dup_result(self.address, ctypes.byref(error))
+        if value is None:
+            raise _take_error(error)
+        return Value(value)
+
+
+def _take_error(error: Any) -> Any:
+    fields = error.contents
+    copy = GLib.Error(fields.message.decode(), _quark_to_string(fields.domain).decode(),
+                      fields.code)
+    _error_free(error)
+    return copy
+
+
+def handle_of(future: Any) -> Handle:
+    """Of a future of PyGObject's."""
+    return Handle(_ref(address_of(future)))
+
+
+class Caller:
+    """An executor of the library, for calls about which there is nothing special."""
+
+    def __init__(self, executor: Any):
+        self._executor = executor
+        self._address = address_of(executor)
+
+    def call(self, function: bytes, data: bytes) -> Handle:
+        return Handle(_call(self._address, function, new_value(data)))
+
+
+class Queue:
+    """A completion queue of the library."""
+
+    def __init__(self, queue: Any):
+        self._queue = queue
+        self._address = address_of(queue)
+
+    def add(self, handle: Handle) -> None:
+        _queue_add(self._address, handle.address)
+
+    def take(self, result: Any) -> list[int]:
+        """The addresses of the futures that next_many_async() has found, none at the end."""
+        array = _queue_take(self._address, address_of(result), None)
+        if not array:
+            return []
+        fields = array.contents
+        addresses = list((_pointer * fields.length).from_address(fields.data))
+        _array_unref(array)
+        return addresses
+
+
+class Job:
+    """What runs in a worker, as long as it does."""
+
+    __slots__ = ('address',)
+
+    def __init__(self, address: int):
+        self.address = address  # not owned
+
+    def emit(self, value: int) -> bool:
+        """Blocks while nobody takes what was emitted before. False if the job was cancelled."""
+        goes_on: int = _emit(self.address, value)
+        return bool(goes_on)
+
+    def is_cancelled(self) -> bool:
+        cancelled: int = _is_cancelled(self.address)
+        return bool(cancelled)
+
+    def new_large_value(self, size: int, fill: Callable[[int], None]) -> int:
+        """A value of type `ay`, floating, in memory that is shared where it can be."""
+        address = _pointer()
+        contents = _allocate(self.address, size, ctypes.byref(address))
+        fill(address.value or 0)
+        value: int = _variant_new(b'ay', contents, True)
+        _bytes_unref(contents)
+        return value
+
+
+class _Borrowed:
+    """A value that is somebody else's: what a function is called with."""
+
+    __slots__ = ('address',)
+
+    def __init__(self, address: int):
+        self.address = address
+
+    def get_size(self) -> int:
+        size: int = variant_size(self.address)
+        return size
+
+    def get_data(self) -> int:
+        data: int = variant_data(self.address)
+        return data
+
+
+def add_function(worker: Any, name: str, function: Callable[[Job, Any], int]) -> Any:
+    """Adds a function of a worker, which is called with a job and a value of type `ay`.
+
+    It returns a floating value, and may not raise. What this returns has to be kept.
+    """
+    def call(job: int, arguments: int, data: int, error: int) -> int:
+        return function(Job(job), _Borrowed(arguments))
+
+    callback = _Function(call)
+    _add_function(address_of(worker), name.encode(), callback, None, None)
+    return callback
