@@ -28,7 +28,18 @@ UNWANTED = ('G_DEBUG', 'G_SLICE', 'G_MESSAGES_DEBUG', 'MALLOC_CHECK_', 'MALLOC_P
             'LD_PRELOAD')
 
 
+def find_python():
+    """A Python that has PyGObject: this one, or the system's."""
+    for python in (sys.executable, '/usr/bin/python3'):
+        found = subprocess.run([python, '-c', 'import gi'], stderr=subprocess.DEVNULL, check=False)
+        if found.returncode == 0:
+            return python
+    raise arithmetic.Failure('PyGObject is missing, which the Python package needs')
+
+
 def get_command(figure, how, build):
+    if figure.program == figures.EXECUTORS:
+        return [find_python(), str(HERE / 'executors.py'), *figure.arguments(how)]
     programs = {
         figures.BENCH: [str(pathlib.Path(build).resolve() / 'tests/bench/dray-bench')],
         figures.PEERS: [sys.executable, str(HERE / 'peers.py')],
@@ -39,7 +50,11 @@ def get_command(figure, how, build):
 def get_environment(how, build):
     unwanted = () if how == 'tiny' else UNWANTED
     environment = {name: value for name, value in os.environ.items() if name not in unwanted}
-    environment['DRAY_LIBEXECDIR'] = str(pathlib.Path(build).resolve() / 'lib')
+    library = str(pathlib.Path(build).resolve() / 'lib')
+    environment['DRAY_LIBEXECDIR'] = library
+    environment['GI_TYPELIB_PATH'] = library
+    environment['LD_LIBRARY_PATH'] = library
+    environment['PYTHONPATH'] = str(HERE.parents[1] / 'lib/python')
     return environment
 
 

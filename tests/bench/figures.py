@@ -2,7 +2,7 @@
 """All figures, with the sizes and rounds that they are measured with, and what they must reach.
 
 A figure is measured by a program that does it once and prints `name value unit`: dray-bench, or
-peers.py for what is Python's. What it does is told where it is done, and in
+peers.py for what is Python's, or executors.py for both in Python. What it does is told where it is done, and in
 lib/doc/benchmarks.md.
 """
 
@@ -21,6 +21,7 @@ LONG_ROUNDS = {'full': 5, 'quick': 1, 'tiny': 1}
 
 BENCH = 'dray-bench'
 PEERS = 'peers.py'
+EXECUTORS = 'executors.py'
 MORE, LESS = 'more', 'less'
 
 
@@ -99,6 +100,16 @@ def commands(variant):
                   sizes('count', 1000, 200, 5, workers=2))
 
 
+def executor(family, unit, better, full, quick, tiny, variants=('dray', 'ppe'), **others):
+    return [Figure(f'python_{family}.{variant}', unit, better, EXECUTORS,
+                   sizes('count', full, quick, tiny, **others)) for variant in variants]
+
+
+def executor_results(family):
+    return [dataclasses.replace(figure, name=f'python_{family}.{figure.variant}')
+            for figure in (result('dray', EXECUTORS), result('ppe', EXECUTORS))]
+
+
 FIGURES = [
     tasks('dray', 300_000, 50_000),
     tasks('dray_map', 1_000_000, 200_000),
@@ -144,6 +155,13 @@ FIGURES = [
     commands('dray'),
     commands('gsubprocess_async'),
     commands('xargs'),
+
+    *executor('tasks_per_second', 'tasks/s', MORE, 20_000, 4_000, 50, workers=2),
+    *executor('round_trip_us', 'us', LESS, 5_000, 1_000, 10),
+    *executor('map_chunked', 'calls/s', MORE, 1_000_000, 200_000, 200, workers=2),
+    *executor_results('result_64mib'),
+    *executor_results('result_64mib_numpy'),
+    *executor('cold_start_ms', 'ms', LESS, 1, 1, 1, ('dray', 'spawn')),
 ]
 
 
@@ -168,6 +186,7 @@ class Goal:
 TASKS = 'tasks_per_second.'
 TRIP = 'round_trip_us.'
 RESULT = 'result_64mib_gib_per_second.'
+PYTHON = 'python_'
 STREAM = 'stream_64kib_gib_per_second.'
 
 GOALS = [
@@ -186,5 +205,11 @@ GOALS = [
     Goal('spawn_ms_parent_3gib.dray', None, LESS, 5, 2),
     Goal('spawn_stall_ms_parent_3gib.dray', None, LESS, 12, 6),
     Goal('map_rss_growth_mib.dray', None, LESS, 32, 8),
+    Goal(PYTHON + 'tasks_per_second.dray', PYTHON + 'tasks_per_second.ppe', MORE, 1, 2),
+    Goal(PYTHON + 'round_trip_us.dray', PYTHON + 'round_trip_us.ppe', LESS, 0.8, 0.5),
+    Goal(PYTHON + 'map_chunked.dray', PYTHON + 'map_chunked.ppe', MORE, 1, 1),
+    Goal(PYTHON + 'result_64mib.dray', PYTHON + 'result_64mib.ppe', MORE, 4, 4),
+    Goal(PYTHON + 'result_64mib_numpy.dray', PYTHON + 'result_64mib_numpy.ppe', MORE, 4, 20),
+    Goal(PYTHON + 'cold_start_ms.dray', PYTHON + 'cold_start_ms.spawn', LESS, 1, 1),
     Goal('commands_per_second.dray', 'commands_per_second.xargs', MORE, 0.9, 1.2),
 ]
