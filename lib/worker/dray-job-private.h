@@ -35,6 +35,8 @@ GUnixFDList *dray_job_steal_returned (DrayJob *self);
 /* Takes @call, which link is about to run, or runs. */
 DrayJob *dray_job_new (DrayWorker *worker, DrayLink *link, DrayCall *call);
 GVariant *dray_job_get_arguments (DrayJob *self);
+/* @self: (nullable): whose function this thread is about to call, or none any more */
+void dray_job_set_current (DrayJob *self);
 /* Tells the host how the call ended and returns when that is written; the job is over with it.
  * @result: (transfer full) (nullable), may be floating; @error: (transfer full) (nullable), wins
  * over the result. Without either, the result is "()". */

@@ -49,6 +49,8 @@
  * Since: 0.1
  */
 
+static _Thread_local DrayJob *current_job; /* (unowned) (nullable): see get_current() */
+
 G_DEFINE_FINAL_TYPE (DrayJob, dray_job, G_TYPE_OBJECT)
 
 /* Takes @error. The first one counts. */
@@ -176,6 +178,28 @@ goes_on (DrayJob *self)
 {
   return !g_atomic_int_get (&self->over)
          && !g_cancellable_is_cancelled (self->call->cancellable);
+}
+
+void
+dray_job_set_current (DrayJob *self)
+{
+  current_job = self;
+}
+
+/**
+ * dray_job_get_current:
+ *
+ * Gets the job whose function this thread runs, for who is called by a function that does not hand
+ * it on. May be called on any thread.
+ *
+ * Returns: (transfer none) (nullable): the job, or %NULL where no function of a worker runs
+ *
+ * Since: 0.1
+ */
+DrayJob *
+dray_job_get_current (void)
+{
+  return current_job;
 }
 
 /**

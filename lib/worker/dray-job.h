@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 DRAY_API
 G_DECLARE_FINAL_TYPE (DrayJob, dray_job, DRAY, JOB, GObject)
 
+DRAY_API DrayJob *dray_job_get_current (void);
 DRAY_API DrayWorker *dray_job_get_worker (DrayJob *self);
 DRAY_API guint64 dray_job_get_id (DrayJob *self);
 DRAY_API guint dray_job_get_attempt (DrayJob *self);

@@ -109,7 +109,6 @@ struct _DrayWorker
   Closure *initializer;  /* (owned) (nullable) */
   Closure *finalizer;    /* (owned) (nullable) */
   int cancel_signal;     /* 0: none */
-  DrayJob *job;          /* (unowned) (nullable): what runs */
   gboolean runs;         /* or did */
 };
 
@@ -381,25 +380,6 @@ dray_worker_get_cancel_signal (DrayWorker *self)
   return self->cancel_signal;
 }
 
-/**
- * dray_worker_get_job:
- * @self: a worker
- *
- * Gets the job that runs now, for who is called by a function that does not hand it on. May be
- * called in the thread that called [method@Worker.run] only.
- *
- * Returns: (transfer none) (nullable): the job, or %NULL while no function runs
- *
- * Since: 0.1
- */
-DrayJob *
-dray_worker_get_job (DrayWorker *self)
-{
-  g_return_val_if_fail (DRAY_IS_WORKER (self), NULL);
-
-  return self->job;
-}
-
 /* Running */
 
 /* Tells the host that there will be no worker here. Takes @error, which may be NULL. */
@@ -490,9 +470,9 @@ call_function (DrayWorker *self, DrayLink *link, DrayJob *job, GError **error)
 
   dray_budget_renew ();
   function = (DrayFunction) closure->callback;
-  self->job = job;
+  dray_job_set_current (job);
   result = function (job, dray_job_get_arguments (job), closure->user_data, error);
-  self->job = NULL;
+  dray_job_set_current (NULL);
   dray_link_leave_function (link);
   return result;
 }

@@ -98,7 +98,6 @@ DRAY_API void dray_worker_set_finalizer (DrayWorker *self,
                                          GDestroyNotify destroy);
 DRAY_API void dray_worker_set_cancel_signal (DrayWorker *self, int signum);
 DRAY_API int dray_worker_get_cancel_signal (DrayWorker *self);
-DRAY_API DrayJob *dray_worker_get_job (DrayWorker *self);
 DRAY_API int dray_worker_run (DrayWorker *self);
 
 G_END_DECLS
