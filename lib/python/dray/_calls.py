@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from . import _main, _memory, _message
-from ._repository import Dray, Gio
+from ._repository import Dray, Gio, new_value
 
 try:
     import cloudpickle
@@ -40,14 +40,14 @@ def new_task(message: _message.Message, streams: bool) -> Any:
     """Describes a call to the library; what is large of it lies in a file beside it."""
     name = 'stream' if streams else 'call'
     if not message.buffers:
-        return Dray.Task.new_call(name, _memory.new_value(message.data))
+        return Dray.Task.new_call(name, new_value(message.data))
 
     try:
         descriptor = _memory.new_sealed_file(message.parts(), message.size)
     except OSError:
-        return Dray.Task.new_call(name, _memory.new_value(message.in_one_piece()))
+        return Dray.Task.new_call(name, new_value(message.in_one_piece()))
     try:
-        task = Dray.Task.new_call(name, _memory.new_value(_message.IN_FILE))
+        task = Dray.Task.new_call(name, new_value(_message.IN_FILE))
         task.set_attachments(_fd_list(descriptor))
     finally:
         os.close(descriptor)

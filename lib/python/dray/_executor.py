@@ -22,7 +22,7 @@ from typing import Any, Literal, TypeVar
 
 from . import _calls, _main, _memory, _message, _reactor, _shutdown
 from ._future import Future, Stream
-from ._repository import Dray, GLib
+from ._repository import Dray, new_value
 
 T = TypeVar('T')
 
@@ -249,7 +249,7 @@ def _new_launcher(initializer: Callable[..., object] | None, initargs: tuple[Any
     ])
     launcher.set_stderr(Dray.Stderr.INHERIT)
     launcher.set_trusted(True)
-    launcher.set_initial_arguments(_memory.new_value(_settings(initializer, initargs)))
+    launcher.set_initial_arguments(new_value(_settings(initializer, initargs)))
     return launcher
 
 

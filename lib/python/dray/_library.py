@@ -7,15 +7,19 @@ then; of a tiny call in another process it would be more than all the rest. So w
 through is called by means of ctypes here, with addresses for objects. The functions are part of the
 library's interface like all others; PyDLL keeps Python's lock, which only such may be called with as
 never block and never call back.
+
+A worker needs nothing else of the library, and so it is up without PyGObject, which takes longer to
+import than Python to start.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from typing import Any
 
-from ._repository import GLib
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a worker has no use for more modules than it needs
+    from collections.abc import Callable
+    from typing import Any
 
 _pointer = ctypes.c_void_p
 
@@ -30,6 +34,7 @@ class _PointerArray(ctypes.Structure):
 
 _glib = ctypes.PyDLL('libglib-2.0.so.0')
 _gobject = ctypes.PyDLL('libgobject-2.0.so.0')
+_gio = ctypes.PyDLL('libgio-2.0.so.0')
 _dray = ctypes.PyDLL('libdray-1.so.0')
 _dray_unlocked = ctypes.CDLL('libdray-1.so.0')
 
@@ -65,6 +70,17 @@ _cancel = _declare(_dray_unlocked, 'dray_future_cancel', None, _pointer)
 _wait = _declare(_dray_unlocked, 'dray_future_wait', ctypes.c_int, _pointer, ctypes.c_int64,
                  _pointer, _pointer)
 
+_quark_from_string = _declare(_glib, 'g_quark_from_string', ctypes.c_uint32, ctypes.c_char_p)
+_set_error = _declare(_glib, 'g_set_error_literal', None, _pointer, ctypes.c_uint32, ctypes.c_int,
+                      ctypes.c_char_p)
+_fd_list_get = _declare(_gio, 'g_unix_fd_list_get', ctypes.c_int, _pointer, ctypes.c_int, _pointer)
+
+_get_attachments = _declare(_dray, 'dray_job_get_attachments', _pointer, _pointer)
+_worker_new = _declare(_dray, 'dray_worker_new', _pointer)
+_worker_run = _declare(_dray_unlocked, 'dray_worker_run', ctypes.c_int, _pointer)
+_set_cancel_signal = _declare(_dray, 'dray_worker_set_cancel_signal', None, _pointer, ctypes.c_int)
+_set_initializer = _declare(_dray, 'dray_worker_set_initializer', None, _pointer, _pointer,
+                            _pointer, _pointer)
 _emit = _declare(_dray_unlocked, 'dray_job_emit', ctypes.c_int, _pointer, _pointer)
 _allocate = _declare(_dray, 'dray_job_allocate_bytes', _pointer, _pointer, ctypes.c_size_t,
                      ctypes.POINTER(_pointer))
@@ -74,6 +90,8 @@ _add_function = _declare(_dray, 'dray_worker_add_function', None, _pointer, ctyp
 
 # A job, its arguments, data, an error to be set; returns a value
 _Function = ctypes.CFUNCTYPE(_pointer, _pointer, _pointer, _pointer, _pointer)
+# A worker, its arguments, data, an error to be set; returns whether it went well
+_Initializer = ctypes.CFUNCTYPE(ctypes.c_int, _pointer, _pointer, _pointer, _pointer)
 
 _capsule_pointer = _declare(ctypes.pythonapi, 'PyCapsule_GetPointer', _pointer, ctypes.py_object,
                             ctypes.c_char_p)
@@ -146,6 +164,7 @@ class Handle:
 
 
 def _take_error(error: Any) -> Any:
+    from ._repository import GLib
     fields = error.contents
     copy = GLib.Error(fields.message.decode(), _quark_to_string(fields.domain).decode(),
                       fields.code)
@@ -203,6 +222,11 @@ class Job:
         goes_on: int = _emit(self.address, value)
         return bool(goes_on)
 
+    def attachment(self) -> int:
+        """The descriptor that came with it, a duplicate."""
+        descriptor: int = _fd_list_get(_get_attachments(self.address), 0, None)
+        return descriptor
+
     def is_cancelled(self) -> bool:
         cancelled: int = _is_cancelled(self.address)
         return bool(cancelled)
@@ -234,14 +258,40 @@ class _Borrowed:
         return data
 
 
-def add_function(worker: Any, name: str, function: Callable[[Job, Any], int]) -> Any:
-    """Adds a function of a worker, which is called with a job and a value of type `ay`.
+class Worker:
+    """A worker, whose functions are called with a job and a value of type `ay`.
 
-    It returns a floating value, and may not raise. What this returns has to be kept.
+    They return a floating value, and may not raise.
     """
-    def call(job: int, arguments: int, data: int, error: int) -> int:
-        return function(Job(job), _Borrowed(arguments))
 
-    callback = _Function(call)
-    _add_function(address_of(worker), name.encode(), callback, None, None)
-    return callback
+    def __init__(self, cancel_signal: int):
+        self._address = _worker_new()  # it lives as long as the process
+        self._callbacks: list[Any] = []
+        _set_cancel_signal(self._address, cancel_signal)
+
+    def set_initializer(self, function: Callable[[Any], str | None]) -> None:
+        """Adds a function that says what went wrong, if anything did."""
+        def call(worker: int, arguments: int, data: int, error: int) -> bool:
+            problem = function(_Borrowed(arguments))
+            if problem is None:
+                return True
+            _set_error(error, _quark_from_string(b'dray-error-quark'), 0,  # DRAY_ERROR_FAILED
+                       problem.encode(errors='replace').replace(b'\0', b' '))
+            return False
+
+        callback = _Initializer(call)
+        self._callbacks.append(callback)
+        _set_initializer(self._address, callback, None, None)
+
+    def add_function(self, name: str, function: Callable[[Job, Any], int]) -> None:
+        def call(job: int, arguments: int, data: int, error: int) -> int:
+            return function(Job(job), _Borrowed(arguments))
+
+        callback = _Function(call)
+        self._callbacks.append(callback)
+        _add_function(self._address, name.encode(), callback, None, None)
+
+    def run(self) -> int:
+        """Serves the application until it says goodbye; returns the exit status."""
+        status: int = _worker_run(self._address)
+        return status

@@ -11,10 +11,11 @@ import ctypes
 import fcntl
 import mmap
 import os
-from collections.abc import Iterable
-from typing import Any
 
-from ._repository import BYTES, GLib
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 _HUGE = 4 * 1024 * 1024
 _PAGE = mmap.PAGESIZE
@@ -27,11 +28,6 @@ _new_uninitialized.argtypes = [ctypes.c_void_p, ctypes.c_ssize_t]
 _new_uninitialized.restype = ctypes.py_object
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-
-
-def new_value(data: bytes) -> Any:
-    """A value of type `ay`."""
-    return GLib.Variant.new_from_bytes(BYTES, GLib.Bytes.new(data), True)
 
 
 def copy_of(value: Any) -> bytes:

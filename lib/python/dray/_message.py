@@ -25,10 +25,13 @@ import io
 import pickle
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from . import _memory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
 
 OUT_OF_BAND = 64 * 1024
 _ALIGNMENT = 64

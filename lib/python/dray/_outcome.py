@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import pickle
 import sys
-import traceback
-from collections.abc import Callable
-from typing import Any
 
 from . import _memory, _message
-from ._repository import GLib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 def pack(value: Any, by_value: bool) -> _message.Message:
@@ -20,6 +21,7 @@ def pack(value: Any, by_value: bool) -> _message.Message:
 
 def pack_failure(error: BaseException, by_value: bool) -> bytes:
     """In a worker: what a function raised, with its traceback as text."""
+    import traceback
     lines = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
     error.__traceback__ = None
     try:
@@ -68,8 +70,10 @@ def _pickler(by_value: bool) -> Callable[..., Any] | None:
 
 def _reducible(error: BaseException) -> Any:
     """GLib's errors don't know how to be pickled."""
-    if isinstance(error, GLib.Error):
-        return _GLibError(error.message, error.domain, error.code)
+    repository = sys.modules.get('gi.repository.GLib')
+    if repository is not None and isinstance(error, repository.Error):
+        fields: Any = error
+        return _GLibError(fields.message, fields.domain, fields.code)
     return error
 
 
@@ -84,4 +88,5 @@ class _GLibError:
 
 
 def _new_glib_error(message: str, domain: str, code: int) -> Any:
+    from ._repository import GLib
     return GLib.Error(message, domain, code)

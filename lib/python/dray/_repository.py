@@ -7,6 +7,11 @@ gi.require_version('Dray', '1')
 
 from gi.repository import Dray, Gio, GLib  # noqa: E402
 
-__all__ = ['Dray', 'Gio', 'GLib', 'BYTES']
+__all__ = ['Dray', 'Gio', 'GLib', 'new_value']
 
-BYTES = GLib.VariantType('ay')
+_BYTES = GLib.VariantType('ay')
+
+
+def new_value(data: bytes) -> GLib.Variant:
+    """A value of type `ay`."""
+    return GLib.Variant.new_from_bytes(_BYTES, GLib.Bytes.new(data), True)

@@ -11,8 +11,10 @@ from __future__ import annotations
 import importlib.machinery
 import os
 import sys
-from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Finder:
@@ -54,7 +56,7 @@ class Finder:
         return spec
 
 
-class _Program(ModuleType):
+class _Program(type(sys)):  # type: ignore[misc]
     """Stands for the program until something of it is wanted."""
 
     def __init__(self, how: dict[str, str]):

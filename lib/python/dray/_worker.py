@@ -7,13 +7,13 @@ import os
 import pickle
 import signal
 import sys
-import threading
-import traceback
-from collections.abc import Callable
-from typing import Any
 
 from . import _library, _memory, _message, _outcome, _surroundings
-from ._repository import Dray, GLib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 # What a cancelled call is interrupted by. Ctrl+C in a terminal never comes here: workers are in
 # process groups of their own.
@@ -32,16 +32,16 @@ class _Server:
     """Runs calls, one after another."""
 
     def __init__(self) -> None:
-        self.worker = Dray.Worker()
         self.job: _library.Job | None = None  # while a function of the application's runs
         self.by_value = False
         self.finder: _surroundings.Finder
+        self.worker = _library.Worker(CANCEL_SIGNAL)
         self.worker.set_initializer(self.initialize)
-        self.worker.set_cancel_signal(CANCEL_SIGNAL)
-        self.functions = [_library.add_function(self.worker, 'call', self.call),
-                          _library.add_function(self.worker, 'stream', self.stream)]
+        self.worker.add_function('call', self.call)
+        self.worker.add_function('stream', self.stream)
 
-    def initialize(self, worker: Any, arguments: Any, *data: Any) -> bool:
+    def initialize(self, arguments: Any) -> str | None:
+        """Returns what went wrong."""
         settings = pickle.loads(_memory.copy_of(arguments))
         self.by_value = settings['by_value']
         try:
@@ -51,10 +51,10 @@ class _Server:
                 function, args = _message.unpack(settings['initializer'])
                 function(*args)
         except BaseException as error:
+            import traceback
             traceback.print_exc()
-            raise GLib.Error(f'{type(error).__name__}: {error}', 'dray-error-quark',
-                             int(Dray.Error.FAILED)) from None
-        return True
+            return f'{type(error).__name__}: {error}'
+        return None
 
     def call(self, job: _library.Job, arguments: Any) -> int:
         return self._answer(job, arguments, lambda result: result)
@@ -65,7 +65,7 @@ class _Server:
     def _answer(self, job: _library.Job, arguments: Any, finish: Callable[[Any], Any]) -> int:
         """Runs a call. Only what is the application's is interrupted if it is cancelled."""
         try:
-            function, args, kwargs = self._unpickle(arguments)
+            function, args, kwargs = self._unpickle(job, arguments)
             self.job = job
             try:
                 result = finish(function(*args, **kwargs))
@@ -76,10 +76,10 @@ class _Server:
             self.job = None
             return _library.new_value(_outcome.pack_failure(error, self.by_value))
 
-    def _unpickle(self, arguments: Any) -> Any:
+    def _unpickle(self, job: _library.Job, arguments: Any) -> Any:
         data: Any = _memory.copy_of(arguments)
         if data == _message.IN_FILE:
-            descriptor = self.worker.get_job().get_attachments().get(0)
+            descriptor = job.attachment()
             try:
                 data = _memory.map_file(descriptor)
             finally:
@@ -111,6 +111,7 @@ class _Server:
             return
         if _is_in_finalizer(frame):
             # Python would only print what is raised there: so it comes again in a moment.
+            import threading
             again = (threading.main_thread().ident, signum)
             threading.Timer(_MOMENT, signal.pthread_kill, again).start()
             return
@@ -132,7 +133,10 @@ _server: _Server | None = None
 
 def current_job() -> Any:
     """The Dray.Job of the call that runs now, in a worker; else None."""
-    return _server.worker.get_job() if _server is not None else None
+    if _server is None:
+        return None
+    from ._repository import Dray
+    return Dray.Job.get_current()
 
 
 def main() -> None:
