@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Shows that the file loaders in demo/vala, demo/javascript and demo/python do what they say: all files
+have their rows, what can't be read says why, Cancel ends a load, and no process is left of any of it.
+
+Usage: test-file-loader.py PICTURE PROGRAM [ARGUMENT...]
+
+Runs on a display and a session bus of its own, and speaks TAP.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import traceback
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'demo'))
+from driver import Atspi, Failure, wait_for, walk  # noqa: E402
+
+N_FILES = 300      # more than are listed at a time
+LARGE = 20 << 20   # bytes; more than are read at a time
+TIMEOUT = 120
+COUNTS = re.compile(r'^found=(\d+) loaded=(\d+) failed=(\d+) cancelled=(\d+)$', re.MULTILINE)
+
+
+def check(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+class Suite:
+    def __init__(self, picture, program, folder):
+        self.picture = pathlib.Path(picture)
+        self.program = program
+        self.folder = folder
+        self.token = ''
+        settings = folder / 'config/gtk-3.0/settings.ini'
+        settings.parent.mkdir(parents=True)
+        # A picture must not show a button that is still fading.
+        settings.write_text('[Settings]\ngtk-enable-animations=0\n', encoding='utf-8')
+
+    def start(self, *arguments):
+        self.token = f'DRAY_FILE_LOADER={uuid.uuid4()}'
+        name, _, value = self.token.partition('=')
+        return subprocess.Popen(
+            [*self.program, *arguments], stdout=subprocess.PIPE, encoding='utf-8',
+            env={**os.environ, name: value, 'XDG_CONFIG_HOME': str(self.folder / 'config')})
+
+    def has_processes(self):
+        """Whether any process is there that was started by the program, or is it."""
+        for path in pathlib.Path('/proc').glob('[0-9]*/environ'):
+            try:
+                if self.token.encode() in path.read_bytes().split(b'\0'):
+                    return True
+            except OSError:  # it has gone meanwhile, or is a zombie
+                pass
+        return False
+
+    def end(self, process):
+        """What the program printed; and it has left nothing."""
+        output, _ = process.communicate(timeout=TIMEOUT)
+        check(process.returncode == 0, f'the exit status is {process.returncode}')
+        wait_for('the end of all workers', lambda: not self.has_processes())
+        return output
+
+    def counts(self, output):
+        match = COUNTS.search(output)
+        check(match is not None, f'it said {output!r}')
+        return tuple(int(number) for number in match.groups())
+
+    def press(self, process, name):
+        """Presses a button, as soon as it can be pressed."""
+        def find():
+            check(process.poll() is None, 'the program has ended')
+            desktop = Atspi.get_desktop(0)
+            for i in range(desktop.get_child_count()):
+                application = desktop.get_child_at_index(i)
+                if application is None or application.get_process_id() != process.pid:
+                    continue
+                for node in walk(application):
+                    if (node.get_role() == Atspi.Role.PUSH_BUTTON and node.get_name() == name
+                            and node.get_state_set().contains(Atspi.StateType.SENSITIVE)):
+                        return node
+            return None
+        Atspi.Action.do_action(wait_for(name, find), 0)
+
+    def make_endless(self, name):
+        """A folder with a file that is never read to its end."""
+        folder = self.folder / name
+        folder.mkdir()
+        os.mkfifo(folder / 'endless')
+        for i in range(20):
+            (folder / f'file {i}').write_bytes(b'x')
+        return folder
+
+    # Tests
+
+    def test_load(self):
+        """Each file has its row, and a picture can be taken of it."""
+        folder = self.folder / 'files'
+        (folder / 'inner folder').mkdir(parents=True)
+        for i in range(N_FILES - 2):
+            (folder / f'file {i}.txt').write_text(f'file {i}\n', encoding='utf-8')
+        (folder / 'large').write_bytes(bytes(LARGE))
+        (folder / 'broken link').symlink_to('nowhere')
+        self.picture.parent.mkdir(exist_ok=True)
+        self.picture.unlink(missing_ok=True)
+        process = self.start('--exit-when-done', f'--screenshot={self.picture}', folder)
+        counts = self.counts(self.end(process))
+        check(counts == (N_FILES, N_FILES - 1, 1, 0), f'the counts are {counts}')
+        check(self.picture.read_bytes().startswith(b'\x89PNG'), 'there is no picture')
+
+    def test_cancel(self):
+        """Cancel ends a load that would never end, with what was loaded until then."""
+        process = self.start('--exit-when-done', self.make_endless('cancelled'))
+        self.press(process, 'Cancel')
+        found, loaded, failed, cancelled = self.counts(self.end(process))
+        check(failed == 0, f'{failed} failed')
+        check(found == loaded + cancelled, 'the sum is wrong')
+        check(loaded < 21, 'what has no end was loaded')
+
+    def test_close(self):
+        """When the window is closed amid a load, all ends with it."""
+        process = self.start(self.make_endless('closed'))
+        self.press(process, 'Close')
+        self.end(process)
+
+    def test_missing(self):
+        """A folder that is not there has no files, and nothing hangs."""
+        process = self.start('--exit-when-done', self.folder / 'missing')
+        counts = self.counts(self.end(process))
+        check(counts == (0, 0, 0, 0), f'the counts are {counts}')
+
+
+def main():
+    picture, *program = sys.argv[1:]
+    names = [name for name in dir(Suite) if name.startswith('test_')]
+    print(f'1..{len(names)}')
+    good = True
+    with tempfile.TemporaryDirectory() as folder:
+        suite = Suite(picture, program, pathlib.Path(folder))
+        for number, name in enumerate(names, 1):
+            try:
+                getattr(suite, name)()
+                print(f'ok {number} - {name}', flush=True)
+            except Exception:  # pylint: disable=broad-except
+                good = False
+                print(''.join(f'# {line}\n' for line in traceback.format_exc().splitlines()), end='')
+                print(f'not ok {number} - {name}', flush=True)
+    return 0 if good else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
