@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Loads all files of a folder in worker processes, while the window stays alive. The workers are this
-// same program.
+// Loads all files of a folder in worker processes, while the window stays alive. The workers are
+// this same program.
 //
 // Usage: dray-file-loader [--exit-when-done] [--screenshot=FILE] [FOLDER]
 

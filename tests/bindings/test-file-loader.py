@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Shows that the file loaders in demo/vala, demo/javascript and demo/python do what they say: all files
-have their rows, what can't be read says why, Cancel ends a load, and no process is left of any of it.
+"""Shows that the file loaders in demo/vala, demo/javascript and demo/python do what they say: all
+files have their rows, what can't be read says why, Cancel ends a load, and no process is left.
 
 Usage: test-file-loader.py PICTURE PROGRAM [ARGUMENT...]
 
@@ -148,7 +148,8 @@ def main():
                 print(f'ok {number} - {name}', flush=True)
             except Exception:  # pylint: disable=broad-except
                 good = False
-                print(''.join(f'# {line}\n' for line in traceback.format_exc().splitlines()), end='')
+                for line in traceback.format_exc().splitlines():
+                    print(f'# {line}')
                 print(f'not ok {number} - {name}', flush=True)
     return 0 if good else 1
 

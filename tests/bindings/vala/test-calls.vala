@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Shows that functions in Vala run in workers of this program, and that each call ends as it should.
+// Shows that functions in Vala run in workers of this program, and that each call ends as it
+// should.
 
 using Support;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Shows that maps, combined futures, groups, completion queues, launchers and lists can be used from
-// Vala, and that nothing is freed too early or too late in thousands of calls.
+// Shows that maps, combined futures, groups, completion queues, launchers and lists can be used
+// from Vala, and that nothing is freed too early or too late in thousands of calls.
 
 using Support;
 

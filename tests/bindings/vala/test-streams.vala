@@ -96,7 +96,8 @@ private void test_attachments (Dray.Executor executor) throws Error {
 
   var future = executor.submit (task);
   int index = future.wait_result (-1).get_int32 ();
-  var input = new DataInputStream (new UnixInputStream (future.dup_attachments ().get (index), true));
+  int returned = future.dup_attachments ().get (index);
+  var input = new DataInputStream (new UnixInputStream (returned, true));
   assert (input.read_line () == "grüß Gott");
 }
 

@@ -4,9 +4,10 @@
 It finds this file by itself, in whatever folder of sys.path it is. All else of the library is as
 introspection has it.
 
-An exception that a callback raises is printed and forgotten by PyGObject, unless it is a GLib.Error.
-A function of a worker would so have succeeded, with the value (). Here it fails: what it raised
-arrives in the application as Dray.Error.FAILED, with the name of the exception and its text.
+An exception that a callback raises is printed and forgotten by PyGObject, unless it is a
+GLib.Error. A function of a worker would so have succeeded, with the value (). Here it fails: what
+it raised arrives in the application as Dray.Error.FAILED, with the name of the exception and its
+text.
 
 Of a function with two callbacks, PyGObject wants a tuple of data for the first, and calls none that
 has none.
