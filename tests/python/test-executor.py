@@ -5,6 +5,7 @@ better."""
 import asyncio
 import concurrent.futures
 import gc
+import multiprocessing
 import os
 import pathlib
 import pickle
@@ -12,6 +13,7 @@ import tempfile
 import threading
 import unittest
 from array import array
+from multiprocessing import shared_memory
 
 import dray
 import work
@@ -373,6 +375,46 @@ class TestFunctions(ExecutorCase):
             del sys.modules['elsewhere']
 
 
+class TestMultiprocessing(ExecutorCase):
+    """Its locks and queues may be among arguments, and its shared memory is not removed."""
+
+    context = multiprocessing.get_context('spawn')
+
+    def test_queue_and_lock_in_arguments(self):
+        queue, lock = self.context.Queue(), self.context.Lock()
+        self.executor.submit(work.put, queue, lock, 7).result(WATCHDOG)
+        self.assertEqual(queue.get(timeout=WATCHDOG), 7)
+
+    def test_queue_and_lock_for_initializers(self):
+        queue, lock = self.context.Queue(), self.context.Lock()
+        with dray.ProcessPoolExecutor(1, initializer=work.put, initargs=(queue, lock, 8)) as executor:
+            executor.submit(work.pid).result(WATCHDOG)
+        self.assertEqual(queue.get(timeout=WATCHDOG), 8)
+
+    def test_descriptors_are_not_kept(self):
+        queue, lock = self.context.Queue(), self.context.Lock()
+        self.executor.submit(work.put, queue, lock, 0).result(WATCHDOG)
+        before = len(os.listdir('/proc/self/fd'))
+        for i in range(20):
+            self.executor.submit(work.put, queue, lock, i).result(WATCHDOG)
+        self.assertLessEqual(len(os.listdir('/proc/self/fd')), before)
+
+    def test_what_only_a_fork_would_share(self):
+        lock = multiprocessing.get_context('fork').Lock()
+        error = self.executor.submit(work.echo, lock).exception(WATCHDOG)
+        self.assertIsInstance(error, TypeError)
+        self.assertIn('get_context', str(error))
+
+    def test_shared_memory_outlives_workers(self):
+        memory = shared_memory.SharedMemory(create=True, size=16)
+        self.addCleanup(memory.unlink)
+        self.addCleanup(memory.close)
+        self.executor.submit(work.write_shared_memory, memory.name, b'text').result(WATCHDOG)
+        self.executor.shutdown()
+        shared_memory.SharedMemory(memory.name).close()
+        self.assertEqual(bytes(memory.buf[:4]), b'text')
+
+
 class TestMainContexts(ExecutorCase):
 
     def test_callback_comes_in_the_loop(self):
@@ -486,6 +528,25 @@ class TestLife(unittest.TestCase):
         del executor
         gc.collect()
         self.assertEqual([call.result(WATCHDOG) for call in calls], [i * i for i in range(100)])
+
+    def test_dropped_executor_ends_without_anybody_asking(self):
+        executor = dray.ProcessPoolExecutor(1)
+        thread = executor._pool.reactor.thread
+        executor.submit(work.square, 1)
+        del executor
+        gc.collect()
+        thread.join(WATCHDOG)
+        self.assertFalse(thread.is_alive())
+
+    def test_shut_down_leaves_no_thread(self):
+        gc.collect()
+        for thread in threading.enumerate():  # of earlier tests
+            if thread.name == 'dray':
+                thread.join(WATCHDOG)
+        executor = dray.ProcessPoolExecutor(1)
+        executor.submit(work.square, 1)
+        executor.shutdown()
+        self.assertNotIn('dray', self.threads())
 
     def test_thread_goes_with_the_last(self):
         executor = dray.ProcessPoolExecutor(1)

@@ -98,3 +98,16 @@ def job_id_and_progress():
     import dray
     job = dray.current_job()
     return job.get_id() > 0, job.set_progress(0.5, 'half'), job.is_cancelled()
+
+
+def put(queue, lock, value):
+    """What multiprocessing shares between processes."""
+    with lock:
+        queue.put(value)
+
+
+def write_shared_memory(name, text):
+    from multiprocessing import shared_memory
+    memory = shared_memory.SharedMemory(name)
+    memory.buf[:len(text)] = text
+    memory.close()

@@ -7,10 +7,13 @@ import os
 import pickle
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import _main, _memory, _message
+from . import _inherit, _main, _memory, _message
 from ._repository import Dray, Gio, new_value
+
+if TYPE_CHECKING:
+    from ._reactor import Pool
 
 try:
     import cloudpickle
@@ -23,16 +26,23 @@ class UnpicklableFunction(pickle.PicklingError):
 
 
 def pack(function: Callable[..., Any], args: tuple[Any, ...],
-         kwargs: dict[str, Any]) -> _message.Message:
+         kwargs: dict[str, Any], pool: Pool | None = None) -> _message.Message:
     """Makes a message of a call.
 
     Errors: UnpicklableFunction if the function can't be sent; what pickling raised if it is the
     arguments. The two are told apart, since the first is a mistake in the program.
     """
     message = _pack_anyhow(function, (function, args, kwargs))
+    news: dict[str, Any] = {}
     files = _files_off_path(function, args)
     if files:
-        message.data = pickle.dumps(files, 5) + message.data
+        news['files'] = files
+    if pool is not None and not pool.has_tracker:
+        tracker = _inherit.tracker()
+        if tracker is not None:
+            news['tracker'] = tracker
+    if news:
+        message.data = pickle.dumps(news, 5) + message.data
     return message
 
 
@@ -61,6 +71,30 @@ def _fd_list(descriptor: int) -> Any:
 
 
 def _pack_anyhow(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
+    try:
+        return _pack_plain(function, call)
+    except Exception as error:
+        if not _inherit.is_needed():
+            raise
+        try:
+            return _pack_inherited(function, call)
+        except _inherit.CanNotInherit:
+            raise
+        except Exception:
+            raise error from None
+
+
+def _pack_inherited(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
+    by_value = not (_main.main_is_importable() and _can_be_pickled(function))
+    pickler = _inherit.pickler_over(cloudpickle.CloudPickler if by_value and cloudpickle else None)
+    inheritance = _inherit.Inheritance()
+    with inheritance.spawning():
+        message = _message.pack(call, pickler)
+    message.inheritance = inheritance
+    return message
+
+
+def _pack_plain(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
     by_value = not _main.main_is_importable()
     if by_value and cloudpickle is not None:
         return _pack_by_value(function, call)
@@ -144,7 +178,9 @@ def is_about_function(error: BaseException) -> bool:
 
 
 def pack_initializer(function: Callable[..., Any],
-                     args: tuple[Any, ...]) -> tuple[bytes, dict[str, str]]:
-    """The initialiser of workers, in one piece, and the files off the path that it needs."""
+                     args: tuple[Any, ...]) -> tuple[bytes, dict[str, str], object]:
+    """The initialiser of workers, in one piece, the files off the path that it needs, and what has to
+    live as long as it is called.
+    """
     message = _pack_anyhow(function, (function, args))
-    return message.in_one_piece(), _files_off_path(function, args)
+    return message.in_one_piece(), _files_off_path(function, args), message.inheritance

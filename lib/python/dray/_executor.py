@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import inspect
+import multiprocessing
 import os
 import pickle
 import shutil
 import subprocess
 import sys
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
@@ -20,8 +22,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from . import _calls, _main, _memory, _message, _reactor, _shutdown
+from . import _calls, _inherit, _main, _memory, _message, _reactor, _shutdown
 from ._future import Future, Stream
+from ._processes import CallQueue, Manager, Processes
 from ._repository import Dray, new_value
 
 T = TypeVar('T')
@@ -78,14 +81,19 @@ class ProcessPoolExecutor(futures.Executor):
         if on_crash not in ('task', 'break'):
             raise ValueError("on_crash must be 'task' or 'break'")
 
-        self._mp_context = mp_context
-        dray = Dray.Executor.new(_new_launcher(initializer, initargs))
+        self._given_context = mp_context
+        self._seen_processes: Processes | None = None
+        settings = _Settings(initializer, initargs)
+        dray = Dray.Executor.new(_new_launcher(settings.pack()))
         dray.set_max_workers(self._max_workers)
         dray.props.max_message_size = _MAX_MESSAGE
         if max_tasks_per_child is not None:
             dray.props.max_tasks_per_worker = max_tasks_per_child
         self._pool = _reactor.Pool(dray, on_crash == 'break')
+        self._pool.has_tracker = settings.tracker is not None
+        self._pool.inheritance = settings.inheritance
         _shutdown.watch(self._pool)
+        weakref.finalize(self, self._pool.reactor.attend_soon).atexit = False
 
     # Submitting
 
@@ -152,12 +160,13 @@ class ProcessPoolExecutor(futures.Executor):
         kind: type[Future[T]] = Stream if streams else Future
         future = kind(pool, name)
         try:
-            message = _calls.pack(fn, args, kwargs)
+            message = _calls.pack(fn, args, kwargs, pool)
         except Exception as error:
             if _calls.is_about_function(error):
                 raise
             future.set_exception(error)
             return future
+        future._inheritance = message.inheritance
         if options is _DEFAULTS and not streams and not message.buffers:
             pool.reactor.submit_call(pool, message.data, future)
             return future
@@ -191,6 +200,35 @@ class ProcessPoolExecutor(futures.Executor):
             _shutdown.finish(self._pool, mode)
         else:
             _shutdown.begin(self._pool, mode)
+
+    # Private in concurrent.futures, but looked at
+
+    @property
+    def _mp_context(self) -> Any:
+        return self._given_context or multiprocessing.get_context('spawn')
+
+    @property
+    def _broken(self) -> str | bool:
+        return self._pool.broken or False
+
+    @property
+    def _shutdown_thread(self) -> bool:
+        return self._pool.is_shut_down
+
+    @property
+    def _processes(self) -> Processes:
+        with self._pool.lock:
+            if self._seen_processes is None:
+                self._seen_processes = Processes(self._pool)
+            return self._seen_processes
+
+    @property
+    def _executor_manager_thread(self) -> Manager:
+        return Manager(self._pool, self)
+
+    @property
+    def _call_queue(self) -> CallQueue:
+        return CallQueue()
 
     def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> bool | None:
         """Waits for all calls; after Ctrl+C they are asked to stop instead."""
@@ -241,7 +279,7 @@ def _check_max_tasks(max_tasks: int | None, context: Any) -> None:
                          "start method; supply a different mp_context.")
 
 
-def _new_launcher(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> Any:
+def _new_launcher(settings: bytes) -> Any:
     launcher = Dray.Launcher.new_argv([
         _interpreter(),
         *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
@@ -249,7 +287,7 @@ def _new_launcher(initializer: Callable[..., object] | None, initargs: tuple[Any
     ])
     launcher.set_stderr(Dray.Stderr.INHERIT)
     launcher.set_trusted(True)
-    launcher.set_initial_arguments(new_value(_settings(initializer, initargs)))
+    launcher.set_initial_arguments(new_value(settings))
     return launcher
 
 
@@ -268,17 +306,26 @@ def _interpreter() -> str:
     return found
 
 
-def _settings(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> bytes:
-    packed = None
-    files: dict[str, str] = {}
-    if initializer is not None:
-        packed, files = _calls.pack_initializer(initializer, initargs)
-    return pickle.dumps({
-        'by_value': not _main.main_is_importable(),
-        'files': files,
-        'initializer': packed,
-        'preparation': _main.preparation(),
-    }, 5)
+class _Settings:
+    """What workers are told when they start."""
+
+    def __init__(self, initializer: Callable[..., object] | None, args: tuple[Any, ...]):
+        self.initializer: bytes | None = None
+        self.files: dict[str, str] = {}
+        self.inheritance: object = None
+        if initializer is not None:
+            packed = _calls.pack_initializer(initializer, args)
+            self.initializer, self.files, self.inheritance = packed
+        self.tracker = _inherit.tracker()
+
+    def pack(self) -> bytes:
+        return pickle.dumps({
+            'by_value': not _main.main_is_importable(),
+            'files': self.files,
+            'initializer': self.initializer,
+            'preparation': _main.preparation(),
+            'tracker': self.tracker,
+        }, 5)
 
 
 def _run_chunk(fn: Callable[..., T], chunk: list[tuple[Any, ...]]) -> list[T]:
@@ -296,17 +343,20 @@ def _results(submissions: Iterator[Future[T]], end: float | None,
              buffersize: int | None) -> Iterator[T]:
     """What was submitted is cancelled if its results are not wanted any more."""
     submitted = deque(islice(submissions, buffersize))
+    if buffersize is None:
+        submissions = iter(())  # the executor is not needed any more, and not kept
+
+    def take() -> T:
+        """A result, of which nothing is kept here."""
+        remaining = None if end is None else end - time.monotonic()
+        submitted[0].result(remaining)
+        submitted.extend(islice(submissions, 1))
+        return submitted.popleft().result()
 
     def iterate() -> Iterator[T]:
         try:
             while submitted:
-                future = submitted[0]
-                remaining = None if end is None else end - time.monotonic()
-                result = future.result(remaining)
-                submitted.popleft()
-                if buffersize is not None:
-                    submitted.extend(islice(submissions, 1))
-                yield result
+                yield take()
         finally:
             for future in submitted:
                 future.cancel()

@@ -89,6 +89,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         self._name = name
         self._dray: Handle | None = None  # while it is not done
         self._reactor: Reactor | None = None
+        self._inheritance: object = None  # what the call needs of the application until it is done
 
     # As other threads see it
 
@@ -100,10 +101,14 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
 
     def running(self) -> bool:
         dray = self._dray
-        return dray is not None and not self.done() and dray.is_running()
+        if dray is None:
+            return super().running()
+        return not self.done() and dray.is_running()
 
     def cancel(self) -> bool:
         """Cancels the call, also if it runs. False if it is done."""
+        if self._dray is None:  # it stands for no call, or for one that is done
+            return super().cancel()
         with self._condition:
             if self._state == _base.FINISHED:
                 return False
@@ -189,6 +194,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
 
     def _let_go(self) -> None:
         self._dray = None
+        self._inheritance = None
 
 
 class Stream(Future[T], Iterator[Any]):
@@ -222,7 +228,7 @@ class Stream(Future[T], Iterator[Any]):
                 value = self._take_locked()
             if value is None:
                 raise self._end()
-            return _outcome.unpack(value)
+            return _outcome.unpack_item(value)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return _AsyncItems(self)
@@ -320,7 +326,7 @@ class _AsyncItems:
                     stream._wanted.append(lambda: loop.call_soon_threadsafe(_finish, news))
                     stream._ask_locked()
             if value is not None:
-                return _outcome.unpack(value)
+                return _outcome.unpack_item(value)
             if stream._over:
                 break
             await news

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ast
 import importlib.machinery
+import multiprocessing
 import multiprocessing.process
 import os
 import sys
@@ -39,7 +40,9 @@ def preparation() -> dict[str, Any]:
         'dir': os.getcwd(),
         'name': 'DrayWorker',
         'orig_dir': original,
+        'pid': os.getpid(),
         'program': _how_to_import_main(),
+        'start_method': multiprocessing.get_start_method(allow_none=True),
         'sys_argv': list(getattr(sys, 'argv', [])),
         'sys_path': [entry or original or os.getcwd() for entry in sys.path],
     }

@@ -9,6 +9,7 @@ and lie beside it:
                      the pickle, how many buffers, their sizes), the pickle, the buffers, aligned
     b'\\x02'          the same piece is in the open file that comes with the call
     b'E' + message   the function raised what is in the message
+    b'U' + message   so did unpickling the call
 
 Left out are pickle's own buffers (protocol 5: what NumPy and others make of their arrays), which can
 stay where they arrive, without being copied; and also `bytes`, `bytearray`, `memoryview` and
@@ -40,6 +41,7 @@ _LOOKED_AT = 32  # how many elements of a container
 _IN_ONE_PIECE = 0x01
 IN_FILE = b'\x02'
 FAILURE = b'E'
+UNREADABLE = b'U'
 
 _LARGE = (bytes, bytearray, memoryview, array)
 
@@ -50,6 +52,7 @@ class Message:
     def __init__(self, data: bytes, buffers: list[Any]):
         self.data = data
         self.buffers = buffers
+        self.inheritance: object = None  # what has to live until this has arrived
 
     @property
     def size(self) -> int:

@@ -14,28 +14,37 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+class Unreadable(Exception):
+    """What was sent could not be unpickled on the other side; `error` says why."""
+
+    def __init__(self, error: BaseException):
+        super().__init__(str(error))
+        self.error = error
+
+
 def pack(value: Any, by_value: bool) -> _message.Message:
     """In a worker: what a function returned."""
     return _message.pack(value, _pickler(by_value))
 
 
-def pack_failure(error: BaseException, by_value: bool) -> bytes:
+def pack_failure(error: BaseException, by_value: bool, mark: bytes = _message.FAILURE) -> bytes:
     """In a worker: what a function raised, with its traceback as text."""
     import traceback
     lines = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
     error.__traceback__ = None
     try:
         message = _message.pack((_reducible(error), lines), _pickler(by_value))
-        return _message.FAILURE + message.in_one_piece()
+        return mark + message.in_one_piece()
     except Exception as failure:
         text = f'{type(error).__name__} was raised, which can’t be sent: {failure}'
-        return _message.FAILURE + pickle.dumps((pickle.PicklingError(text), lines), 5)
+        return mark + pickle.dumps((pickle.PicklingError(text), lines), 5)
 
 
 def unpack(value: Any) -> Any:
     """In the application: what a function returned.
 
-    Errors: what it raised, with the worker's traceback as the cause.
+    Errors: what it raised, with the worker's traceback as the cause; Unreadable if this or the call
+    could not be unpickled.
     """
     size = value.get_size()
     data: Any
@@ -43,11 +52,34 @@ def unpack(value: Any) -> Any:
         data = _memory.copy_of(value)
     else:
         data = _memory.view_of(value, size)
-    if data[:1] != _message.FAILURE:
-        return _message.unpack(data)
-    error, lines = _message.unpack(data[1:])
+    mark = data[:1]
+    try:
+        if mark != _message.FAILURE and mark != _message.UNREADABLE:
+            return _message.unpack(data)
+        error, lines = _message.unpack(data[1:])
+    except BaseException as failure:
+        if _is_ctrl_c(failure):
+            raise
+        raise Unreadable(failure) from failure
     error.__cause__ = _remote_traceback(f'\n"""\n{lines}"""')
+    if mark == _message.UNREADABLE:
+        raise Unreadable(error) from error
     raise error
+
+
+def _is_ctrl_c(error: BaseException) -> bool:
+    """And not an object's own doing."""
+    import threading
+    return (isinstance(error, KeyboardInterrupt)
+            and threading.current_thread() is threading.main_thread())
+
+
+def unpack_item(value: Any) -> Any:
+    """In the application: what a generator yielded."""
+    try:
+        return unpack(value)
+    except Unreadable as unreadable:
+        raise unreadable.error
 
 
 def _remote_traceback(text: str) -> BaseException:

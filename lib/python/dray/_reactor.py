@@ -40,18 +40,23 @@ class Pool:
         self.caller = _library.Caller(dray)
         self.reactor = hold(self)
         self.breaks = breaks  # a crash is everybody's
+        self.has_tracker = False  # workers know the application's: see _inherit
+        self.inheritance: object = None  # what initialisers need of the application
         self.lock = threading.Lock()
         self.all_done = threading.Condition(self.lock)
         # protected by the lock
         self.futures: set[Future[Any]] = set()
         self.n_streams = 0
+        self.had_streams = False
         self.is_shut_down = False
         self.broken: str | None = None
 
     def enter(self, future: Future[Any]) -> None:
         with self.lock:
             self.futures.add(future)
-            self.n_streams += isinstance(future, Stream)
+            if isinstance(future, Stream):
+                self.n_streams += 1
+                self.had_streams = True
 
     def leave(self, future: Future[Any]) -> None:
         with self.lock:
@@ -59,8 +64,16 @@ class Pool:
                 return
             self.futures.remove(future)
             self.n_streams -= isinstance(future, Stream)
-            if not self.futures:
-                self.all_done.notify_all()
+            if self.futures:
+                return
+            self.all_done.notify_all()
+            is_over = self.is_over_locked()
+        if is_over:
+            self.reactor.forget(self)
+
+    def is_over_locked(self) -> bool:
+        """Whether nobody needs the reactor for it any more. A stream may be read at any time."""
+        return self.is_shut_down and not self.futures and not self.had_streams
 
     def break_down(self, reason: str) -> None:
         """After a crash, where that is everybody's."""
@@ -87,7 +100,8 @@ class Reactor:
         self._records: dict[int, tuple[Pool, Future[Any], _library.Handle]] = {}
         self._last: _library.Handle | None = None
         self._keeper: Any = None
-        self._ends = False
+        self._asks = False
+        self._is_to_attend = False
         self.thread = threading.Thread(target=self._run, name='dray', daemon=True)
         self.thread.start()
 
@@ -96,6 +110,17 @@ class Reactor:
     def add_pool(self, pool: Pool) -> None:
         self._pools.add(id(pool))
         weakref.finalize(pool, self._forget_pool, id(pool)).atexit = False
+
+    def forget(self, pool: Pool) -> None:
+        self._forget_pool(id(pool))
+
+    def join(self) -> None:
+        """Waits for its thread, if there is nobody that it is there for any more."""
+        if not self._may_end():
+            return
+        self._context.wakeup()
+        if threading.current_thread() is not self.thread:
+            self.thread.join()
 
     def _forget_pool(self, pool_id: int) -> None:
         """On any thread, and in the middle of anything."""
@@ -131,6 +156,11 @@ class Reactor:
             if last is not None:
                 self._queue.add(last)
 
+    def attend_soon(self) -> None:
+        """The same, on any thread, and in the middle of anything."""
+        self._is_to_attend = True
+        self._context.wakeup()
+
     def call(self, function: Callable[[], object]) -> None:
         """Calls a function on the reactor's thread."""
         self._place.call(function)
@@ -149,7 +179,7 @@ class Reactor:
         except GLib.Error as error:
             self._fail(pool, future, error)
         else:
-            _succeed(future, value)
+            _succeed(pool, future, value)
         pool.leave(future)
 
     def _fail(self, pool: Pool, future: Future[Any], error: Any) -> None:
@@ -168,19 +198,22 @@ class Reactor:
         self._context.push_thread_default()
         self._keep_waiting()
         self._ask()
-        while not self._is_over():
+        while not self._may_end():
             self._context.iteration(True)
+            if self._is_to_attend:
+                self._is_to_attend = False
+                self.attend()
         self._stop_waiting()
         self._context.pop_thread_default()
 
-    def _is_over(self) -> bool:
+    def _may_end(self) -> bool:
+        """If so, it is not given to anybody any more."""
         with _lock:
             if self._pools or self._records:
                 return False
             global _reactor
             if _reactor is self:
                 _reactor = None
-            self._ends = True
             return True
 
     def _keep_waiting(self) -> None:
@@ -191,14 +224,16 @@ class Reactor:
 
     def _stop_waiting(self) -> None:
         self._keeper.shutdown_async(Dray.ShutdownMode.KILL, None, None)
-        while self._dray_queue.get_length() > 0:
+        while self._asks or self._dray_queue.get_length() > 0:
             self._context.iteration(True)
         self._keeper = None
 
     def _ask(self) -> None:
+        self._asks = True
         self._dray_queue.next_many_async(_BATCH, None, self._on_next)
 
     def _on_next(self, queue: Any, result: Any) -> None:
+        self._asks = False
         batch = self._queue.take(result)
         if not batch:
             return
@@ -207,9 +242,16 @@ class Reactor:
         self._ask()
 
 
-def _succeed(future: Future[Any], value: Any) -> None:
+def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
     try:
         result = _outcome.unpack(value)
+    except _outcome.Unreadable as unreadable:
+        error = unreadable.error
+        if pool.breaks:
+            error = BrokenProcessPool(f'{future._name}: {error}')
+            error.__cause__ = unreadable.error
+            pool.break_down(str(error))
+        future._settle(None, error)
     except BaseException as error:
         future._settle(None, error)
     else:

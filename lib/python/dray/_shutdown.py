@@ -65,6 +65,10 @@ def _wait(pool: Pool, mode: Any, ended: threading.Event) -> None:
     with pool.lock:
         while pool.futures:
             pool.all_done.wait()
+        is_over = pool.is_over_locked()
+    if is_over:
+        pool.reactor.forget(pool)
+        pool.reactor.join()
     ended.set()
 
 

@@ -8,13 +8,17 @@ opens a display because the program is an application of GTK.
 
 from __future__ import annotations
 
+import ctypes
 import importlib.machinery
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+_PIDFD_GETFD = 438  # the number of that system call, on all kinds of processors
 
 
 class Finder:
@@ -23,10 +27,15 @@ class Finder:
     def __init__(self, preparation: dict[str, Any]) -> None:
         self.files: dict[str, str] = {}
         self._preparation = preparation
+        self._tracker: tuple[int, int] | None = None
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname == 'multiprocessing.process':
-            return self._find_process(fullname, path)
+            return _find_and_then(self._tell_process, fullname, path)
+        if fullname == 'multiprocessing.context':
+            return _find_and_then(self._tell_context, fullname, path)
+        if fullname == 'multiprocessing.resource_tracker':
+            return _find_and_then(self._tell_tracker, fullname, path)
         filename = self.files.get(fullname)
         if filename is None:
             return None
@@ -37,23 +46,48 @@ class Finder:
             fullname, filename,
             submodule_search_locations=[os.path.dirname(filename)] if is_package else None)
 
-    def _find_process(self, fullname: str, path: Any) -> Any:
-        """The module is told what kind of process this is as soon as it is there."""
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        loader: Any = spec.loader if spec is not None else None
-        if loader is None:
-            return None
-        execute = loader.exec_module
+    def _tell_process(self, module: Any) -> None:
+        process = module.current_process()
+        process.name = self._preparation['name']
+        process.authkey = self._preparation['authkey']
+        module.ORIGINAL_DIR = self._preparation['orig_dir']
 
-        def execute_and_tell(module: Any) -> None:
-            execute(module)
-            process = module.current_process()
-            process.name = self._preparation['name']
-            process.authkey = self._preparation['authkey']
-            module.ORIGINAL_DIR = self._preparation['orig_dir']
+    def _tell_context(self, module: Any) -> None:
+        method = self._preparation['start_method']
+        if method is not None:
+            module._default_context.set_start_method(method, force=True)
 
-        loader.exec_module = execute_and_tell
-        return spec
+    def share_tracker(self, tracker: tuple[int, int]) -> None:
+        """What this process shares with the application is watched over by the same process."""
+        self._tracker = tracker
+        if 'multiprocessing.resource_tracker' in sys.modules:
+            self._tell_tracker(sys.modules['multiprocessing.resource_tracker'])
+
+    def _tell_tracker(self, module: Any) -> None:
+        tracker = module._resource_tracker
+        if self._tracker is None or tracker._fd is not None:
+            return
+        try:
+            tracker._fd = os.open('/proc/{}/fd/{}'.format(*self._tracker),
+                                  os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            pass  # it is gone by now
+
+
+def _find_and_then(tell: Callable[[Any], None], fullname: str, path: Any) -> Any:
+    """The module is told something of the application as soon as it is there."""
+    spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+    loader: Any = spec.loader if spec is not None else None
+    if loader is None:
+        return None
+    execute = loader.exec_module
+
+    def execute_and_tell(module: Any) -> None:
+        execute(module)
+        tell(module)
+
+    loader.exec_module = execute_and_tell
+    return spec
 
 
 class _Program(type(sys)):  # type: ignore[misc]
@@ -81,10 +115,40 @@ def _import_program(how: dict[str, str]) -> Any:
     return sys.modules['__main__']
 
 
+def _take_standard_output(pid: int) -> None:
+    """What functions print goes where it would go if the application had called them.
+
+    Workers are started with standard error for both, since the other carries the channel.
+    """
+    file = _open_file_of(pid, 1)
+    if file is not None:
+        os.dup2(file, 1)
+        os.close(file)
+
+
+def _open_file_of(pid: int, descriptor: int) -> int | None:
+    """A descriptor for what another process has open, or None."""
+    try:
+        process = os.pidfd_open(pid)
+        try:
+            file: int = ctypes.CDLL(None).syscall(_PIDFD_GETFD, process, descriptor, 0)
+        finally:
+            os.close(process)
+        if file >= 0:
+            return file
+        # Where that is forbidden, it is opened once more; of what is not appended to, that would
+        # overwrite what was written already.
+        path = f'/proc/{pid}/fd/{descriptor}'
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
 def enter(preparation: dict[str, Any]) -> Finder:
     """Makes this process what the application has said of itself."""
     sys.path[:] = preparation['sys_path']
     sys.argv[:] = preparation['sys_argv']
+    _take_standard_output(preparation['pid'])
     if os.getcwd() != preparation['dir']:
         os.chdir(preparation['dir'])
     finder = Finder(preparation)

@@ -46,13 +46,14 @@ class _Server:
         self.by_value = settings['by_value']
         try:
             self.finder = _surroundings.enter(settings['preparation'])
-            self.finder.files.update(settings['files'])
+            self.hear(settings)
             if settings['initializer'] is not None:
                 function, args = _message.unpack(settings['initializer'])
                 function(*args)
         except BaseException as error:
-            import traceback
-            traceback.print_exc()
+            import logging
+            logging.getLogger('concurrent.futures').critical('Exception in initializer:',
+                                                             exc_info=True)
             return f'{type(error).__name__}: {error}'
         return None
 
@@ -64,8 +65,10 @@ class _Server:
 
     def _answer(self, job: _library.Job, arguments: Any, finish: Callable[[Any], Any]) -> int:
         """Runs a call. Only what is the application's is interrupted if it is cancelled."""
+        mark = _message.UNREADABLE
         try:
             function, args, kwargs = self._unpickle(job, arguments)
+            mark = _message.FAILURE
             self.job = job
             try:
                 result = finish(function(*args, **kwargs))
@@ -74,7 +77,13 @@ class _Server:
             return self._value_of(job, result)
         except BaseException as error:
             self.job = None
-            return _library.new_value(_outcome.pack_failure(error, self.by_value))
+            return _library.new_value(_outcome.pack_failure(error, self.by_value, mark))
+
+    def hear(self, news: dict[str, Any]) -> None:
+        """What has to be known of the application to unpickle what it sends."""
+        self.finder.files.update(news.get('files', ()))
+        if news.get('tracker') is not None:
+            self.finder.share_tracker(news['tracker'])
 
     def _unpickle(self, job: _library.Job, arguments: Any) -> Any:
         data: Any = _memory.copy_of(arguments)
@@ -84,7 +93,7 @@ class _Server:
                 data = _memory.map_file(descriptor)
             finally:
                 os.close(descriptor)
-        return _message.unpack(data, self.finder.files.update)
+        return _message.unpack(data, self.hear)
 
     def _emit_all(self, job: _library.Job, generator: Any) -> Any:
         """Returns what the generator returns. What nobody pulls blocks it."""

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Locks and queues of multiprocessing, on their way to workers.
+
+These only let themselves be pickled while a process of multiprocessing is being started, since that
+hands down their open files. Workers are started by others, so something stands in for such a process.
+Files are opened anew by the worker, through /proc; they are duplicated for that, and stay open as
+long as the executor that they were given to.
+
+Semaphores have names to be found by, except for those of the start method `fork`, which are memory
+that only a fork of the application shares.
+
+Such objects are watched over by a process of multiprocessing, which removes them when the program is
+over. If a worker had one of its own, that would remove what the program still uses: so workers write
+to the program's.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import fcntl
+import os
+import pickle
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class File:
+    """An open file of the application, as multiprocessing passes it on."""
+
+    def __init__(self, descriptor: int):
+        self._description = os.getpid(), descriptor, fcntl.fcntl(descriptor, fcntl.F_GETFL)
+
+    def detach(self) -> int:
+        """In a worker: a descriptor of that file."""
+        pid, descriptor, flags = self._description
+        keep = os.O_ACCMODE | os.O_NONBLOCK | os.O_APPEND
+        return os.open(f'/proc/{pid}/fd/{descriptor}', flags & keep | os.O_CLOEXEC)
+
+
+class CanNotInherit(TypeError):
+    """Workers can't be given this."""
+
+
+class Inheritance:
+    """What a process of multiprocessing would inherit, and what keeps it there."""
+
+    DupFd = File  # the name that multiprocessing looks for
+
+    def __init__(self) -> None:
+        self._descriptors: list[int] = []
+
+    def __del__(self) -> None:
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+
+    def duplicate_for_child(self, descriptor: int) -> int:
+        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            raise CanNotInherit(
+                'A socket or a two-way pipe can’t be sent to workers: use Pipe(duplex=False)')
+        self._descriptors.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3))
+        return self._descriptors[-1]
+
+    @contextmanager
+    def spawning(self) -> Iterator[None]:
+        """On this thread, multiprocessing takes it for a process that is being started."""
+        from multiprocessing import context
+        before = context.get_spawning_popen()
+        context.set_spawning_popen(self)
+        try:
+            yield
+        finally:
+            context.set_spawning_popen(before)
+
+
+def is_needed() -> bool:
+    """Whether the program has made anything that is inherited."""
+    return ('multiprocessing.synchronize' in sys.modules
+            or 'multiprocessing.connection' in sys.modules)
+
+
+def pickler_over(pickler_type: Callable[..., Any] | None) -> Callable[..., Any]:
+    """A pickler that takes what multiprocessing's own does."""
+    from multiprocessing import reduction
+    base: Any = pickler_type or pickle.Pickler
+    reducers: Any = reduction.ForkingPickler._extra_reducers  # type: ignore[attr-defined]
+
+    class Pickler(base):  # type: ignore[misc]
+
+        def __init__(self, *args: Any, **kwargs: Any):
+            super().__init__(*args, **kwargs)
+            table = base.dispatch_table if pickler_type else copyreg.dispatch_table
+            self.dispatch_table = {**table, **reducers}
+
+        def reducer_override(self, value: Any) -> Any:
+            _check_has_name(value)
+            return super().reducer_override(value) if pickler_type else NotImplemented
+
+    return Pickler
+
+
+def _check_has_name(value: Any) -> None:
+    """A semaphore without one would be an address in the application's memory to a worker."""
+    semaphore = getattr(value, '_semlock', None)
+    if semaphore is not None and semaphore.name is None:
+        raise CanNotInherit('A lock or queue of the start method ‘fork’ can’t be sent to workers: '
+                            "make it with multiprocessing.get_context('spawn')")
+
+
+def tracker() -> tuple[int, int] | None:
+    """The process that watches over what multiprocessing has made, if it runs: how to write to it."""
+    module = sys.modules.get('multiprocessing.resource_tracker')
+    descriptor = getattr(getattr(module, '_resource_tracker', None), '_fd', None)
+    return None if descriptor is None else (os.getpid(), descriptor)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Attributes of the standard library's executor that programs look at, though they are private.
+
+They cost nothing until somebody does: only then does the library keep a list of workers.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+import weakref
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from typing import Any
+
+from ._reactor import Pool
+from ._repository import Dray
+
+# How long the processes are waited for that calls have been submitted for, in seconds.
+_STARTING = 10.0
+
+_WORKING = (Dray.WorkerState.IDLE, Dray.WorkerState.BUSY)
+
+
+class Process:
+    """A worker process, as multiprocessing would show it."""
+
+    def __init__(self, pid: int):
+        self.pid = pid
+        self.name = f'DrayWorker-{pid}'
+        self.daemon = False
+        self._descriptor: int | None = None
+        try:
+            self._descriptor = os.pidfd_open(pid)
+        except OSError:
+            pass  # it is over
+
+    def __del__(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    def is_alive(self) -> bool:
+        return not self._ends_within(0)
+
+    def join(self, timeout: float | None = None) -> None:
+        self._ends_within(None if timeout is None else max(0, round(timeout * 1000)))
+
+    def terminate(self) -> None:
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._send(signal.SIGKILL)
+
+    def _ends_within(self, milliseconds: int | None) -> bool:
+        if self._descriptor is None:
+            return True
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(milliseconds))
+
+    def _send(self, signum: int) -> None:
+        if self._descriptor is None:
+            return
+        try:
+            signal.pidfd_send_signal(self._descriptor, signum)
+        except ProcessLookupError:
+            pass
+
+
+class Processes(Mapping[int, Process]):
+    """The workers that are alive, by their process ids."""
+
+    def __init__(self, pool: Pool):
+        self._pool = weakref.ref(pool)
+        self._news = threading.Condition()
+        self._by_pid: dict[int, Process] = {}  # protected by its lock
+        self._model: Any = None  # the library's, which belongs to the reactor's thread
+        self._awaited: weakref.WeakSet[Any] = weakref.WeakSet()
+        pool.reactor.call(self._follow)
+
+    def __getitem__(self, pid: int) -> Process:
+        return self._current()[pid]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._current())
+
+    def __len__(self) -> int:
+        return len(self._current())
+
+    def values(self) -> ValuesView[Process]:
+        return self._current().values()
+
+    def items(self) -> ItemsView[int, Process]:
+        return self._current().items()
+
+    def _current(self) -> dict[int, Process]:
+        """Workers start a moment after the calls that they are for were submitted."""
+        end = time.monotonic() + _STARTING
+        with self._news:
+            while not self._are_started_locked() and time.monotonic() < end:
+                self._news.wait(0.1)
+            return dict(self._by_pid)
+
+    def _are_started_locked(self) -> bool:
+        pool = self._pool()
+        if pool is None or pool.is_shut_down or pool.broken is not None:
+            return True
+        if self._model is None:
+            return False
+        counters = pool.dray.dup_counters()
+        alive = counters.workers_started - counters.workers_died - counters.workers_retired
+        expected = max(min(pool.dray.get_max_workers(), len(pool.futures)), min(alive, 1))
+        return bool(len(self._by_pid) >= expected)
+
+    # On the reactor's thread
+
+    def _follow(self) -> None:
+        pool = self._pool()
+        if pool is None:
+            return
+        self._model = pool.dray.get_workers()
+        self._model.connect('items-changed', _weakly(self._update))
+        self._update()
+
+    def _update(self) -> None:
+        """What has not begun to work yet may still be replaced without anybody's noticing."""
+        pids = set()
+        for worker in self._model:
+            if worker.get_state() in _WORKING:
+                pids.add(worker.get_pid())
+            elif worker not in self._awaited:
+                self._awaited.add(worker)
+                worker.connect('notify::state', _weakly(self._update))
+        with self._news:
+            known = self._by_pid
+            self._by_pid = {pid: known.get(pid) or Process(pid) for pid in pids}
+            self._news.notify_all()
+
+
+def _weakly(method: Callable[[], object]) -> Callable[..., None]:
+    """The library's list would keep what listens to it."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*arguments: Any) -> None:
+        found = reference()
+        if found is not None:
+            found()
+
+    return call
+
+
+class Manager:
+    """What stands for the thread that manages an executor, and ends with it."""
+
+    def __init__(self, pool: Pool, owner: object):
+        self._pool = weakref.ref(pool)
+        self._owner = weakref.ref(owner)
+
+    def is_alive(self) -> bool:
+        pool = self._pool()
+        if pool is None:
+            return False
+        return bool(pool.futures) or not (pool.is_shut_down or self._owner() is None)
+
+    def join(self, timeout: float | None = None) -> None:
+        end = None if timeout is None else time.monotonic() + timeout
+        pool = self._pool()
+        if pool is not None:
+            pool.reactor.attend()
+            del pool
+        while self.is_alive() and (end is None or time.monotonic() < end):
+            time.sleep(0.01)
+
+
+class CallQueue:
+    """No thread feeds calls to workers, so there is nothing to wait for."""
+
+    def close(self) -> None:
+        pass
+
+    def join_thread(self) -> None:
+        pass

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Shows that dray.ProcessPoolExecutor passes the tests that CPython has for its own.
+
+They are those that are installed with Python, and nothing in them is changed: only what they take from
+concurrent.futures is replaced by ours.
+"""
+
+import importlib
+import pathlib
+import sys
+import types
+import unittest
+from concurrent import futures
+
+import dray
+
+# What is above the package, for programs that the tests run.
+PATH = [entry for entry in sys.path if pathlib.Path(entry, 'dray', '__init__.py').is_file()]
+
+# The tests that can't apply, and why not.
+FORK_LOCKS = ('locks of the start method fork are memory that only forks of the application share, '
+              'and our workers are none')
+UNSENDABLE = 'a call of a function that can’t be sent says so when it is submitted, and starts nothing'
+TOO_SOON = 'it holds that some call has begun at once, but ours begin when their worker is up'
+NOT_OURS = {
+    'ProcessPoolForkFailingInitializerTest.test_initializer': FORK_LOCKS,
+    'ProcessPoolForkProcessPoolExecutorTest.test_saturation': UNSENDABLE,
+    'ProcessPoolForkserverProcessPoolExecutorTest.test_saturation': UNSENDABLE,
+    'ProcessPoolSpawnProcessPoolExecutorTest.test_saturation': UNSENDABLE,
+    'ProcessPoolForkProcessPoolShutdownTest.test_cancel_futures': TOO_SOON,
+    'ProcessPoolForkserverProcessPoolShutdownTest.test_cancel_futures': TOO_SOON,
+    'ProcessPoolSpawnProcessPoolShutdownTest.test_cancel_futures': TOO_SOON,
+    'ProcessPoolForkProcessPoolShutdownTest.test_processes_terminate': FORK_LOCKS,
+}
+
+
+class ProcessPoolExecutor(dray.ProcessPoolExecutor):
+    """After a crash none of it can be used, as the tests have it."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, on_crash='break', **kwargs)
+
+
+def adapt(suite):
+    """Has the tests use ours, and not print how long they took."""
+    suite.support.verbose = 0
+    for mixin in (suite.ProcessPoolForkMixin, suite.ProcessPoolForkserverMixin,
+                  suite.ProcessPoolSpawnMixin):
+        mixin.executor_type = ProcessPoolExecutor
+    names = {**vars(futures)}
+    # One test is skipped for the type of this name, since that hangs; ours must not be.
+    names['ProcessPoolExecutor'] = type('ProcessPoolExecutor', (ProcessPoolExecutor,), {})
+    suite.futures = types.SimpleNamespace(**names)
+    suite.Future = dray.Future
+    for name, future in vars(suite).copy().items():
+        if name.endswith('_FUTURE'):
+            setattr(suite, name, suite.create_future(future._state, future._exception,
+                                                     future._result))
+
+    run = suite.assert_python_ok
+    prelude = f'import multiprocessing, sys; sys.path[:0] = {PATH!r}\n'
+
+    def assert_python_ok(option, program):
+        program = program.replace('from concurrent.futures import', 'from dray import')
+        return run(option, prelude + program)
+
+    suite.assert_python_ok = assert_python_ok
+
+
+def skip_what_is_not_ours(classes):
+    for name, reason in NOT_OURS.items():
+        class_name, _, test = name.partition('.')
+        case = classes[class_name]
+        setattr(case, test, unittest.skip(reason)(getattr(case, test)))
+
+
+def load():
+    """The test cases of process pools, and those of futures, by their names."""
+    try:
+        suite = importlib.import_module('test.test_concurrent_futures')
+    except ImportError as error:
+        raise unittest.SkipTest(f'Python’s own tests are not installed: {error}') from error
+    adapt(suite)
+    classes = {name: value for name, value in vars(suite).items()
+               if isinstance(value, type) and issubclass(value, unittest.TestCase)
+               and (hasattr(value, 'ctx') or value is suite.FutureTests)}
+    skip_what_is_not_ours(classes)
+    return classes
+
+
+CASES = load()
+globals().update(CASES)
+
+
+def of_context(context):
+    loader = unittest.defaultTestLoader
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in CASES.values()
+                              if getattr(case, 'ctx', 'fork') == context)
+
+
+def fork():
+    return of_context('fork')
+
+
+def forkserver():
+    return of_context('forkserver')
+
+
+def spawn():
+    return of_context('spawn')
