@@ -153,10 +153,15 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         if dray is None or reactor is None:
             return
         look = _LOOK if timeout is None else max(0, min(_LOOK, int(timeout * 1e6)))
-        if dray.wait(look):
-            reactor.settle(dray.address)
-        else:
-            self._hurry()
+        try:
+            if dray.wait(look):
+                reactor.settle(dray.address)
+            else:
+                self._hurry()
+        except BaseException:
+            if self._pool is not None:
+                reactor.rescue(self._pool, self, dray)
+            raise
 
     def _attend(self) -> None:
         """Somebody wants to hear of it."""
@@ -323,7 +328,7 @@ class _AsyncItems:
             with stream._news:
                 value = stream._take_locked()
                 if value is None and not stream._over:
-                    stream._wanted.append(lambda: loop.call_soon_threadsafe(_finish, news))
+                    stream._wanted.append(lambda: _tell(loop, news))
                     stream._ask_locked()
             if value is not None:
                 return _outcome.unpack_item(value)
@@ -337,6 +342,13 @@ class _AsyncItems:
                 raise
             raise futures.CancelledError from None
         raise StopAsyncIteration
+
+
+def _tell(loop: asyncio.AbstractEventLoop, news: asyncio.Future[None]) -> None:
+    try:
+        loop.call_soon_threadsafe(_finish, news)
+    except RuntimeError:
+        pass  # it has been closed, and nobody waits any more
 
 
 def _finish(news: asyncio.Future[None]) -> None:

@@ -129,32 +129,55 @@ class Reactor:
 
     def submit(self, pool: Pool, task: Any, future: Future[Any]) -> None:
         """Submits a task of the library."""
-        pool.enter(future)
-        with self._lock:
-            dray = pool.dray.submit(task, None)
-            if isinstance(future, Stream):
-                future._attach_source(dray)
-            self._record_locked(pool, future, _library.handle_of(dray))
+        try:
+            pool.enter(future)
+            with self._lock:
+                dray = pool.dray.submit(task, None)
+                if isinstance(future, Stream):
+                    future._attach_source(dray)
+                self._record_locked(pool, future, _library.handle_of(dray))
+        except BaseException:
+            self._abandon(pool, future)
+            raise
 
     def submit_call(self, pool: Pool, data: bytes, future: Future[Any]) -> None:
         """Submits an ordinary call."""
-        pool.enter(future)
-        with self._lock:
-            self._record_locked(pool, future, pool.caller.call(b'call', data))
+        try:
+            pool.enter(future)
+            with self._lock:
+                self._record_locked(pool, future, pool.caller.call(b'call', data))
+        except BaseException:
+            self._abandon(pool, future)
+            raise
 
     def _record_locked(self, pool: Pool, future: Future[Any], dray: _library.Handle) -> None:
         future._attach(dray, self)
         self._records[dray.address] = (pool, future, dray)
-        last, self._last = self._last, dray
-        if last is not None:
-            self._queue.add(last)
+        if self._last is not None:
+            self._queue.add(self._last)
+        self._last = dray
+
+    def _abandon(self, pool: Pool, future: Future[Any]) -> None:
+        """Submitting was interrupted, at any point: nobody gets the future."""
+        if future._dray is None:
+            pool.leave(future)
+        else:
+            self.rescue(pool, future, future._dray)
+            future.cancel()
+
+    def rescue(self, pool: Pool, future: Future[Any], dray: _library.Handle) -> None:
+        """Somebody was interrupted, at any point, while he settled a future: then it is done here."""
+        if future in pool.futures:
+            with self._lock:
+                self._records[dray.address] = (pool, future, dray)
+                self._queue.add(dray)
 
     def attend(self) -> None:
         """Somebody wants something else than the result of what was submitted last."""
         with self._lock:
-            last, self._last = self._last, None
-            if last is not None:
-                self._queue.add(last)
+            if self._last is not None:
+                self._queue.add(self._last)
+            self._last = None
 
     def attend_soon(self) -> None:
         """The same, on any thread, and in the middle of anything."""

@@ -21,6 +21,8 @@ CANCEL_PENDING = Dray.ShutdownMode.CANCEL_PENDING
 TERMINATE = Dray.ShutdownMode.TERMINATE
 KILL = Dray.ShutdownMode.KILL
 
+_WHILE = 0.1  # s
+
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 is_exiting = False
 
@@ -41,17 +43,19 @@ def finish(pool: Pool, mode: Any) -> None:
 
     Errors: KeyboardInterrupt, if there was one meanwhile; all has ended then as well.
     """
-    begin(pool, mode)
+    if threading.current_thread() is pool.reactor.thread:
+        begin(pool, mode)  # in a callback, which the end would wait for
+        return
     interrupt: KeyboardInterrupt | None = None
     ended = threading.Event()
-    threading.Thread(target=_wait, args=(pool, mode, ended), name='dray-shutdown',
-                     daemon=True).start()
-    while True:
+    while not ended.is_set():
         try:
+            begin(pool, mode)
+            threading.Thread(target=_wait, args=(pool, mode, ended), name='dray-shutdown',
+                             daemon=True).start()
             ended.wait()
-            break
         except KeyboardInterrupt as error:
-            begin(pool, TERMINATE if interrupt is None else KILL)
+            mode = KILL if mode in (TERMINATE, KILL) else TERMINATE
             interrupt = interrupt or error
     if interrupt is not None:
         raise interrupt
@@ -62,14 +66,21 @@ def _wait(pool: Pool, mode: Any, ended: threading.Event) -> None:
         pool.dray.shutdown_sync(mode, None)
     except GLib.Error:
         pass  # it is shut down in another way as well
+    while not _are_all_done(pool):
+        pass
     with pool.lock:
-        while pool.futures:
-            pool.all_done.wait()
         is_over = pool.is_over_locked()
     if is_over:
         pool.reactor.forget(pool)
         pool.reactor.join()
     ended.set()
+
+
+def _are_all_done(pool: Pool) -> bool:
+    """Waits a while. Another thread may just have been about to submit one more."""
+    pool.reactor.attend()
+    with pool.lock:
+        return not pool.futures or (pool.all_done.wait(_WHILE) and not pool.futures)
 
 
 def _at_exit() -> None:
@@ -80,7 +91,9 @@ def _at_exit() -> None:
     for pool in list(_pools):
         try:
             finish(pool, TERMINATE if interrupted else DRAIN)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            if not interrupted:
+                sys.excepthook(type(error), error, error.__traceback__)
             interrupted = True
 
 

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Shows that one Ctrl+C ends a program, wherever that is blocked, and that nothing is left of it.
+
+The calls that run are interrupted and clean up; what is printed is the traceback of KeyboardInterrupt
+and nothing else. Ctrl+C is pressed in a terminal.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+import textwrap
+import time
+import unittest
+
+from terminal import Terminal
+
+# What all programs begin with. The second kind of call does not let itself be interrupted.
+PRELUDE = '''
+import asyncio, os, signal, sys, threading, time
+import dray
+
+def work(*args):
+    try:
+        print('running\\n', end='', flush=True)
+        while True:
+            time.sleep(3600)
+    except BaseException as error:
+        print(f'ended by {type(error).__name__}\\n', end='', flush=True)
+        raise
+
+def produce():
+    yield 1
+    work()
+
+def ignore():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print('running\\n', end='', flush=True)
+    time.sleep(3600)
+
+'''
+
+# Where they are blocked.
+BLOCKED = {
+    'result': '''
+        executor = dray.ProcessPoolExecutor(1)
+        executor.submit(work).result()
+    ''',
+    'result in with': '''
+        with dray.ProcessPoolExecutor(1) as executor:
+            executor.submit(work).result()
+    ''',
+    'end of with': '''
+        with dray.ProcessPoolExecutor(1) as executor:
+            executor.submit(work)
+    ''',
+    'shutdown': '''
+        executor = dray.ProcessPoolExecutor(1)
+        executor.submit(work)
+        executor.shutdown()
+    ''',
+    'map': '''
+        with dray.ProcessPoolExecutor(1) as executor:
+            list(executor.map(work, range(100)))
+    ''',
+    'wait': '''
+        with dray.ProcessPoolExecutor(1) as executor:
+            dray.wait([executor.submit(work) for _ in range(10)])
+    ''',
+    'as_completed': '''
+        with dray.ProcessPoolExecutor(1) as executor:
+            for future in dray.as_completed([executor.submit(work) for _ in range(10)]):
+                pass
+    ''',
+    'stream': '''
+        executor = dray.ProcessPoolExecutor(1)
+        for item in executor.submit(produce):
+            pass
+    ''',
+    'asyncio': '''
+        async def main():
+            with dray.ProcessPoolExecutor(1) as executor:
+                await executor.submit(work)
+        asyncio.run(main())
+    ''',
+    'asyncio, stream': '''
+        async def main():
+            executor = dray.ProcessPoolExecutor(1)
+            async for item in executor.submit(produce):
+                pass
+        asyncio.run(main())
+    ''',
+    'main loop of GLib': '''
+        from gi.repository import GLib
+        executor = dray.ProcessPoolExecutor(1)
+        executor.submit(work).add_done_callback(print)
+        GLib.MainLoop().run()
+    ''',
+    'another thread that waits, too': '''
+        executor = dray.ProcessPoolExecutor(1)
+        future = executor.submit(work)
+        threading.Thread(target=future.exception, daemon=True).start()
+        time.sleep(3600)
+    ''',
+}
+
+GTK = '''
+    import gi
+    gi.require_version('Gtk', '3.0')
+    from gi.repository import Gtk
+    executor = dray.ProcessPoolExecutor(1)
+    executor.submit(work).add_done_callback(print)
+    window = Gtk.Window()
+    window.show()
+    Gtk.main()
+'''
+
+NOT_WANTED = ('Exception ignored', 'BrokenPipe', 'CRITICAL', 'WARNING', 'RemoteTraceback',
+              'Fatal Python error')
+
+
+class ProgramCase(unittest.TestCase):
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def start(self, body, *prefix, name='program.py'):
+        path = self.folder / name
+        guarded = textwrap.indent(textwrap.dedent(body), '    ')
+        path.write_text(f"{PRELUDE}\nif __name__ == '__main__':\n{guarded}")
+        terminal = Terminal(*prefix, sys.executable, path, folder=self.folder)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def check_nothing_is_left(self, terminal):
+        end = time.monotonic() + 30
+        while terminal.processes():
+            self.assertLess(time.monotonic(), end, terminal.output)
+            time.sleep(0.01)
+
+    def check_end(self, terminal, status=-signal.SIGINT, tracebacks=1):
+        self.assertEqual(terminal.wait(), status, terminal.output)
+        output = terminal.output
+        for text in NOT_WANTED:
+            self.assertNotIn(text, output)
+        self.assertEqual(output.count('Traceback (most recent call last)'), tracebacks, output)
+        self.check_nothing_is_left(terminal)
+
+
+class TestCtrlC(ProgramCase):
+
+    def check_once(self, body, *prefix):
+        terminal = self.start(body, *prefix)
+        terminal.wait_for('^running$')
+        terminal.press_ctrl_c()
+        # asyncio shows what the interruption was to its task as well.
+        self.check_end(terminal, tracebacks=2 if 'asyncio.run' in body else 1)
+        lines = terminal.output.splitlines()
+        self.assertEqual(lines.count('ended by JobCancelled'), 1, terminal.output)
+        self.assertEqual(lines.count('KeyboardInterrupt'), 1, terminal.output)
+
+    def test_once_is_enough(self):
+        for where, body in BLOCKED.items():
+            with self.subTest(where=where):
+                self.check_once(body)
+
+    @unittest.skipIf(shutil.which('xvfb-run') is None, 'there is no Xvfb')
+    def test_once_is_enough_in_gtk(self):
+        support = pathlib.Path(__file__).resolve().parent.parent / 'support' / 'on-display'
+        terminal = self.start(GTK, support)
+        terminal.wait_for('^running$')
+        os.kill(self.python_of(terminal), signal.SIGINT)
+        terminal.wait()
+        self.assertEqual(terminal.output.count('ended by JobCancelled'), 1, terminal.output)
+        self.assertIn('KeyboardInterrupt', terminal.output)
+        for text in NOT_WANTED:
+            self.assertNotIn(text, terminal.output)
+        self.check_nothing_is_left(terminal)
+
+    def python_of(self, terminal):
+        for pid in terminal.processes():
+            command = pathlib.Path(f'/proc/{pid}/cmdline').read_bytes().split(b'\0')
+            if command[-2:-1] == [os.fsencode(self.folder / 'program.py')] and len(command) == 3:
+                return pid
+        raise AssertionError('The program is not there')
+
+    def test_at_exit(self):
+        terminal = self.start('dray.ProcessPoolExecutor(1).submit(work)')
+        terminal.wait_for('^running$')
+        terminal.press_ctrl_c()
+        self.check_end(terminal, status=0)
+        self.assertEqual(terminal.output.count('ended by JobCancelled'), 1, terminal.output)
+
+    def test_when_the_program_goes_on(self):
+        terminal = self.start('''
+            executor = dray.ProcessPoolExecutor(1)
+            future = executor.submit(work)
+            try:
+                future.result()
+            except KeyboardInterrupt:
+                future.cancel()
+                print(executor.submit(abs, -7).result())
+        ''')
+        terminal.wait_for('^running$')
+        terminal.press_ctrl_c()
+        self.check_end(terminal, status=0, tracebacks=0)
+        self.assertIn('\n7\n', terminal.output)
+
+    def test_twice_kills(self):
+        for body in ('with dray.ProcessPoolExecutor(1) as executor:\n    executor.submit(ignore)',
+                     'dray.ProcessPoolExecutor(1).submit(ignore).result()'):
+            with self.subTest(body=body):
+                terminal = self.start(body)
+                terminal.wait_for('^running$')
+                terminal.press_ctrl_c()
+                time.sleep(0.1)  # for two of them to be two
+                terminal.press_ctrl_c()
+                self.check_end(terminal)
+
+    def test_while_calls_are_submitted_and_come_back(self):
+        for delay in (0.0, 0.01, 0.02, 0.03, 0.05):
+            terminal = self.start('''
+                executor = dray.ProcessPoolExecutor(2)
+                executor.submit(abs, 1).result()
+                print('running', flush=True)
+                while True:
+                    futures = [executor.submit(abs, i) for i in range(50)]
+                    assert [future.result() for future in futures] == list(range(50))
+            ''')
+            terminal.wait_for('^running$')
+            time.sleep(delay)
+            terminal.press_ctrl_c()
+            self.check_end(terminal)
+
+
+class TestOtherEnds(ProgramCase):
+
+    def test_signals(self):
+        for signum in signal.SIGTERM, signal.SIGKILL, signal.SIGHUP:
+            with self.subTest(signal=signum):
+                terminal = self.start('dray.ProcessPoolExecutor(1).submit(work).result()')
+                terminal.wait_for('^running$')
+                os.kill(terminal.pid, signum)
+                self.assertEqual(terminal.wait(), -signum)
+                self.check_nothing_is_left(terminal)
+
+    def test_exit_at_once(self):
+        terminal = self.start('''
+            executor = dray.ProcessPoolExecutor(1)
+            executor.submit(work)
+            while not executor._processes:
+                pass
+            os._exit(4)
+        ''')
+        self.check_end(terminal, status=4, tracebacks=0)
+
+    def test_exit_in_a_callback(self):
+        terminal = self.start('''
+            from gi.repository import GLib
+            executor = dray.ProcessPoolExecutor(1)
+            loop = GLib.MainLoop()
+            def done(future):
+                loop.quit()
+                sys.exit(5)
+            GLib.idle_add(lambda: executor.submit(abs, 1).add_done_callback(done))
+            loop.run()
+            print('after')
+        ''')
+        terminal.wait()
+        self.check_nothing_is_left(terminal)
+
+    def test_daemon_threads_that_still_submit(self):
+        for _ in range(5):
+            terminal = self.start('''
+                executor = dray.ProcessPoolExecutor(1)
+                submitted = threading.Event()
+                def submit():
+                    try:
+                        while True:
+                            executor.submit(abs, 1)
+                            submitted.set()
+                    except RuntimeError as error:
+                        print(error, flush=True)
+                for _ in range(2):
+                    threading.Thread(target=submit, daemon=True).start()
+                submitted.wait()
+            ''')
+            self.check_end(terminal, status=0, tracebacks=0)
+
+    def test_callback_that_shuts_down(self):
+        terminal = self.start('''
+            executor = dray.ProcessPoolExecutor(1)
+            done = threading.Event()
+            def end(future):
+                executor.shutdown()
+                done.set()
+            executor.submit(abs, 1).add_done_callback(end)
+            done.wait()
+        ''')
+        self.check_end(terminal, status=0, tracebacks=0)
