@@ -47,6 +47,21 @@ async function noWorker() {
         Dray.Error, Dray.Error.LAUNCH, executor.call_async('nothing', null, null)));
 }
 
+// A worker that ends in good order calls its finaliser.
+async function finalizer() {
+    const folder = GLib.dir_make_tmp('dray-XXXXXX');
+    const file = Gio.File.new_for_path(`${folder}/finished`);
+    const launcher = makeLauncher();
+    launcher.setenv('DRAY_TEST_FINISHED', file.get_path());
+    const executor = Dray.Executor.new(launcher);
+    await executor.call_async('nothing', null, null);
+    await executor.shutdown_async(Dray.ShutdownMode.DRAIN, null);
+    const [, contents] = file.load_contents(null);
+    equal(new TextDecoder().decode(contents), 'all done');
+    file.delete(null);
+    GLib.rmdir(folder);
+}
+
 // What was set is there to be read: lists, values, and two numbers at a time.
 async function settings() {
     const launcher = Dray.Launcher.new_argv(['gjs', 'ä']);
@@ -120,4 +135,4 @@ async function counters(executor) {
     equal(after.copy().submitted, 1);
 }
 
-run(surroundings, noWorker, settings, sandbox, lists, properties, counters);
+run(surroundings, noWorker, finalizer, settings, sandbox, lists, properties, counters);

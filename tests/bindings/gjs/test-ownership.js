@@ -11,7 +11,7 @@ import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 import System from 'system';
 
-import {assert, equal, result, run, until} from './harness.js';
+import {assert, equal, makeLauncher, result, run, until} from './harness.js';
 
 const N_WARM = 300;
 const N_ROUNDS = 1000;
@@ -183,4 +183,25 @@ async function dropping(executor) {
     equal(executor.get_futures().get_n_items(), 0);
 }
 
-run(calls, items, maps, combined, pictures, dropping);
+// An executor that nobody shuts down or holds goes with the collector, and with it its processes; its
+// callbacks are told so, where they belong.
+async function forgetting() {
+    const codes = [];
+    for (let i = 0; i < 20; i++) {
+        const executor = Dray.Executor.new(makeLauncher());
+        const future = executor.call('wait-for-cancel', null);
+        future.add_done_callback(done => {
+            try {
+                done.dup_result();
+            } catch (error) {
+                codes.push(error.code);
+            }
+        });
+        executor.map('echo', () => VALUE).next_async(null).catch(error => codes.push(error.code));
+    }
+    await collect();
+    await until(() => codes.length === 40);
+    assert(codes.every(code => code === Dray.Error.SHUT_DOWN), `the codes are ${codes}`);
+}
+
+run(calls, items, maps, combined, pictures, dropping, forgetting);

@@ -85,6 +85,12 @@ function prepare(_worker, args) {
     return true;
 }
 
+function finish() {
+    const path = GLib.getenv('DRAY_TEST_FINISHED');
+    if (path !== null)
+        GLib.file_set_contents(path, 'all done');
+}
+
 // What the launcher gave to this worker.
 function tell(job) {
     return new GLib.Variant('a{ss}', {
@@ -105,6 +111,7 @@ function resident() {
 
 const worker = Dray.Worker.new();
 worker.set_initializer(prepare);
+worker.set_finalizer(finish);
 worker.add_function('echo', (_job, args) => args);
 worker.add_function('nothing', () => null);
 worker.add_function('undefined', () => {});

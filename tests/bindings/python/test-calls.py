@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that functions in Python run in workers of Python, and that each call ends as it should."""
 
-from support import Dray, GLib, TestCase, main, make_launcher
+import threading
+
+from support import WATCHDOG, Dray, GLib, TestCase, main, make_launcher
 from gi.repository import Gio
 
 DOMAIN = Dray.error_quark()
@@ -39,6 +41,23 @@ class Calls(TestCase):
         self.assertEqual(calls, [(future, 'some', 'data'), (future, 'more')])
         self.assertEqual(future.dup_result().unpack(), (7,))
         self.assertEqual(future.props.state, Dray.FutureState.SUCCEEDED)
+
+    def test_threads(self):
+        """While one thread waits, others of Python's go on."""
+        future = self.executor.call('wait_for_cancel', None)
+        begun = threading.Event()
+
+        def wait():
+            begun.set()
+            future.wait(-1)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        begun.wait()
+        # With the interpreter's lock held, nobody would come here.
+        future.cancel()
+        thread.join(WATCHDOG)
+        self.assertFalse(thread.is_alive())
 
     def test_wait_timeout(self):
         """A wait ends at its time, and the task goes on."""

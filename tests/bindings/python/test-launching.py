@@ -3,6 +3,8 @@
 """Shows that launchers, and the lists of futures and workers, can be used from Python."""
 
 import os
+import pathlib
+import tempfile
 
 from support import Dray, GLib, TestCase, main, make_launcher
 
@@ -30,6 +32,17 @@ class Launching(TestCase):
         self.assertEqual(said['files'], '64')
         self.assertEqual(said['initial'], "('first',)")
         self.assertGreaterEqual(int(said['niceness']), 3)
+
+    def test_finalizer(self):
+        """A worker that ends in good order calls its finaliser, with its data."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, 'finished')
+            launcher = make_launcher()
+            launcher.setenv('DRAY_TEST_FINISHED', str(path))
+            executor = self.make_executor(launcher)
+            executor.call('nothing', None).wait(-1)
+            executor.shutdown_sync(Dray.ShutdownMode.DRAIN)
+            self.assertEqual(path.read_text(encoding='utf-8'), 'all done')
 
     def test_settings(self):
         """What was set is there to be read: lists, values, and two numbers at a time."""

@@ -9,12 +9,13 @@ single one of its values behind; and objects are counted as they go.
 import gc
 import weakref
 
-from support import Dray, GLib, TestCase, main
+from support import Dray, GLib, TestCase, main, make_launcher
 
 N_WARM = 300
 N_ROUNDS = 1000
 SIZE = 32 * 1024         # what a single value of each round would add up to is 32 MiB
 MAX_GROWTH = 16 * 1024   # KiB
+SLOT_SIZE = 256 * 1024   # twice that is more than enough to be shared
 
 
 def resident():
@@ -139,6 +140,21 @@ class Ownership(TestCase):
             self.assertIn(queue.wait_next_many(2, -1)[0], parts)
             self.assertIsNone(queue.wait_next(-1))
         self.repeat(combine)
+
+    def test_trusted(self):
+        """Memory that a worker shares with the application stays as it is while Python holds it."""
+        launcher = make_launcher()
+        launcher.set_trusted(True)
+        executor = self.make_executor(launcher, max_workers=1)
+        kept = {}
+        for i in range(200):
+            data = GLib.Bytes.new(bytes([i, i + 1]) * SLOT_SIZE)
+            value = GLib.Variant.new_from_bytes(GLib.VariantType('ay'), data, True)
+            kept[i] = executor.call('reverse', value).wait_result(-1)
+            kept.pop(i - 3, None)
+            for k, result in kept.items():
+                self.assertEqual(result.get_data_as_bytes().get_data(),
+                                 bytes([k + 1, k]) * SLOT_SIZE)
 
     def test_pictures(self):
         """Boxed values, strings and lists of strings that are handed out."""

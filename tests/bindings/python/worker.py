@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The functions, in Python, that the tests in this folder call."""
 
+import ctypes
 import itertools
 import os
+import pathlib
 import resource
 import signal
 import sys
@@ -73,10 +75,12 @@ def die(_job, _arguments):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def reverse(_job, data):
-    """Bytes in, bytes out."""
-    return GLib.Variant.new_from_bytes(
-        GLib.VariantType('ay'), GLib.Bytes.new(data.get_data_as_bytes().get_data()[::-1]), True)
+def reverse(job, data):
+    """Bytes in, bytes out, written where they are sent from."""
+    turned = data.get_data_as_bytes().get_data()[::-1]
+    memory, address = job.allocate_bytes(len(turned))
+    ctypes.memmove(address, turned, len(turned))
+    return GLib.Variant.new_from_bytes(GLib.VariantType('ay'), memory, True)
 
 
 def shout(job, _arguments):
@@ -104,6 +108,12 @@ class Surroundings:
         cls.initial = arguments
         return True
 
+    @staticmethod
+    def finish(_worker, *data):
+        path = os.environ.get('DRAY_TEST_FINISHED')
+        if path is not None:
+            pathlib.Path(path).write_text(' '.join(data), encoding='utf-8')
+
     @classmethod
     def tell(cls, job, _arguments):
         initial = '' if cls.initial is None else cls.initial.print_(True)
@@ -126,6 +136,7 @@ def resident(_job, _arguments):
 def run():
     worker = Dray.Worker.new()
     worker.set_initializer(Surroundings.prepare)
+    worker.set_finalizer(Surroundings.finish, 'all', 'done')
     for function in (echo, nothing, fail, open_missing, stumble, forget, wait_for_cancel, die,
                      shout, resident):
         worker.add_function(function.__name__, function)

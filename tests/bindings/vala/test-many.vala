@@ -160,6 +160,23 @@ private void test_launcher (Dray.Executor unused) throws Error {
   shut_down (executor);
 }
 
+// A worker that ends in good order calls its finaliser.
+private void test_finalizer (Dray.Executor unused) throws Error {
+  var folder = DirUtils.make_tmp ("dray-XXXXXX");
+  var path = Path.build_filename (folder, "finished");
+  var launcher = new Dray.Launcher.self ();
+  string contents;
+
+  launcher.setenv ("DRAY_TEST_FINISHED", path);
+  var executor = new Dray.Executor (launcher);
+  executor.call ("nothing", null).wait_result (-1);
+  executor.shutdown_sync (Dray.ShutdownMode.DRAIN);
+  FileUtils.get_contents (path, out contents);
+  assert (contents == "all done");
+  FileUtils.remove (path);
+  DirUtils.remove (folder);
+}
+
 // The lists of futures and workers are models that tell what changes in them.
 private void test_lists (Dray.Executor executor) throws Error {
   var futures = executor.get_futures ();
@@ -239,6 +256,7 @@ public int main (string[] args) {
   add ("/vala/many/combined", test_combined);
   add_async ("/vala/many/gathering", new Gathering ());
   add ("/vala/many/launcher", test_launcher);
+  add ("/vala/many/finalizer", test_finalizer);
   add ("/vala/many/lists", test_lists);
   add ("/vala/many/ownership", test_ownership);
   return Test.run ();

@@ -54,7 +54,7 @@ private class Pulling : Case {
       assert (value.get_uint32 () == n_items++);
     assert ((yield future.next_item_async ()).get_uint32 () == n_items++);
     while (true) {
-      var values = yield future.next_items_async (7);
+      GenericArray<Variant>? values = yield future.next_items_async (7);
       if (values == null)
         break;
       assert (values.length > 0 && values.length <= 7);

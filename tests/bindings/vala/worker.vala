@@ -80,6 +80,13 @@ namespace Worker {
     return true;
   }
 
+  private void finish (Dray.Worker worker) {
+    var path = Environment.get_variable ("DRAY_TEST_FINISHED");
+
+    if (path != null)
+      assert (FileStream.open (path, "w").puts ("all done") >= 0);
+  }
+
   // What the launcher gave to this worker.
   private Variant? tell (Dray.Job job, Variant arguments) throws Error {
     var said = new VariantDict ();
@@ -107,6 +114,7 @@ namespace Worker {
     var worker = new Dray.Worker ();
 
     worker.set_initializer (prepare);
+    worker.set_finalizer (finish);
     worker.add_function ("echo", (job, arguments) => arguments);
     worker.add_function ("nothing", () => null);
     worker.add_function ("fail", fail);
