@@ -6,7 +6,6 @@
 
 #include "dray-future-private.h"
 #include "dray-pool.h"
-#include "dray-spin.h"
 
 typedef struct
 {
@@ -20,7 +19,6 @@ struct _DrayDelivery
 
   /* atomic */
   int has_news;       /* as armed */
-  gint64 expected_by; /* when there will probably be something, soon; monotonic, µs; 0: not known */
 
   /* set at construction */
   DrayPool *pool;    /* (owned) */
@@ -32,6 +30,8 @@ struct _DrayDelivery
   GQueue tickets;        /* by delivery_link, each with a reference */
   GQueue notices;        /* of DrayNotice, by link */
   GQueue last_notices;   /* the same, of those that come when all else was handed over */
+  DrayTicket *expected;  /* (unowned) (nullable): not done, but probably will be in a moment; also
+                          * looked at without the lock, whether there is one */
   gboolean armed;        /* the source was told that there is something to do */
   guint n_holds;
   gboolean close_later; /* when nobody holds it any more */
@@ -280,9 +280,32 @@ delivery_source_finalize (GSource *source)
 }
 
 void
-dray_delivery_expect (DrayDelivery *self, gint64 time)
+dray_delivery_expect_locked (DrayDelivery *self, DrayTicket *ticket)
 {
-  __atomic_store_n (&self->expected_by, time, __ATOMIC_RELAXED);
+  __atomic_store_n (&self->expected, ticket, __ATOMIC_RELAXED);
+}
+
+void
+dray_delivery_stop_expecting_locked (DrayDelivery *self, DrayTicket *ticket)
+{
+  if (self->expected == ticket)
+    dray_delivery_expect_locked (self, NULL);
+}
+
+/* (transfer full) (nullable): once */
+static DrayTicket *
+take_expected (DrayDelivery *self)
+{
+  DrayTicket *ticket;
+
+  if (__atomic_load_n (&self->expected, __ATOMIC_RELAXED) == NULL)
+    return NULL;
+
+  g_mutex_lock (&self->pool->lock);
+  ticket = self->expected != NULL ? dray_ticket_ref (self->expected) : NULL;
+  dray_delivery_expect_locked (self, NULL);
+  g_mutex_unlock (&self->pool->lock);
+  return ticket;
 }
 
 /* The main loop has nothing better to do, and is about to sleep. What comes now sets the ready time,
@@ -291,11 +314,12 @@ static gboolean
 delivery_source_prepare (GSource *source, int *timeout)
 {
   DrayDelivery *self = ((DeliverySource *) source)->delivery;
-  gint64 expected_by = __atomic_exchange_n (&self->expected_by, 0, __ATOMIC_RELAXED);
+  g_autoptr (DrayTicket) expected = NULL;
 
   dray_fork_check ();
-  if (expected_by > 0)
-    dray_spin_until (&self->has_news, expected_by);
+  expected = take_expected (self);
+  if (expected != NULL)
+    dray_pool_expect (expected, &self->has_news);
 
   *timeout = -1;
   return self->pool->forked && g_atomic_int_get (&self->has_news);

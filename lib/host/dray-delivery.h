@@ -57,9 +57,10 @@ gboolean dray_delivery_remove_ticket_locked (DrayDelivery *self, DrayTicket *tic
 /* A notice that is queued already stays where it is. FALSE: the context is gone. */
 gboolean dray_delivery_add_notice_locked (DrayDelivery *self, DrayNotice *notice);
 gboolean dray_delivery_remove_notice_locked (DrayDelivery *self, DrayNotice *notice);
-/* Something will probably be added by @time (monotonic, µs), which is so soon that sleeping before is
- * not worth it. */
-void dray_delivery_expect (DrayDelivery *self, gint64 time);
+/* @ticket, which is not done, probably will be by its expected_by: that is so soon that sleeping
+ * before is not worth it. Or it is done now. */
+void dray_delivery_expect_locked (DrayDelivery *self, DrayTicket *ticket);
+void dray_delivery_stop_expecting_locked (DrayDelivery *self, DrayTicket *ticket);
 /* The pool is closed, nothing will be added any more. Called without the lock. */
 void dray_delivery_close (DrayDelivery *self);
 

@@ -6,7 +6,6 @@
 
 #include "dray-pool-worker.h"
 #include "dray-sigpipe.h"
-#include "dray-spin.h"
 
 /*
  * The way over the I/O thread costs a call that nobody was before a wake-up, which is longer than
@@ -20,6 +19,9 @@
 
 /* Bytes of arguments that a submitting thread may write itself. */
 #define MAX_DIRECT_SIZE ((gsize) 16 * 1024)
+
+/* For how long an answer is expected at most; see dray-dispatch-listen.c. In µs. */
+#define MAX_EXPECTATION 100
 
 static DrayPoolWorker *
 find_direct_worker_locked (DrayPool *self, DrayTicket *ticket)
@@ -41,11 +43,12 @@ find_direct_worker_locked (DrayPool *self, DrayTicket *ticket)
 static void
 expect_locked (DrayTicket *ticket, gint64 time)
 {
-  if (time == 0 || 2 * time > DRAY_SPIN_MAX || ticket->delivery == NULL)
+  if (time == 0 || 2 * time > MAX_EXPECTATION || ticket->delivery == NULL
+      || dray_ticket_is_done_locked (ticket))
     return;
 
   ticket->expected_by = g_get_monotonic_time () + 2 * time;
-  dray_delivery_expect (ticket->delivery, ticket->expected_by);
+  dray_delivery_expect_locked (ticket->delivery, ticket);
 }
 
 gboolean

@@ -82,7 +82,7 @@ dray_pool_wake_cb (DrayIoClient *client)
   DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) client - G_STRUCT_OFFSET (DrayPool, client));
   G_GNUC_UNUSED g_autoptr (DrayPool) kept = dray_pool_ref (self);
   g_autoptr (GArray) kills = NULL;
-  gboolean reading_changed, order_changed, idle_timeout_changed, more_tasks, show_all;
+  gboolean reading_changed, order_changed, idle_timeout_changed, more_tasks, show_all, unheard;
 
   g_mutex_lock (&self->lock);
   idle_timeout_changed = self->now.idle_timeout != self->options.idle_timeout;
@@ -90,6 +90,8 @@ dray_pool_wake_cb (DrayIoClient *client)
   self->now = self->options;
   reading_changed = self->reading_changed;
   self->reading_changed = FALSE;
+  unheard = self->unheard;
+  self->unheard = FALSE;
   order_changed = self->order_changed;
   self->order_changed = FALSE;
   show_all = self->lists != NULL && dray_lists_steal_wanted_locked (self->lists);
@@ -105,6 +107,8 @@ dray_pool_wake_cb (DrayIoClient *client)
     take_kills (self, kills);
   if (reading_changed)
     update_reading (self);
+  if (unheard)
+    g_queue_foreach (&self->workers, (GFunc) (gpointer) dray_pool_worker_hear_soon, NULL);
   if (order_changed)
     dray_pool_recall_overtaken (self);
   if (idle_timeout_changed)

@@ -140,6 +140,42 @@ read_ring (DrayPoolWorker *self, gboolean again)
   return TRUE;
 }
 
+void
+dray_pool_worker_hear_soon (DrayPoolWorker *self)
+{
+  if (self->uses_ring && self->process.reading)
+    dray_io_watch_set_again (&self->process.output, TRUE);
+}
+
+gboolean
+dray_pool_worker_can_be_overheard (DrayPoolWorker *self)
+{
+  return self->uses_ring && self->state == DRAY_POOL_WORKER_READY && self->process.reading
+         && g_queue_is_empty (&self->ahead) && !dray_process_is_ending (&self->process);
+}
+
+gboolean
+dray_pool_worker_overhear (DrayPoolWorker *self)
+{
+  g_autoptr (GError) error = NULL;
+  gsize size;
+  guint8 *space = dray_decoder_get_space (self->decoder, &size);
+  gssize n_read = dray_ring_read (self->ring, space, size, &error);
+
+  if (error != NULL)
+    dray_pool_worker_fail (self, g_steal_pointer (&error));
+
+  if (n_read >= 0 && (n_read == 0 || take (self, (gsize) n_read))
+      && (!self->process.reading || dray_ring_sleep (self->ring)))
+    {
+      dray_pool_worker_note_room (self);
+      return TRUE;
+    }
+
+  dray_pool_worker_hear_soon (self);
+  return FALSE;
+}
+
 gboolean
 dray_pool_worker_read_output (DrayProcess *process, gboolean again)
 {

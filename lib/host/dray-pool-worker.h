@@ -135,6 +135,12 @@ void dray_pool_worker_end (DrayPoolWorker *self, guint grace);
 void dray_pool_worker_update_reading (DrayPoolWorker *self);
 /* The pool's idle timeout has changed. */
 void dray_pool_worker_update_idle_timer (DrayPoolWorker *self);
+/* Whether somebody who stands in may hear it: it is well, and has one task only. */
+gboolean dray_pool_worker_can_be_overheard (DrayPoolWorker *self);
+/* Takes what is in the ring, and sleeps on that. FALSE: there is more to do, in the next turn. */
+gboolean dray_pool_worker_overhear (DrayPoolWorker *self);
+/* In the next turn. */
+void dray_pool_worker_hear_soon (DrayPoolWorker *self);
 DrayWorkerState dray_pool_worker_get_public_state (DrayPoolWorker *self);
 
 G_END_DECLS

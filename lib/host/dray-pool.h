@@ -63,6 +63,8 @@ struct _DrayPool
   DrayIoClient client;
   DrayForkGuard guard;
 
+  int has_listener; /* atomic, boolean: some thread hears a worker itself */
+
   GMutex lock;
 
   /* protected by the lock */
@@ -79,7 +81,7 @@ struct _DrayPool
   guint64 last_ticket_id;
   guint64 last_rank; /* of a ticket that took its place at the end of a queue */
   guint64 pending_bytes;
-  guint n_deferred;        /* pending tickets that are not in a queue yet */
+  guint n_deferred; /* pending tickets that are not in a queue yet */
   GHashTable *runs; /* (owned): key (unowned) → DrayTicket (unowned): runs that can be joined */
   guint n_joined;   /* unfinished tickets that have joined the run of another */
   guint64 joined_bytes;
@@ -90,6 +92,7 @@ struct _DrayPool
   guint64 pulled_bytes;
   guint n_urgent;           /* waits that nothing may hold up: for pending tasks, for the end */
   gboolean reading_changed; /* the I/O thread should look again who may be read */
+  gboolean unheard;         /* … and what a worker has written without ringing */
   gboolean order_changed; /* … and whether what is pending comes before what waits in a worker */
   gboolean paused;
   gboolean shutting_down;
@@ -99,12 +102,12 @@ struct _DrayPool
   gboolean forked; /* … because its processes are those of the process that this one comes from */
   GPtrArray *inherited; /* (owned) (nullable): then, the tickets that were unfinished */
   GCond closed_cond;
-  GQueue room_waiters;  /* of DrayRoomWaiter (unowned) */
+  GQueue room_waiters;      /* of DrayRoomWaiter (unowned) */
   DrayShortfall *shortfall; /* (owned) (nullable): of a sandbox that is preferred; set at
                              * construction */
-  DrayLists *lists;     /* (owned) (nullable): once somebody looked at one */
-  GQueue maps;          /* of DrayMapFlow (unowned), that may still ask for arguments */
-  GQueue close_notices; /* of DrayCloseNotice (unowned), by link */
+  DrayLists *lists;         /* (owned) (nullable): once somebody looked at one */
+  GQueue maps;              /* of DrayMapFlow (unowned), that may still ask for arguments */
+  GQueue close_notices;     /* of DrayCloseNotice (unowned), by link */
 
   /* I/O thread only, or whoever stands in for it */
   DrayPoolOptions now;      /* a copy of the options, as of the last wake-up */
@@ -209,6 +212,9 @@ gsize dray_pool_task_size (DrayTask *task);
 /* Any thread, with the lock held: gives @ticket, which is pending, to a worker that has nothing to
  * do, if that is possible without waiting for anything. The lock is given up then, and taken again. */
 gboolean dray_pool_give_directly_locked (DrayPool *self, DrayTicket *ticket);
+/* Any thread, without the lock: waits for @ticket, which was given away so, until it probably should be
+ * done, or *flag (atomic) is set, which its end does as well. */
+void dray_pool_expect (DrayTicket *ticket, const int *flag);
 
 /* In a process that was forked: see dray-fork.c. */
 void dray_pool_forked_cb (DrayForkGuard *guard);

@@ -13,7 +13,6 @@
 #include "dray-map-chunk.h"
 #include "dray-pool.h"
 #include "dray-pull.h"
-#include "dray-spin.h"
 #include "dray-run.h"
 #include "dray-task-private.h"
 
@@ -349,6 +348,8 @@ dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
     }
 
   g_atomic_int_set (&self->settled, TRUE);
+  if (self->expected_by > 0)
+    dray_delivery_stop_expecting_locked (self->delivery, self);
   self->result = result;
   self->error = error;
   if (self->task != NULL)
@@ -489,7 +490,7 @@ wait_locked (DrayTicket *self, gint64 deadline, GCancellable *cancellable)
   if (self->expected_by > 0)
     {
       g_mutex_unlock (&self->pool->lock);
-      dray_spin_until (&self->settled, self->expected_by);
+      dray_pool_expect (self, &self->settled);
       g_mutex_lock (&self->pool->lock);
     }
 

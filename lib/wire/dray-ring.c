@@ -258,6 +258,12 @@ dray_ring_sleep (DrayRing *self)
   return FALSE;
 }
 
+void
+dray_ring_stay_awake (DrayRing *self)
+{
+  __atomic_store_n (&self->shared->reader_sleeps, 0, __ATOMIC_RELAXED);
+}
+
 /* --- Writing --- */
 
 /* A reader that says it has read what was not written gets nothing more: there is no room. */

@@ -12,7 +12,7 @@
  *
  *   the reader finds nothing      sets reader_sleeps, looks once more, and waits for the pipe to be
  *                                 readable; the writer that finds it set clears it, and writes a byte
- *                                 there
+ *                                 there. A reader that looks all the time sets it back
  *   the writer finds no room      sets writer_sleeps, looks once more, and waits for it to be cleared
  *                                 (a futex); the reader that has made room clears it, and wakes it
  *
@@ -58,6 +58,8 @@ void dray_ring_free (DrayRing *self);
 gssize dray_ring_read (DrayRing *self, guint8 *bytes, gsize size, GError **error);
 /* Announces that the reader is about to wait for the bell. FALSE: there is something to read. */
 gboolean dray_ring_sleep (DrayRing *self);
+/* Takes that back: the bell need not be rung, since it looks by itself. */
+void dray_ring_stay_awake (DrayRing *self);
 /* How many bytes there are now; at most the ring's size, whatever the writer says. */
 gsize dray_ring_count_unread (DrayRing *self);
 

@@ -187,7 +187,7 @@ test_bell (Pair *pair, gconstpointer data)
   guint8 byte = 0;
 
   g_test_summary ("The bell is rung for a reader that sleeps, once, and for nothing that it has "
-                  "seen already.");
+                  "seen already, nor for one that stays awake after all.");
 
   g_assert_false (dray_ring_publish (pair->writer));
   dray_ring_write (pair->writer, &byte, 1);
@@ -201,6 +201,13 @@ test_bell (Pair *pair, gconstpointer data)
   dray_ring_write (pair->writer, &byte, 1);
   g_assert_true (dray_ring_sleep (pair->reader));
   g_assert_true (dray_ring_publish (pair->writer));
+
+  take (pair, &byte, 1);
+  g_assert_true (dray_ring_sleep (pair->reader));
+  dray_ring_stay_awake (pair->reader);
+  dray_ring_write (pair->writer, &byte, 1);
+  g_assert_false (dray_ring_publish (pair->writer));
+  g_assert_false (dray_ring_sleep (pair->reader));
 }
 
 static void
@@ -337,8 +344,9 @@ test_hostile_reader (Pair *pair, gconstpointer data)
   guint64 *shared = mmap (NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
                           dray_ring_get_descriptor (pair->reader), 0);
 
-  g_test_summary ("A reader that says it has read what was never written gets nothing, and does not "
-                  "make the writer write beyond the memory.");
+  g_test_summary (
+    "A reader that says it has read what was never written gets nothing, and does not "
+    "make the writer write beyond the memory.");
 
   g_assert_true (shared != MAP_FAILED);
   for (guint i = 0; i < 32; i++)
