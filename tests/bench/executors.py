@@ -38,7 +38,9 @@ def successor(number):
 
 
 def get_bytes(size):
-    return values.setdefault(size, b'x' * size)
+    if size not in values:
+        values[size] = b'x' * size
+    return values[size]
 
 
 def get_array(size):

@@ -12,6 +12,7 @@ import pickle
 import tempfile
 import threading
 import unittest
+import weakref
 from array import array
 from multiprocessing import shared_memory
 
@@ -329,6 +330,25 @@ class TestLargeValues(ExecutorCase):
         self.assertTrue((result == values).all())
         self.assertEqual(self.executor.submit(work.describe, values).result(WATCHDOG),
                          ('ndarray', LARGE, True))
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_no_garbage_is_left(self):
+        """What is large goes when it is dropped, and not when somebody collects garbage."""
+        values = numpy.arange(LARGE, dtype=float)
+        mixed = [values, b'x' * LARGE, bytearray(LARGE)]
+        gc.collect()
+        gc.disable()
+        try:
+            for value in values, mixed:
+                result = self.executor.submit(work.echo, value).result(WATCHDOG)
+                owner = result if value is values else result[0]
+                while isinstance(owner, numpy.ndarray):
+                    owner = owner.base
+                gone = weakref.ref(owner.obj)
+                del result, owner
+                self.assertIsNone(gone())
+        finally:
+            gc.enable()
 
     @unittest.skipIf(numpy is None, 'there is no NumPy')
     def test_arrays_are_not_kept(self):

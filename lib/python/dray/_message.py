@@ -143,23 +143,37 @@ def _is_large(value: Any) -> bool:
 
 def _pack_large(value: Any, pickler_type: Callable[..., Any] | None, buffers: list[Any],
                 keep: Callable[[pickle.PickleBuffer], bool]) -> bytes:
-    base: Any = pickler_type or pickle.Pickler
-
-    class Pickler(base):  # type: ignore[misc]
-        """Leaves out what is large."""
-
-        def persistent_id(self, candidate: Any) -> tuple[str, int, str] | None:
-            kind = type(candidate)
-            if kind not in _LARGE or not _is_large(candidate):
-                return None
-            view = memoryview(candidate)
-            buffers.append(view if view.c_contiguous else memoryview(bytes(view)))
-            code = candidate.typecode if kind is array else ''
-            return kind.__name__, len(buffers) - 1, code
-
     file = io.BytesIO()
-    Pickler(file, protocol=5, buffer_callback=keep).dump(value)
+    _extend(pickler_type or pickle.Pickler)(file, buffers, keep).dump(value)
     return file.getvalue()
+
+
+_extended: dict[Any, Any] = {}
+
+
+def _extend(base: Any) -> Any:
+    """A kind of pickler that leaves out what is large. There is one for each, since a class is part
+    of a circle, which would keep what it knows of until somebody collects garbage."""
+    if base not in _extended:
+        class Pickler(base):  # type: ignore[misc]
+
+            def __init__(self, file: io.BytesIO, buffers: list[Any],
+                         keep: Callable[[pickle.PickleBuffer], bool]):
+                super().__init__(file, protocol=5, buffer_callback=keep)
+                self._out_of_band = buffers
+
+            def persistent_id(self, candidate: Any) -> tuple[str, int, str] | None:
+                kind = type(candidate)
+                if kind not in _LARGE or not _is_large(candidate):
+                    return None
+                view = memoryview(candidate)
+                buffers = self._out_of_band
+                buffers.append(view if view.c_contiguous else memoryview(bytes(view)))
+                code = candidate.typecode if kind is array else ''
+                return kind.__name__, len(buffers) - 1, code
+
+        _extended[base] = Pickler
+    return _extended[base]
 
 
 def unpack(data: Any, hear: Callable[[dict[str, Any]], None] | None = None) -> Any:
@@ -192,11 +206,7 @@ def unpack(data: Any, hear: Callable[[dict[str, Any]], None] | None = None) -> A
 
 
 def _load(file: io.BytesIO, buffers: list[memoryview]) -> Any:
-    unpickler = _Unpickler(file, buffers)
-    try:
-        return unpickler.load()
-    finally:
-        unpickler.let_go()
+    return _Unpickler(file, _Buffers(buffers)).load()
 
 
 def _cut(view: memoryview, offset: int, sizes: Iterable[int]) -> Iterator[memoryview]:
@@ -208,33 +218,40 @@ def _cut(view: memoryview, offset: int, sizes: Iterable[int]) -> Iterator[memory
         offset += size
 
 
-class _Unpickler(pickle.Unpickler):
+class _Buffers:
+    """What was left out of a pickle. What pickle left out itself it asks for in order, and the rest
+    by number: so it is given only its own, as it needs them."""
 
-    def __init__(self, file: io.BytesIO, buffers: list[memoryview]):
-        # What pickle left out itself is asked for in order, and the rest by number: pickle is given
-        # only its own, as it needs them.
+    def __init__(self, buffers: list[memoryview]):
         self._buffers = buffers
-        self._by_number: set[int] = set()
-        super().__init__(file, buffers=self._unclaimed())
+        self._claimed: set[int] = set()
 
-    def let_go(self) -> None:
-        """It is part of a circle, which must not keep the buffers."""
-        self._buffers = []
+    def claim(self, number: int) -> memoryview:
+        self._claimed.add(number)
+        return self._buffers[number]
 
-    def _unclaimed(self) -> Iterator[memoryview]:
+    def unclaimed(self) -> Iterator[memoryview]:
         number = 0
         while True:
-            while number in self._by_number:
+            while number in self._claimed:
                 number += 1
             if number >= len(self._buffers):
                 return
             yield self._buffers[number]
             number += 1
 
+
+class _Unpickler(pickle.Unpickler):
+    """It knows the buffers, and they do not know it: it must go when it has done its work, for it
+    remembers what it has made of them."""
+
+    def __init__(self, file: io.BytesIO, buffers: _Buffers):
+        super().__init__(file, buffers=buffers.unclaimed())
+        self._out_of_band = buffers
+
     def persistent_load(self, pid: tuple[str, int, str]) -> Any:
         kind, number, code = pid
-        self._by_number.add(number)
-        view = self._buffers[number]
+        view = self._out_of_band.claim(number)
         if kind == 'memoryview':
             return view
         if kind == 'array':
