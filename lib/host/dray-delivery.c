@@ -18,7 +18,7 @@ struct _DrayDelivery
   gatomicrefcount ref_count;
 
   /* atomic */
-  int has_news;       /* as armed */
+  int has_news; /* as armed */
 
   /* set at construction */
   DrayPool *pool;    /* (owned) */
@@ -33,6 +33,7 @@ struct _DrayDelivery
   DrayTicket *expected;  /* (unowned) (nullable): not done, but probably will be in a moment; also
                           * looked at without the lock, whether there is one */
   gboolean armed;        /* the source was told that there is something to do */
+  guint n_unannounced;   /* tickets that are in none of these yet */
   guint n_holds;
   gboolean close_later; /* when nobody holds it any more */
 };
@@ -201,7 +202,7 @@ delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_d
       g_atomic_int_set (&self->has_news, FALSE);
       g_source_set_ready_time (source, -1);
     }
-  goes_on = self->armed || self->context != NULL;
+  goes_on = self->armed || self->context != NULL || self->n_unannounced > 0;
   if (!goes_on)
     forget_source_locked (self);
   g_mutex_unlock (&pool->lock);
@@ -430,13 +431,31 @@ arm_locked (DrayDelivery *self)
 void
 dray_delivery_add_ticket_locked (DrayDelivery *self, DrayTicket *ticket)
 {
-  if (ticket->in_delivery || self->source == NULL)
+  if (ticket->in_delivery || ticket->unannounced || self->source == NULL)
     return;
 
   ticket->in_delivery = TRUE;
   dray_ticket_ref (ticket);
   g_queue_push_tail_link (&self->tickets, &ticket->delivery_link);
   arm_locked (self);
+}
+
+void
+dray_delivery_hold_back_ticket_locked (DrayDelivery *self, DrayTicket *ticket)
+{
+  ticket->unannounced = TRUE;
+  self->n_unannounced++;
+}
+
+void
+dray_delivery_announce_ticket_locked (DrayDelivery *self, DrayTicket *ticket)
+{
+  ticket->unannounced = FALSE;
+  self->n_unannounced--;
+  if (ticket->future != NULL && (ticket->events != NULL || dray_ticket_is_done_locked (ticket)))
+    dray_delivery_add_ticket_locked (self, ticket);
+  else if (self->context == NULL)
+    arm_locked (self); /* the source may go now */
 }
 
 gboolean

@@ -57,6 +57,9 @@ gboolean dray_delivery_remove_ticket_locked (DrayDelivery *self, DrayTicket *tic
 /* A notice that is queued already stays where it is. FALSE: the context is gone. */
 gboolean dray_delivery_add_notice_locked (DrayDelivery *self, DrayNotice *notice);
 gboolean dray_delivery_remove_notice_locked (DrayDelivery *self, DrayNotice *notice);
+/* Nothing of @ticket is handed over before it is announced. */
+void dray_delivery_hold_back_ticket_locked (DrayDelivery *self, DrayTicket *ticket);
+void dray_delivery_announce_ticket_locked (DrayDelivery *self, DrayTicket *ticket);
 /* @ticket, which is not done, probably will be by its expected_by: that is so soon that sleeping
  * before is not worth it. Or it is done now. */
 void dray_delivery_expect_locked (DrayDelivery *self, DrayTicket *ticket);

@@ -4,6 +4,8 @@
 
 #include "dray-executor-private.h"
 
+#include "dray-future-private.h"
+
 /* Submitting tasks: at once, when there is room, and GIO style. */
 
 /**
@@ -82,6 +84,29 @@ submit_wait_free (SubmitWait *wait)
   g_free (wait);
 }
 
+static void
+announce_cb (GTask *task, GParamSpec *pspec, gpointer ticket)
+{
+  dray_ticket_announce (ticket);
+}
+
+static void
+announce_closure (gpointer ticket, GClosure *closure)
+{
+  dray_ticket_announce (ticket);
+  dray_ticket_unref (ticket);
+}
+
+/* The callback comes from a source of the task's own, which has its place beside the delivery. Nothing
+ * of the future is delivered before that, or whoever connects to it there would miss it. */
+static void
+return_future (GTask *task, DrayFuture *future)
+{
+  g_signal_connect_data (task, "notify::completed", G_CALLBACK (announce_cb),
+                         dray_ticket_ref (dray_future_get_ticket (future)), announce_closure, 0);
+  g_task_return_pointer (task, future, g_object_unref);
+}
+
 /* In the main context of the task. */
 static void
 submit_when_there_is_room (SubmitWait *wait)
@@ -96,7 +121,7 @@ submit_when_there_is_room (SubmitWait *wait)
       future = dray_pool_submit_with_room (self->pool, &wait->waiter, cancellable);
       if (future == NULL)
         return;
-      g_task_return_pointer (wait->task, future, g_object_unref);
+      return_future (wait->task, future);
     }
 
   submit_wait_free (wait);

@@ -563,7 +563,7 @@ dray_future_add_done_callback (DrayFuture *self,
   entry->destroy = destroy;
 
   g_mutex_lock (&ticket->pool->lock);
-  late = dray_ticket_is_done_locked (ticket) && !ticket->in_delivery;
+  late = dray_ticket_is_done_locked (ticket) && !ticket->in_delivery && !ticket->unannounced;
   if (!late)
     {
       *ticket->last_callback = entry;

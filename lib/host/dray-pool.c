@@ -472,9 +472,11 @@ submit_ticket (DrayPool *self,
   dray_task_seal (ticket->task);
 
   g_mutex_lock (&self->lock);
-  ticket->delivery = dray_delivery_get_locked (self);
   closed = self->closed;
   waits = waiter != NULL && has_to_wait_locked (self, waiter);
+  ticket->delivery = dray_delivery_get_locked (self);
+  if (waiter != NULL && !waits)
+    dray_delivery_hold_back_ticket_locked (ticket->delivery, ticket);
   if (waits)
     {
       enter_line_locked (self, waiter);

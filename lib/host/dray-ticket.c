@@ -462,6 +462,15 @@ dray_ticket_complete_and_start (
   return cancelled;
 }
 
+void
+dray_ticket_announce (DrayTicket *self)
+{
+  g_mutex_lock (&self->pool->lock);
+  if (self->unannounced)
+    dray_delivery_announce_ticket_locked (self->delivery, self);
+  g_mutex_unlock (&self->pool->lock);
+}
+
 /* --- Waiting --- */
 
 static void

@@ -111,6 +111,7 @@ struct _DrayTicket
   guint holds_delivery : 1; /* until it is done: a combined future may be done after its pool */
   guint cancel_parts : 1;   /* with it */
   guint deferred : 1;       /* counted in the pool's n_deferred */
+  guint unannounced : 1;    /* nobody has its future yet: nothing is delivered */
   guint follows : 1;        /* it was deferred: queued before what begins something */
   DrayTies *ties;           /* (owned) (nullable): to other tickets, as few have */
   GVariant *arguments;      /* (owned) (nullable) (not floating): in place of the task's, or, of a
@@ -175,6 +176,8 @@ gboolean dray_ticket_complete_and_start (
   DrayTicket *self, GVariant *result, GUnixFDList *attachments, GError *error, DrayTicket *next);
 /* What is left to do when it was completed, once the lock is released. */
 void dray_ticket_tie_up (DrayTicket *self);
+/* Its future was handed out, or never will be. Called without the lock; once is enough. */
+void dray_ticket_announce (DrayTicket *self);
 /* A worker took it up; its worker died, and it goes back to the queue. */
 void dray_ticket_start_locked (DrayTicket *self);
 void dray_ticket_restart_locked (DrayTicket *self);

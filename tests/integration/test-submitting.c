@@ -164,7 +164,7 @@ test_room (Rig *rig, gconstpointer data)
   submit_async (rig, 0, NULL, &accepted);
   g_assert_cmpuint (accepted.futures->len, ==, 0);
   run_until_answered (&accepted, 1);
-  assert_sums (&accepted, (const int[]) { 0 }, 1);
+  assert_sums (&accepted, (const int[]){ 0 }, 1);
   accepted_clear (&accepted);
 }
 
@@ -225,7 +225,7 @@ test_wait_cancelled (Rig *rig, gconstpointer data)
 
   let_go (rig, blocked);
   run_until_answered (&kept, 2);
-  assert_sums (&kept, (const int[]) { 0, 2 }, 2);
+  assert_sums (&kept, (const int[]){ 0, 2 }, 2);
   g_assert_cmpuint (rig_get_count (rig, submitted), ==, 3);
   accepted_clear (&kept);
   accepted_clear (&given_up);
@@ -283,7 +283,7 @@ test_limit_raised (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, queue_length), ==, 5);
 
   let_go (rig, blocked);
-  assert_sums (&accepted, (const int[]) { 0, 1, 2, 3, 4 }, 5);
+  assert_sums (&accepted, (const int[]){ 0, 1, 2, 3, 4 }, 5);
   accepted_clear (&accepted);
 }
 
@@ -305,6 +305,114 @@ test_wait_in_vain (Rig *rig, gconstpointer data)
   accepted_clear (&accepted);
 }
 
+/* Submitting from within a slice of the delivery */
+
+typedef struct
+{
+  Rig *rig;           /* (unowned) */
+  DrayFuture *future; /* (owned) (nullable) */
+  guint n_items;
+  guint n_done;
+  gboolean submitted;
+} Inner;
+
+static void
+inner_item_cb (DrayFuture *future, GVariant *value, gpointer user_data)
+{
+  ((Inner *) user_data)->n_items++;
+}
+
+static void
+inner_done_cb (DrayFuture *future, gpointer user_data)
+{
+  Inner *inner = user_data;
+
+  g_assert_cmpuint (inner->n_items, ==, 20);
+  inner->n_done++;
+}
+
+static void
+inner_accepted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Inner *inner = user_data;
+  g_autoptr (GError) error = NULL;
+
+  inner->future = dray_executor_submit_finish (DRAY_EXECUTOR (source), result, &error);
+  g_assert_no_error (error);
+  g_signal_connect (inner->future, "item", G_CALLBACK (inner_item_cb), inner);
+  dray_future_add_done_callback (inner->future, inner_done_cb, inner, NULL);
+}
+
+/* In the first item of many; the others are delivered when the inner one has sent all of its own. */
+static void
+outer_item_cb (DrayFuture *future, GVariant *value, gpointer user_data)
+{
+  Inner *inner = user_data;
+  g_autoptr (DrayTask) task = NULL;
+  gint64 deadline = fixture_get_deadline ();
+
+  if (inner->submitted)
+    return;
+
+  inner->submitted = TRUE;
+  task = rig_new_task ("stream", "(uint32 20, uint32 10)");
+  dray_executor_submit_async (inner->rig->executor, task, NULL, inner_accepted_cb, inner);
+  while (rig_get_count (inner->rig, succeeded) < 2)
+    {
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+      g_thread_yield ();
+    }
+}
+
+static void
+test_within_slice (Rig *rig, gconstpointer data)
+{
+  const int priority = GPOINTER_TO_INT (data);
+  g_autoptr (DrayFuture) outer = NULL;
+  Inner inner = { .rig = rig };
+
+  g_test_summary (
+    "No item, and no end, is delivered before the callback that hands the future out, "
+    "so that nobody misses any who connects there.");
+
+  rig_start (rig, 2);
+  g_object_set (rig->executor, "slice", 1000000, "delivery-priority", priority, NULL);
+  outer = rig_call (rig, "stream", "(uu)", 50, 10);
+  g_signal_connect (outer, "item", G_CALLBACK (outer_item_cb), &inner);
+  g_assert_true (dray_future_wait (outer, -1, NULL, NULL));
+  while (inner.n_done == 0)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpuint (inner.n_items, ==, 20);
+  g_clear_object (&inner.future);
+}
+
+static void
+forget_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  gboolean *called = user_data;
+
+  *called = TRUE;
+}
+
+static void
+test_nobody_takes_it (Rig *rig, gconstpointer data)
+{
+  gboolean called = FALSE;
+
+  g_test_summary ("A future that the callback does not take leaves nothing behind.");
+
+  rig_start (rig, 1);
+  for (guint i = 0; i < 20; i++)
+    {
+      g_autoptr (DrayTask) task = rig_new_task ("stream", "(uint32 20, uint32 10)");
+
+      dray_executor_submit_async (rig->executor, task, NULL, forget_cb, &called);
+      fixture_iterate_until_true (&called, "the callback is called");
+      called = FALSE;
+    }
+  rig_run_until_count (rig, succeeded, 20);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -319,6 +427,11 @@ main (int argc, char **argv)
   rig_add ("/submitting/async/cancelled-after", NULL, test_cancelled_after);
   rig_add ("/submitting/async/limit-raised", NULL, test_limit_raised);
   rig_add ("/submitting/async/shut-down", NULL, test_wait_in_vain);
+  rig_add ("/submitting/async/within-slice/idle", GINT_TO_POINTER (G_PRIORITY_DEFAULT_IDLE),
+           test_within_slice);
+  rig_add ("/submitting/async/within-slice/high", GINT_TO_POINTER (G_PRIORITY_HIGH),
+           test_within_slice);
+  rig_add ("/submitting/async/nobody-takes-it", NULL, test_nobody_takes_it);
 
   return g_test_run ();
 }

@@ -61,13 +61,11 @@ submitted_cb (GObject *source, GAsyncResult *result, gpointer promise)
   soak_task_unref (self);
 }
 
-/* Only tasks without items: from a source of the same priority as the delivery's, the first items may
- * come before the callback that gives the future. */
 void
 soak_do_room (SoakDriver *driver, SoakStock *stock)
 {
   g_autoptr (DrayExecutor) executor = soak_stock_dup_executor (stock);
-  SoakTask *self = soak_task_new (driver, stock, soak_pick_kind (soak_calls, driver->rand, TRUE));
+  SoakTask *self = soak_task_new (driver, stock, soak_pick_kind (soak_calls, driver->rand, FALSE));
   g_autoptr (DrayTask) task = soak_task_make (self);
 
   dray_executor_submit_async (
