@@ -86,7 +86,9 @@ def _pack_anyhow(function: Callable[..., Any], call: tuple[Any, ...]) -> _messag
 
 def _pack_inherited(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
     by_value = not (_main.main_is_importable() and _can_be_pickled(function))
-    pickler = _inherit.pickler_over(cloudpickle.CloudPickler if by_value and cloudpickle else None)
+    if by_value and cloudpickle is None:
+        raise UnpicklableFunction
+    pickler = _inherit.pickler_over(cloudpickle.CloudPickler if by_value else None)
     inheritance = _inherit.Inheritance()
     with inheritance.spawning():
         message = _message.pack(call, pickler)
@@ -95,7 +97,7 @@ def _pack_inherited(function: Callable[..., Any], call: tuple[Any, ...]) -> _mes
 
 
 def _pack_plain(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
-    by_value = not _main.main_is_importable()
+    by_value = _main.is_of_program_only(function) or not _main.main_is_importable()
     if by_value and cloudpickle is not None:
         return _pack_by_value(function, call)
     try:
@@ -123,7 +125,7 @@ def _pack_by_value(function: Callable[..., Any], call: tuple[Any, ...]) -> _mess
 
 def _reason(function: Callable[..., Any], error: Exception) -> str:
     name = getattr(function, '__qualname__', None) or repr(function)
-    hint = '' if cloudpickle else ' (functions without a name of their own need cloudpickle)'
+    hint = '' if cloudpickle else ' (cloudpickle could do that; or put it into a module)'
     return f'The function {name} can’t be sent to another process: {error}{hint}'
 
 
@@ -137,11 +139,14 @@ def _can_be_pickled(function: Callable[..., Any]) -> bool:
 
 
 def _check_not_of_main(function: Callable[..., Any]) -> None:
-    """Of a program that workers can't import."""
-    if getattr(function, '__module__', None) == '__main__' and not _main.main_is_importable():
+    """And not of a part of the program that workers don't import."""
+    if not _main.is_of_program_only(function):
+        return
+    if _main.main_is_importable():
         raise pickle.PicklingError(
-            'the program would be run once more in each worker; put what starts it below '
-            "`if __name__ == '__main__':`")
+            "it is defined below `if __name__ == '__main__':`, which workers do not run")
+    raise pickle.PicklingError(
+        'it is in __main__, which workers can’t import without running the program once more')
 
 
 def _files_off_path(function: Callable[..., Any], args: tuple[Any, ...]) -> dict[str, str]:

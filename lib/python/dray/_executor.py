@@ -157,6 +157,8 @@ class ProcessPoolExecutor(futures.Executor):
 
         name = getattr(fn, '__qualname__', None) or type(fn).__qualname__
         streams = inspect.isgeneratorfunction(fn)
+        if not streams and hasattr(fn, '__wrapped__'):
+            streams = inspect.isgeneratorfunction(inspect.unwrap(fn))
         kind: type[Future[T]] = Stream if streams else Future
         future = kind(pool, name)
         try:

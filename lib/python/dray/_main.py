@@ -5,8 +5,8 @@ A function travels as the name of its module and its own. Three kinds of modules
 
 - The program itself, `__main__`. Where its code is guarded by `if __name__ == '__main__'`, workers
   import it under another name, as those of multiprocessing do. Importing any other program would run
-  it once more in each worker. Of those, and of what was typed at a prompt, functions and classes
-  travel as code instead, which takes cloudpickle.
+  it once more in each worker. Of those, of what is defined below the guard, and of what was typed at
+  a prompt, functions and classes travel as code instead, which takes cloudpickle.
 - Modules that were loaded from files that are on no search path, as plugins are. Workers are told
   where the files are.
 - All others are imported, with the search path of the application.
@@ -20,7 +20,7 @@ import multiprocessing
 import multiprocessing.process
 import os
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,7 +51,48 @@ def preparation() -> dict[str, Any]:
 def main_is_importable() -> bool:
     """Whether workers can import the program without running it."""
     main = sys.modules.get('__main__')
-    return main is not None and _is_importable(getattr(main, '__file__', None))
+    return (main is not None and _has_importable_name(getattr(main, '__spec__', None))
+            and _is_importable(getattr(main, '__file__', None)))
+
+
+def _has_importable_name(spec: Any) -> bool:
+    """The program of a package, a folder or an archive has none."""
+    return spec is None or spec.name.rpartition('.')[2] != '__main__'
+
+
+def is_of_program_only(function: Any) -> bool:
+    """Whether it is in the program, but not where workers that import that would find it."""
+    if isinstance(function, partial):
+        function = function.func
+    if getattr(function, '__module__', None) != '__main__':
+        return False
+    if not main_is_importable():
+        return True
+    name = getattr(function, '__qualname__', None) or type(function).__qualname__
+    names = _names_above_guard(getattr(sys.modules['__main__'], '__file__', None))
+    return bool(names) and name.partition('.')[0] not in names
+
+
+@lru_cache(maxsize=None)
+def _names_above_guard(filename: str | None) -> frozenset[str]:
+    """All that a program defines when it is imported; nothing if that can't be told."""
+    if filename is None:
+        return frozenset()
+    body = ast.parse(Path(filename).read_bytes()).body
+    names = set()
+    for statement in body:
+        if _is_guard(statement):
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                names.add(node.name)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+            elif isinstance(node, ast.alias):
+                if node.name == '*':
+                    return frozenset()
+                names.add((node.asname or node.name).partition('.')[0])
+    return frozenset(names)
 
 
 def _how_to_import_main() -> dict[str, str]:

@@ -24,7 +24,31 @@ class Unreadable(Exception):
 
 def pack(value: Any, by_value: bool) -> _message.Message:
     """In a worker: what a function returned."""
-    return _message.pack(value, _pickler(by_value))
+    try:
+        return _message.pack(value, _pickler(by_value))
+    except Exception:
+        _explain(value)
+        pickler = None if by_value else _pickler(True)
+        if pickler is None:
+            raise
+        try:  # it may be of a class that was sent here in a call
+            return _message.pack(value, pickler)
+        except Exception:
+            pass
+        raise
+
+
+def _explain(value: Any) -> None:
+    """Errors: TypeError for what can't be sent and looks like a mistake."""
+    name = getattr(value, '__qualname__', 'It')
+    if hasattr(value, 'cr_code') or hasattr(value, 'ag_code'):
+        if hasattr(value, 'close'):
+            value.close()
+        raise TypeError(f'{name} is an async function, and nothing runs it in a worker: submit a '
+                        'function that calls asyncio.run()')
+    if hasattr(value, 'gi_code'):
+        raise TypeError(f'{name} returned a generator: submit the generator function itself, and its '
+                        'future can be iterated')
 
 
 def pack_failure(error: BaseException, by_value: bool, mark: bytes = _message.FAILURE) -> bytes:

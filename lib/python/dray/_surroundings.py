@@ -100,7 +100,10 @@ class _Program(type(sys)):  # type: ignore[misc]
     def __getattr__(self, name: str) -> Any:
         if name.startswith('__'):
             raise AttributeError(name)
-        return getattr(_import_program(self.__dict__['_how']), name)
+        program = _import_program(self.__dict__['_how'])
+        if isinstance(program, _Program):  # multiprocessing does not import it
+            raise AttributeError(name)
+        return getattr(program, name)
 
 
 def _import_program(how: dict[str, str]) -> Any:

@@ -97,6 +97,8 @@ class _Server:
 
     def _emit_all(self, job: _library.Job, generator: Any) -> Any:
         """Returns what the generator returns. What nobody pulls blocks it."""
+        if not hasattr(generator, 'close') or not hasattr(generator, '__next__'):
+            return generator  # it was decorated, and is none any more
         try:
             while True:
                 try:

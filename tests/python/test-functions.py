@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Shows how functions are found by workers, however the program was started and wherever they are.
+
+One program, with functions and classes of many kinds, is run in all the ways in which Python runs
+programs; what comes back has to be of the classes that it knows.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import textwrap
+import unittest
+import zipapp
+
+from terminal import Terminal
+
+try:
+    import cloudpickle
+except ImportError:
+    cloudpickle = None
+
+KINDS = '''
+import dataclasses, enum, functools, os, sys, warnings
+import dray
+
+print('run', flush=True)
+
+class Color(enum.Enum):
+    RED = 1
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    color: Color
+
+class Refused(Exception):
+    pass
+
+def decorate(function):
+    @functools.wraps(function)
+    def decorated(*args):
+        return function(*args)
+    return decorated
+
+def paint(color, x=2):
+    return Point(x, color)
+
+def refuse(text):
+    raise Refused(text)
+
+@decorate
+def add(x):
+    return x + 1
+
+def count(n):
+    yield from range(n)
+    return 'last'
+
+@decorate
+def count_decorated(n):
+    yield from range(n)
+    return 'last'
+
+@decorate
+def listed(n):
+    return list(range(n))
+
+async def later():
+    return 1
+
+class Multiplier:
+    def __init__(self, by):
+        self.by = by
+
+    def __call__(self, x):
+        return x * self.by
+
+    def multiply(self, x):
+        return x * self.by
+
+    @classmethod
+    def double(cls, x):
+        return cls(2)(x)
+
+    @staticmethod
+    def triple(x):
+        return x * 3
+'''
+
+CHECKS = '''
+    def of_main(x):
+        return x - 1
+
+    def outer(y):
+        def nested(x):
+            return x + y
+        return nested
+
+    with dray.ProcessPoolExecutor(1) as executor:
+        submit = executor.submit
+        assert submit(paint, Color.RED).result() == Point(2, Color.RED)
+        assert submit(functools.partial(paint, Color.RED), x=3).result() == Point(3, Color.RED)
+        try:
+            submit(refuse, 'why').result()
+        except Refused as error:
+            assert error.args == ('why',)
+        assert submit(add, 1).result() == 2
+        assert submit(Multiplier(3).multiply, 2).result() == 6
+        assert submit(Multiplier(3), 2).result() == 6
+        assert submit(Multiplier.double, 2).result() == 4
+        assert submit(Multiplier.triple, 2).result() == 6
+        assert submit(listed, 2).result() == [0, 1]
+        for generator in count, functools.partial(count), count_decorated:
+            stream = submit(generator, 3)
+            assert (list(stream), stream.result()) == ([0, 1, 2], 'last'), generator
+        if HAS_CLOUDPICKLE:
+            assert submit(of_main, 2).result() == 1
+            assert submit(outer(5), 2).result() == 7
+            assert submit(lambda: Point(1, Color.RED)).result() == Point(1, Color.RED)
+        error = submit(later).exception()
+        assert isinstance(error, TypeError) and 'asyncio.run' in str(error), error
+    print('well', flush=True)
+'''
+
+
+def program(guard):
+    return f'HAS_CLOUDPICKLE = {cloudpickle is not None}\n{KINDS}\n{guard}:\n{CHECKS}'
+
+
+GUARDED = program("if __name__ == '__main__'")
+UNGUARDED = program('if True')
+
+
+class ProgramCase(unittest.TestCase):
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    def run_program(self, *arguments, status=0, **options):
+        result = subprocess.run([sys.executable, *map(os.fspath, arguments)], cwd=self.folder,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                timeout=120, check=False, **options)
+        self.assertEqual(result.returncode, status, result.stdout)
+        return result.stdout
+
+
+class TestPrograms(ProgramCase):
+
+    def check(self, *arguments, runs=1, **options):
+        output = self.run_program(*arguments, **options)
+        self.assertEqual(output.count('run\n'), runs, output)
+        self.assertEqual(output.splitlines()[-1], 'well', output)
+
+    def test_guarded(self):
+        # The worker imports it, which is another run of what is above the guard.
+        self.check(self.write('program.py', GUARDED), runs=2)
+
+    def test_module(self):
+        self.write('program.py', GUARDED)
+        self.check('-m', 'program', runs=2)
+
+    @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
+    def test_unguarded_runs_once(self):
+        self.check(self.write('program.py', UNGUARDED))
+
+    @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
+    def test_in_the_command_line(self):
+        self.check('-c', GUARDED)
+
+    @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
+    def test_from_standard_input(self):
+        self.check('-', input=GUARDED)
+
+    @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
+    def test_package(self):
+        self.write('package/__init__.py', '')
+        self.write('package/__main__.py', GUARDED)
+        self.check('-m', 'package')
+
+    @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
+    def test_folder(self):
+        self.write('package/__main__.py', GUARDED)
+        self.check('package')
+
+    @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
+    def test_archive(self):
+        self.write('package/__main__.py', GUARDED)
+        zipapp.create_archive(self.folder / 'package', self.folder / 'program.pyz')
+        self.check('program.pyz')
+
+    @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
+    def test_prompt(self):
+        with Terminal(sys.executable, '-i', '-q') as terminal:
+            terminal.wait_for('>>> ')
+            for line in ('import dray', 'def square(x): return x * x\n',
+                         'dray.ProcessPoolExecutor(1).submit(square, 7).result()'):
+                os.write(terminal._fd, line.encode() + b'\n')
+            terminal.wait_for('49$')
+            os.write(terminal._fd, b'exit()\n')
+            self.assertEqual(terminal.wait(), 0, terminal.output)
+
+
+class TestWithoutCloudpickle(ProgramCase):
+    """It is said at submit, in a sentence."""
+
+    HIDE = "import sys\nsys.modules['cloudpickle'] = None\n"
+
+    def check(self, text, expected, *arguments):
+        path = self.write('program.py', self.HIDE + textwrap.dedent(text))
+        output = self.run_program(*(arguments or (path,)))
+        self.assertIn(expected, output)
+        self.assertEqual(output.count('\n'), 1, output)
+
+    SUBMIT = '''
+        try:
+            dray.ProcessPoolExecutor(1).submit(square, 7)
+        except dray.UnpicklableFunction as error:
+            print(error)
+    '''
+
+    def test_unguarded(self):
+        self.check('import dray\ndef square(x): return x * x\nif True:' + self.SUBMIT, '__main__')
+
+    def test_below_the_guard(self):
+        self.check("import dray\nif __name__ == '__main__':\n        def square(x): return x * x"
+                   + self.SUBMIT, 'square')
+
+    def test_without_a_name(self):
+        self.check("import dray\nif __name__ == '__main__':\n        square = lambda x: x * x"
+                   + self.SUBMIT, 'cloudpickle')
+
+
+class TestSurroundings(ProgramCase):
+    """A worker is as its application is when the executor is made."""
+
+    def test_flags(self):
+        path = self.write('program.py', '''
+            import sys, dray
+            def flags():
+                return sys.flags.optimize, sys.warnoptions, dict(sys._xoptions)
+            if __name__ == '__main__':
+                with dray.ProcessPoolExecutor(1) as executor:
+                    assert executor.submit(flags).result() == flags(), flags()
+        ''')
+        self.run_program('-O', '-W', 'error::DeprecationWarning', '-X', 'utf8', path)
+
+    def test_folder_path_and_environment(self):
+        self.write('elsewhere/far_away.py', 'def where(): return __file__\n')
+        path = self.write('program.py', '''
+            import os, pathlib, sys, dray
+            def look():
+                return os.getcwd(), os.environ.get('SEEN'), sys.argv
+            if __name__ == '__main__':
+                folder = pathlib.Path('elsewhere').resolve()
+                os.chdir(folder)
+                os.environ['SEEN'] = 'yes'
+                sys.path.append(str(folder))
+                import far_away
+                with dray.ProcessPoolExecutor(1) as executor:
+                    assert executor.submit(look).result() == look()
+                    assert executor.submit(far_away.where).result() == str(folder / 'far_away.py')
+        ''')
+        self.run_program(path, 'argument')
+
+    def test_python_inside_another_program(self):
+        path = self.write('program.py', '''
+            import sys, dray
+            if __name__ == '__main__':
+                for executable in None, '', '/usr/bin/gedit':
+                    sys.executable = executable
+                    with dray.ProcessPoolExecutor(1) as executor:
+                        assert executor.submit(abs, -1).result() == 1
+        ''')
+        self.run_program(path)
+
+    def test_nothing_to_warn_of(self):
+        path = self.write('program.py', '''
+            import dray
+            def square(x): return x * x
+            if __name__ == '__main__':
+                with dray.ProcessPoolExecutor(2) as executor:
+                    assert list(executor.map(square, range(9))) == [x * x for x in range(9)]
+        ''')
+        # PyGObject is found in an old-fashioned way.
+        flags = '-X', 'dev', '-W', 'error', '-W', 'ignore::ImportWarning'
+        self.assertEqual(self.run_program(*flags, path), '')
