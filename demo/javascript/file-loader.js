@@ -65,7 +65,7 @@ if (ARGV.includes('--worker')) {
 
 // --- In the application ---
 
-// A worker has no display, and needs no GTK. A statement would import it in either case.
+// A worker has no display, and needs no GTK: nothing but this can import where it likes.
 imports.gi.versions.Gtk = '3.0';
 const {Gdk, GObject, Gtk} = imports.gi;
 

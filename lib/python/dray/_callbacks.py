@@ -77,3 +77,10 @@ def current_place() -> Place:
         if place is None:
             place = _places[key] = Place(context)
         return place
+
+
+def forget_inherited() -> None:
+    """In a fork of the application: another thread may have had any of the locks."""
+    global _lock
+    _lock = threading.Lock()
+    _places.clear()

@@ -197,6 +197,14 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         finally:
             self._let_go()
 
+    def _disown(self, error: BaseException) -> None:
+        """In a fork of the application: its end is not known here, and no callback called."""
+        self._condition = threading.Condition()
+        if not super().done():
+            self._state = _base.FINISHED
+            self._exception = error
+        self._dray = None
+
     def _let_go(self) -> None:
         self._dray = None
         self._inheritance = None

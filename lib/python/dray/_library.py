@@ -60,6 +60,7 @@ _ref = _declare(_gobject, 'g_object_ref', _pointer, _pointer)
 _unref = _declare(_gobject, 'g_object_unref', None, _pointer)
 
 _call = _declare(_dray, 'dray_executor_call', _pointer, _pointer, ctypes.c_char_p, _pointer)
+_is_done = _declare(_dray, 'dray_future_is_done', ctypes.c_int, _pointer)
 _get_state = _declare(_dray, 'dray_future_get_state', ctypes.c_int, _pointer)
 _dup_result = _declare(_dray, 'dray_future_dup_result', _pointer, _pointer,
                        ctypes.POINTER(ctypes.POINTER(_Error)))
@@ -141,6 +142,10 @@ class Handle:
 
     def __del__(self, unref: Any = _unref) -> None:
         unref(self.address)
+
+    def is_done(self) -> bool:
+        done: int = _is_done(self.address)
+        return bool(done)
 
     def is_running(self) -> bool:
         state: int = _get_state(self.address)

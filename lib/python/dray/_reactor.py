@@ -31,6 +31,9 @@ from ._repository import Dray, GLib
 
 _BATCH = 256
 
+_INHERITED = ('This executor belongs to the process that this one was forked from. A forked process '
+              'needs an executor of its own')
+
 
 class Pool:
     """What an executor and its unfinished futures share; the library's executor lives as long."""
@@ -50,6 +53,7 @@ class Pool:
         self.had_streams = False
         self.is_shut_down = False
         self.broken: str | None = None
+        self.is_inherited = False  # from a parent process
 
     def enter(self, future: Future[Any]) -> None:
         with self.lock:
@@ -74,6 +78,17 @@ class Pool:
     def is_over_locked(self) -> bool:
         """Whether nobody needs the reactor for it any more. A stream may be read at any time."""
         return self.is_shut_down and not self.futures and not self.had_streams
+
+    def disown(self) -> None:
+        """In a fork of the application. Whoever had a lock there does not exist here."""
+        self.lock = threading.Lock()
+        self.all_done = threading.Condition(self.lock)
+        self.is_inherited = True
+        self.broken = _INHERITED
+        self.reactor.disown()
+        for future in list(self.futures):
+            future._disown(BrokenProcessPool(_INHERITED))
+        self.futures.clear()
 
     def break_down(self, reason: str) -> None:
         """After a crash, where that is everybody's."""
@@ -104,6 +119,9 @@ class Reactor:
         self._is_to_attend = False
         self.thread = threading.Thread(target=self._run, name='dray', daemon=True)
         self.thread.start()
+
+    def disown(self) -> None:
+        self._lock = threading.Lock()
 
     # From any thread
 
@@ -191,10 +209,13 @@ class Reactor:
     def settle(self, address: int) -> None:
         """Ends the future of what the library has finished, if nobody else did."""
         with self._lock:
-            record = self._records.pop(address, None)
+            record = self._records.get(address)
             if record is None:
                 return
             pool, future, dray = record
+            if not dray.is_done():
+                return  # a new one, where that was which somebody else has settled
+            del self._records[address]
             if self._last is dray:
                 self._last = None
         try:
@@ -246,10 +267,13 @@ class Reactor:
         self._dray_queue.add(self._keeper.call('never', None))
 
     def _stop_waiting(self) -> None:
-        self._keeper.shutdown_async(Dray.ShutdownMode.KILL, None, None)
-        while self._asks or self._dray_queue.get_length() > 0:
+        ended: list[Any] = []
+        self._keeper.shutdown_async(Dray.ShutdownMode.KILL, None, lambda *args: ended.append(args))
+        while not ended or self._asks or self._dray_queue.get_length() > 0:
             self._context.iteration(True)
         self._keeper = None
+        while self._context.pending():  # what still has to come would keep the context, and that it
+            self._context.iteration(False)
 
     def _ask(self) -> None:
         self._asks = True
@@ -293,3 +317,12 @@ def hold(pool: Pool) -> Reactor:
             _reactor = Reactor()
         _reactor.add_pool(pool)
         return _reactor
+
+
+def forget_inherited() -> object:
+    """In a fork of the application, whose thread there is not here. Returns what must not be freed."""
+    global _lock, _reactor
+    inherited, _reactor = _reactor, None
+    _lock = threading.Lock()
+    _callbacks.forget_inherited()
+    return inherited

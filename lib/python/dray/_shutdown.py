@@ -8,11 +8,13 @@ a second one kills at once.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import weakref
 from typing import Any
 
+from . import _reactor
 from ._reactor import Pool
 from ._repository import Dray, GLib
 
@@ -34,6 +36,8 @@ def watch(pool: Pool) -> None:
 
 def begin(pool: Pool, mode: Any) -> None:
     """Begins to shut down, without waiting."""
+    if pool.is_inherited:
+        return
     pool.reactor.attend()
     pool.dray.shutdown_async(mode, None, None)
 
@@ -45,6 +49,8 @@ def finish(pool: Pool, mode: Any) -> None:
     """
     if threading.current_thread() is pool.reactor.thread:
         begin(pool, mode)  # in a callback, which the end would wait for
+        return
+    if pool.is_inherited:
         return
     interrupt: KeyboardInterrupt | None = None
     ended = threading.Event()
@@ -96,6 +102,20 @@ def _at_exit() -> None:
                 sys.excepthook(type(error), error, error.__traceback__)
             interrupted = True
 
+
+_inherited: list[object] = []
+
+
+def _after_fork() -> None:
+    """In the child: executors are the parent's. What is made here works, like the library."""
+    for pool in list(_pools):
+        _inherited.append(pool)
+        pool.disown()
+    _pools.clear()
+    _inherited.append(_reactor.forget_inherited())
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 # Before other threads are waited for, as concurrent.futures does.
 threading._register_atexit(_at_exit)  # type: ignore[attr-defined]

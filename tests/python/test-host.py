@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Shows that the package leaves its application as it found it.
+
+No forks, no threads, open files or child processes after the last executor, none of Python's settings
+changed, nothing that grows; and a fork of the application is told that it can't use what it got.
+"""
+
+import gc
+import logging
+import multiprocessing
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import unittest
+
+import dray
+import work
+
+WATCHDOG = 120  # s
+
+
+def children():
+    path = pathlib.Path(f'/proc/self/task/{threading.get_native_id()}/children')
+    return set(path.read_text().split())
+
+
+def threads():
+    """Those of Python and of the library alike."""
+    names = (pathlib.Path(folder, 'comm').read_text().strip()
+             for folder in pathlib.Path('/proc/self/task').iterdir())
+    return sorted(names)
+
+
+def descriptors():
+    return sorted(os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd')
+                  if os.path.exists(f'/proc/self/fd/{fd}'))
+
+
+def resident():
+    """Memory in use, in bytes."""
+    pages = pathlib.Path('/proc/self/statm').read_text().split()[1]
+    return int(pages) * os.sysconf('SC_PAGE_SIZE')
+
+
+class HostCase(unittest.TestCase):
+
+    def wait_for(self, condition, text):
+        timer = threading.Timer(WATCHDOG, os.abort)
+        timer.start()
+        while not condition():
+            threading.Event().wait(0.005)
+        timer.cancel()
+
+
+class TestTraces(HostCase):
+
+    def use(self):
+        with dray.ProcessPoolExecutor(2) as executor:
+            list(executor.map(work.square, range(20)))
+            list(executor.submit(work.count, 10))
+            executor.submit(work.die).exception()
+            executor.submit(work.echo, bytes(1 << 20)).result()
+        del executor
+        gc.collect()
+
+    def test_nothing_is_left(self):
+        self.use()  # the first time, what is imported stays
+        self.wait_for(lambda: not {'dray', 'dray-io'} & set(threads()), 'the end of threads')
+        before = threads(), children(), len(descriptors())
+        self.use()
+        self.wait_for(lambda: (threads(), children(), len(descriptors())) == before, 'the end')
+
+    def test_settings_stay(self):
+        handlers = [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGCHLD,
+                                                            signal.SIGTERM, signal.SIGPIPE)]
+        loggers = list(logging.getLogger().handlers), list(
+            logging.getLogger('concurrent.futures').handlers)
+        method = multiprocessing.get_start_method(allow_none=True)
+        state = dict(os.environ), os.getcwd(), list(sys.path), sys.excepthook, threading.excepthook
+        self.use()
+        self.assertEqual(handlers, [signal.getsignal(signum) for signum in (
+            signal.SIGINT, signal.SIGCHLD, signal.SIGTERM, signal.SIGPIPE)])
+        self.assertEqual(loggers, (logging.getLogger().handlers,
+                                   logging.getLogger('concurrent.futures').handlers))
+        self.assertEqual(multiprocessing.get_start_method(allow_none=True), method)
+        self.assertEqual(state, (dict(os.environ), os.getcwd(), list(sys.path), sys.excepthook,
+                                 threading.excepthook))
+
+    def test_nothing_grows(self):
+        with dray.ProcessPoolExecutor(1) as executor:
+            def run(n):
+                for _ in range(n // 100):
+                    for future in [executor.submit(work.square, i) for i in range(100)]:
+                        future.result()
+            run(3000)
+            gc.collect()
+            memory, objects = resident(), len(gc.get_objects())
+            run(20_000)
+            gc.collect()
+            self.assertLess(len(gc.get_objects()) - objects, 500)
+            self.assertLess(resident() - memory, 8 << 20)
+
+    def test_in_threads(self):
+        results = []
+
+        def use():
+            with dray.ProcessPoolExecutor(1) as executor:
+                results.append(sum(executor.map(work.square, range(20))))
+
+        users = [threading.Thread(target=use) for _ in range(4)]
+        for user in users:
+            user.start()
+        for user in users:
+            user.join(WATCHDOG)
+        self.assertEqual(results, [sum(i * i for i in range(20))] * 4)
+
+
+class TestForks(unittest.TestCase):
+    """What the application forks, by whatever means, ends in good order, and hears a clear error."""
+
+    def run_program(self, text):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = pathlib.Path(folder.name, 'program.py')
+        path.write_text(textwrap.dedent(text))
+        environment = {**os.environ, 'PYTHONFAULTHANDLER': '1'}
+        result = subprocess.run([sys.executable, path], stdout=subprocess.PIPE, text=True,
+                                stderr=subprocess.STDOUT, timeout=WATCHDOG, check=False,
+                                env=environment)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        return result.stdout
+
+    def test_fork_hears_a_clear_error(self):
+        output = self.run_program('''
+            import os, sys, time, dray
+            if __name__ == '__main__':
+                executor = dray.ProcessPoolExecutor(1)
+                assert executor.submit(abs, -1).result() == 1
+                running = executor.submit(time.sleep, 0.5)
+                pid = os.fork()
+                if pid == 0:
+                    try:
+                        executor.submit(abs, -1)
+                    except RuntimeError as error:
+                        print(error, flush=True)
+                    print(running.exception(), flush=True)
+                    executor.shutdown()
+                    with dray.ProcessPoolExecutor(1) as own:
+                        assert own.submit(abs, -3).result() == 3
+                    sys.exit(3)
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+                assert executor.submit(abs, -2).result() == 2
+        ''')
+        self.assertEqual(len(output.splitlines()), 2, output)
+        for line in output.splitlines():
+            self.assertIn('fork', line)
+
+    def test_processes_of_multiprocessing(self):
+        self.run_program('''
+            import multiprocessing, dray
+            def child(queue): queue.put(7)
+            if __name__ == '__main__':
+                context = multiprocessing.get_context('fork')
+                with dray.ProcessPoolExecutor(1) as executor:
+                    executor.submit(abs, -1)
+                    for _ in range(10):
+                        queue = context.Queue()
+                        process = context.Process(target=child, args=(queue,))
+                        process.start()
+                        assert queue.get() == 7
+                        process.join()
+                        assert process.exitcode == 0
+        ''')
+
+    def test_while_other_threads_submit(self):
+        self.run_program('''
+            import os, threading, dray
+            if __name__ == '__main__':
+                executor = dray.ProcessPoolExecutor(1)
+                is_over = False
+                def submit():
+                    while not is_over:
+                        executor.submit(abs, -1).result()
+                threads = [threading.Thread(target=submit) for _ in range(3)]
+                for thread in threads:
+                    thread.start()
+                for _ in range(30):
+                    pid = os.fork()
+                    if pid == 0:
+                        try:
+                            executor.submit(abs, -1)
+                        except RuntimeError:
+                            executor.shutdown()
+                            os._exit(5)
+                        os._exit(6)
+                    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
+                is_over = True
+        ''')
