@@ -7,6 +7,7 @@ programs; what comes back has to be of the classes that it knows.
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -132,6 +133,29 @@ def program(guard):
 GUARDED = program("if __name__ == '__main__'")
 UNGUARDED = program('if True')
 
+GTK = '''
+import gi
+gi.require_version('Gtk', '3.0')
+from gi.repository import Gtk
+import dray
+
+print('run', flush=True)
+
+def square(x):
+    return x * x
+
+def show(future):
+    print(future.result(), flush=True)
+    Gtk.main_quit()
+
+window = Gtk.Window()
+window.show()
+executor = dray.ProcessPoolExecutor(1)
+executor.submit(square, 7).add_done_callback(show)
+Gtk.main()
+executor.shutdown()
+'''
+
 
 class ProgramCase(unittest.TestCase):
 
@@ -172,6 +196,15 @@ class TestPrograms(ProgramCase):
     @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
     def test_unguarded_runs_once(self):
         self.check(self.write('program.py', UNGUARDED))
+
+    @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
+    @unittest.skipIf(shutil.which('xvfb-run') is None, 'there is no Xvfb')
+    def test_unguarded_one_with_a_window_runs_once(self):
+        path = self.write('program.py', GTK)
+        support = pathlib.Path(__file__).resolve().parent.parent / 'support' / 'on-display'
+        output = subprocess.run([support, sys.executable, path], cwd=self.folder, text=True,
+                                stdout=subprocess.PIPE, timeout=120, check=True).stdout
+        self.assertEqual(output.split(), ['run', '49'])
 
     @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
     def test_in_the_command_line(self):
