@@ -5,6 +5,7 @@
 #include "dray-link-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -127,6 +128,43 @@ sleep_locked (DrayLink *self)
   g_cond_wait (&self->watcher_cond, &self->lock);
   self->watcher_asleep = FALSE;
 }
+
+/* --- The very end --- */
+
+/* For as long as there is a host, that one sees to it. */
+static gpointer
+wait_for_host_to_go_cb (gpointer data)
+{
+  struct pollfd output = { .fd = GPOINTER_TO_INT (data) };
+
+  dray_link_block_signals ();
+
+  while (poll (&output, 1, -1) < 0 && errno == EINTR)
+    ;
+  poll (NULL, 0, DRAY_END_GRACE);
+  kill_everything ();
+}
+
+void
+dray_link_take_leave (DrayLink *self)
+{
+  int fd = -1;
+  GThread *thread = NULL;
+
+  /* The host waits for the end of what was told to end, not for that of its output. */
+  if (dray_link_get_state (self) == DRAY_LINK_GOODBYE)
+    fd = fcntl (self->out_fd, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0)
+    return;
+
+  thread = g_thread_try_new ("dray-leave", wait_for_host_to_go_cb, GINT_TO_POINTER (fd), NULL);
+  if (thread != NULL)
+    g_thread_unref (thread);
+  else
+    close (fd);
+}
+
+/* --- The thread --- */
 
 static gpointer
 watch_cb (gpointer data)

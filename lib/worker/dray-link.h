@@ -79,6 +79,9 @@ void dray_link_leave_function (DrayLink *self);
 /* The function of the call that next() gave has returned; nothing but this can be said about it
  * any more. Takes @outcome (nullable: it was sent before), returns when it is written. */
 void dray_link_finish (DrayLink *self, DrayMessage *outcome);
+/* The worker has been told to end, and has done all it had to; its program may still take a while, or
+ * for ever. If the host goes now, it has the usual time. After stop(). */
+void dray_link_take_leave (DrayLink *self);
 /* The worker is about to end: nobody needs to watch the host any longer. */
 void dray_link_stop (DrayLink *self);
 

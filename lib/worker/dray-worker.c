@@ -608,6 +608,7 @@ dray_worker_run (DrayWorker *self)
   else if (dray_undertaker_has_work ())
     dray_undertaker_start (FALSE);
   dray_link_stop (link);
+  dray_link_take_leave (link);
   g_object_unref (self);
 
   return status;

@@ -4,6 +4,7 @@
 
 #include "host.h"
 
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -293,7 +294,32 @@ run_drop (void)
   end_all (&scene, drop);
 }
 
+/* A worker that was told goodbye, and does not end. All of the grace period is to come. */
+static void
+run_leaving (void)
+{
+  g_autofree char *directory = g_dir_make_tmp ("dray-host-end-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (directory, "left", NULL);
+  const char *argv[] = { host_get_worker (), "--never-ends", path, NULL };
+  g_autoptr (DrayLauncher) launcher = dray_launcher_new_argv (argv);
+  DrayExecutor *executor = dray_executor_new (launcher);
+
+  g_object_set (executor, "grace-period", 600000, NULL);
+  print_pid ("leaving", ask (executor, "pid"));
+  dray_executor_shutdown_async (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL, NULL);
+  while (!g_file_test (path, G_FILE_TEST_EXISTS))
+    g_main_context_iteration (NULL, FALSE);
+  g_unlink (path);
+  g_rmdir (directory);
+
+  printf ("ready\n");
+  fflush (stdout);
+  for (;;)
+    pause ();
+}
+
 static const HostPart parts[] = {
+  { "leaving", run_leaving },
   { "return", run_return },
   { "exit", run_exit },
   { "exit-at-once", run_exit_at_once },
@@ -401,6 +427,21 @@ test_end (Fixture *fixture, gconstpointer data)
                   (double) (g_get_monotonic_time () - start) / G_USEC_PER_SEC);
 }
 
+static void
+test_leaving (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that a worker that was told goodbye, has run all it had to, and whose program then hangs,
+   * vanishes with the host, too: nobody else is there to end it. */
+  g_autoptr (GSubprocess) host = host_start ("leaving");
+  g_autoptr (GArray) processes = read_processes (host);
+
+  g_assert_cmpuint (processes->len, ==, 1);
+  g_assert_cmpint (kill (atoi (g_subprocess_get_identifier (host)), SIGKILL), ==, 0);
+  g_assert_true (g_subprocess_wait (host, NULL, NULL));
+  fixture_iterate_until (is_gone, GINT_TO_POINTER (g_array_index (processes, Process, 0).pid),
+                         "the worker is gone");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -415,6 +456,7 @@ main (int argc, char **argv)
 
       workshop_add (path, &ways[i], test_end);
     }
+  workshop_add ("/host-end/leaving", NULL, test_leaving);
 
   return g_test_run ();
 }

@@ -17,7 +17,8 @@
  *   --init-hangs          its initializer never returns
  *   --init-exits          its initializer exits with 5
  *   --init-crashes        its initializer is killed by SIGSEGV
- *   --never-ends          is a worker, and does not return from main() when it is none any more
+ *   --never-ends [FILE]   is a worker, and does not return from main() when it is none any more;
+ *                         makes that file then
  *   --init-fails-at-times FILE
  *                         the same, but for every other one of those that have this file
  *   --die-before-hello WAY FILE, --die-after-hello WAY FILE, --die-in-initializer WAY FILE
@@ -262,7 +263,11 @@ run_worker (const char *mode)
 
   status = dray_worker_run (worker);
   if (g_str_equal (mode, "--never-ends"))
-    misbehaving_pause_for_ever ();
+    {
+      if (*mode_arguments[0] != '\0')
+        g_file_set_contents (mode_arguments[0], "", 0, NULL);
+      misbehaving_pause_for_ever ();
+    }
 
   return status;
 }
