@@ -26,6 +26,9 @@ CTRL_C = b'\x03'
 
 _MARK = 'DRAY_TEST_TERMINAL'  # in the environment of whatever the program starts
 
+# Without buffers, lines of several processes would be mixed.
+_ENVIRONMENT = {**os.environ, 'PYTHONFAULTHANDLER': '1', 'PYTHONUNBUFFERED': ''}
+
 
 class Terminal:
     """A terminal of its own, with a program in the foreground."""
@@ -38,9 +41,9 @@ class Terminal:
         _set_up(inner)
         name, _, value = self._mark.partition('=')
         self._process = subprocess.Popen(
-            [os.fspath(word) for word in command], cwd=folder, start_new_session=True,
+            [str(word) for word in command], cwd=folder, start_new_session=True,
             stdin=inner, stdout=inner, stderr=inner, preexec_fn=_take_terminal,
-            env={**os.environ, 'PYTHONFAULTHANDLER': '1', **(environment or {}), name: value})
+            env={**_ENVIRONMENT, **(environment or {}), name: value})
         os.close(inner)
         os.set_blocking(self._fd, False)
         self._ended = os.pidfd_open(self._process.pid)
@@ -49,6 +52,10 @@ class Terminal:
     @property
     def pid(self):
         return self._process.pid
+
+    def poll(self):
+        """The exit status, if it has ended."""
+        return self._process.poll()
 
     def wait_for(self, pattern):
         """Until the output, after what was last waited for, has a match. Returns that."""

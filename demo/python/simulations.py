@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# A pipe for each simulation, and a thread to read it, ran out of threads after 800 of them; a pool's
+# map() took all parameters from the generator before the first result. Here both come as they go.
+"""Simulates gamblers, as many as wanted, and writes who was ruined and who got rich to two files.
+
+The parameters come from a generator, and neither they nor the results are ever all in memory.
+"""
+
+import argparse
+import pathlib
+import random
+import sys
+from contextlib import ExitStack
+
+import dray
+
+KINDS = ('ruined', 'rich')
+CHUNK = 500  # simulations that go to a worker at a time
+AHEAD = 16  # chunks that are under way or not yet written
+
+
+def make_parameters(n):
+    """Of each simulation: its number, and the chance to win a coin."""
+    for number in range(n):
+        yield number, round(random.uniform(0.4, 0.6), 3)
+
+
+def simulate(parameters):
+    """In a worker process: a gambler plays with ten coins, until he has none, or twenty."""
+    number, chance = parameters
+    dice = random.Random(number)
+    coins, n_games = 10, 0
+    while 0 < coins < 20:
+        coins += 1 if dice.random() < chance else -1
+        n_games += 1
+    return KINDS[coins > 0], number, chance, n_games
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('--folder', type=pathlib.Path, default='.', help='for ruined.csv and rich.csv')
+    parser.add_argument('simulations', type=int, nargs='?', default=100_000)
+    arguments = parser.parse_args()
+
+    counts = dict.fromkeys(KINDS, 0)
+    status = 0
+    with ExitStack() as stack:
+        files = {kind: stack.enter_context(open(arguments.folder / f'{kind}.csv', 'w'))
+                 for kind in KINDS}
+        try:
+            with dray.ProcessPoolExecutor() as executor:
+                results = executor.map(simulate, make_parameters(arguments.simulations),
+                                       chunksize=CHUNK, buffersize=AHEAD)
+                for kind, number, chance, n_games in results:
+                    files[kind].write(f'{number},{chance:.3f},{n_games}\n')
+                    counts[kind] += 1
+        except KeyboardInterrupt:
+            print('Interrupted.')
+            status = 130
+    print(', '.join(f'{n} {kind}' for kind, n in counts.items()))
+    return status
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Shows that the windows of demo/python live while processes work for them, and show the results.
+
+They are driven as their users do, on a display and a session bus of their own, and run in a terminal.
+Each test leaves a picture of the display in $SCREENSHOTS.
+"""
+
+import os
+import pathlib
+import sys
+import unittest
+
+from terminal import Terminal
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / 'demo'))
+from driver import Atspi, Demo, Gdk, wait_for  # noqa: E402
+
+PROGRAMS = pathlib.Path(__file__).resolve().parents[2] / 'demo/python'
+N_TICKS = 4
+INK = b'\x00\x13\x77'  # what both pictures are drawn in
+SIZE = 500_000_000  # bytes
+
+
+def available_memory():
+    """In bytes."""
+    lines = pathlib.Path('/proc/meminfo').read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith('MemAvailable:')) * 1024
+
+
+class Window(Demo):
+    """A program in a terminal. It has no actions."""
+
+    def __init__(self, name, language='C'):
+        Demo.running = self
+        self.terminal = Terminal(sys.executable, PROGRAMS / name, environment={'LANGUAGE': language})
+        self.process = self.terminal
+
+    def connect(self):
+        self.window = wait_for('the window', self._find_window)
+        return self
+
+    def click_button(self, name):
+        self.click(self.expect(Atspi.Role.PUSH_BUTTON, name))
+
+    def expect_ticks(self):
+        """The label changes again and again while the load runs: the main loop does."""
+        seen = set()
+
+        def look():
+            seen.update(text for text in self.labels() if text.startswith('At work for'))
+            return len(seen) >= N_TICKS
+
+        wait_for('a label that changes', look)
+
+    def count_ink(self):
+        """How many pixels there are of what the pictures are drawn in."""
+        Gdk.Display.get_default().sync()
+        root = Gdk.get_default_root_window()
+        picture = Gdk.pixbuf_get_from_window(root, 0, 0, root.get_width(), root.get_height())
+        return picture.get_pixels().count(INK)
+
+    def finish(self):
+        Demo.running = None
+        return self.terminal.wait()
+
+
+class WindowCase(unittest.TestCase):
+
+    program = None
+
+    def start(self, **options):
+        window = Window(self.program, **options)
+        self.addCleanup(self.clean_up, window)
+        return window.connect()
+
+    def clean_up(self, window):
+        Demo.running = None
+        window.terminal.close()
+
+    def leave_picture(self, window):
+        folder = pathlib.Path(os.environ['SCREENSHOTS'])
+        folder.mkdir(exist_ok=True)
+        window.screenshot(str(folder / f'{self.id().split(".", 1)[1]}.png'))
+
+    def expect_end(self, window, status):
+        self.assertEqual(window.finish(), status, window.terminal.output)
+        self.assertEqual(window.terminal.output, '')
+        self.assertEqual(window.terminal.processes(), set())
+
+    def close(self, window):
+        window.click_button('Close')
+        self.expect_end(window, 0)
+
+    def start_load(self):
+        """Returns a window with a process at work for it."""
+        window = self.start()
+        window.click_button('Start')
+        window.expect_ticks()
+        self.assertNotEqual(window.terminal.processes(), set())
+        return window
+
+    def expect_result(self, window, size):
+        window.expect_label(f'The result: {size}')
+        self.assertIsNotNone(window.find(Atspi.Role.PUSH_BUTTON, 'Start'))
+        wait_for('the picture', lambda: window.count_ink() > 20_000)
+        self.leave_picture(window)
+
+
+class TestHeavyLoad(WindowCase):
+
+    program = 'heavy_load.py'
+
+    def test_result(self):
+        window = self.start_load()
+        self.expect_result(window, '921.6\N{NO-BREAK SPACE}kB')
+        self.close(window)
+
+    def test_cancel_and_start_again(self):
+        window = self.start_load()
+        window.click_button('Cancel')
+        window.expect_label('Cancelled')
+        self.leave_picture(window)
+        window.click_button('Start')
+        window.expect_ticks()
+        self.assertLess(window.count_ink(), 1000)
+        self.close(window)
+
+    def test_ctrl_c_while_at_work(self):
+        window = self.start_load()
+        window.terminal.press_ctrl_c()
+        self.expect_end(window, 130)
+
+    def test_ctrl_c_while_idle(self):
+        window = self.start()
+        window.terminal.press_ctrl_c()
+        self.expect_end(window, 130)
+
+    def test_other_language(self):
+        window = self.start(language='de')
+        window.click_button('Starten')
+        window.expect_label('bei der Arbeit')
+        self.leave_picture(window)
+        window.terminal.press_ctrl_c()
+        self.expect_end(window, 130)
+
+
+@unittest.skipIf(available_memory() < 4 * SIZE, 'there is too little memory')
+class TestHugeResult(WindowCase):
+
+    program = 'huge_result.py'
+
+    def test_result_twice(self):
+        window = self.start_load()
+        self.expect_result(window, '500.0\N{NO-BREAK SPACE}MB')
+        window.click_button('Start')
+        window.expect_ticks()
+        self.expect_result(window, '500.0\N{NO-BREAK SPACE}MB')
+        self.close(window)
+
+    def test_ctrl_c_while_at_work(self):
+        window = self.start_load()
+        window.terminal.press_ctrl_c()
+        self.expect_end(window, 130)
