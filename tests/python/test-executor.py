@@ -9,6 +9,8 @@ import multiprocessing
 import os
 import pathlib
 import pickle
+import signal
+import sys
 import tempfile
 import threading
 import unittest
@@ -567,6 +569,35 @@ class TestLife(unittest.TestCase):
         executor.submit(work.square, 1)
         executor.shutdown()
         self.assertNotIn('dray', self.threads())
+
+    def test_interrupted_anywhere(self):
+        """KeyboardInterrupt comes at any moment of submitting and waiting: none is lost, and the
+        executor is as good as before."""
+        def interrupt(signum, frame):
+            raise KeyboardInterrupt
+
+        lost = []
+        n_rounds, n_caught = 300, 0
+        hook, sys.unraisablehook = sys.unraisablehook, lost.append
+        handler = signal.signal(signal.SIGALRM, interrupt)
+        executor = dray.ProcessPoolExecutor(1)
+        executor.submit(work.square, 1).result(WATCHDOG)
+        try:
+            for i in range(n_rounds):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0.0015 + i % 37 * 1e-4)
+                    while True:
+                        calls = [executor.submit(work.square, n) for n in range(20)]
+                        self.assertEqual([call.result() for call in calls],
+                                         [n * n for n in range(20)])
+                except KeyboardInterrupt:
+                    n_caught += 1
+        finally:
+            signal.signal(signal.SIGALRM, handler)
+            sys.unraisablehook = hook
+        self.assertEqual((n_caught, lost), (n_rounds, []))
+        self.assertEqual(executor.submit(work.square, 5).result(WATCHDOG), 25)
+        executor.shutdown()
 
     def test_thread_goes_with_the_last(self):
         executor = dray.ProcessPoolExecutor(1)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import threading
 import weakref
 from collections import deque
@@ -51,6 +52,14 @@ class _PlacedCallback:
             _base.LOGGER.exception('exception calling callback for %r', future)
 
 
+class _Condition(threading.Condition):
+    """Is entered and left without a line of Python, in which KeyboardInterrupt could come: the lock
+    would be held for ever, and whoever settles the future wait for it as long."""
+
+    __enter__: Any = property(operator.attrgetter('_lock.__enter__'))
+    __exit__: Any = property(operator.attrgetter('_lock.__exit__'))
+
+
 class _Waiters(list[Any]):
     """Whoever waits for a future by means of concurrent.futures is entered here."""
 
@@ -85,6 +94,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
 
     def __init__(self, pool: Pool | None = None, name: str = 'call'):
         super().__init__()
+        self._condition = _Condition()
         self._pool = pool
         self._name = name
         self._dray: Handle | None = None  # while it is not done
@@ -199,7 +209,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
 
     def _disown(self, error: BaseException) -> None:
         """In a fork of the application: its end is not known here, and no callback called."""
-        self._condition = threading.Condition()
+        self._condition = _Condition()
         if not super().done():
             self._state = _base.FINISHED
             self._exception = error
@@ -220,7 +230,7 @@ class Stream(Future[T], Iterator[Any]):
 
     def __init__(self, pool: Pool | None = None, name: str = 'call'):
         super().__init__(pool, name)
-        self._news = threading.Condition()
+        self._news = _Condition()
         # protected by its lock
         self._items: deque[Any] = deque()
         self._asks = False  # a batch is on its way

@@ -15,6 +15,8 @@ import than Python to start.
 from __future__ import annotations
 
 import ctypes
+import weakref
+from collections import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # a worker has no use for more modules than it needs
@@ -105,7 +107,7 @@ def address_of(gobject: Any) -> int:
 
 
 class Value:
-    """A value of type `ay`."""
+    """A large value of type `ay`, whose memory is wanted back at once."""
 
     __slots__ = ('address',)
 
@@ -132,16 +134,39 @@ def new_value(data: bytes) -> int:
     return address
 
 
-class Handle:
-    """A future of the library."""
+class _Grip(weakref.ref):  # type: ignore[type-arg]
+    """What holds an object of the library for a handle, and outlives that for a moment."""
 
     __slots__ = ('address',)
 
-    def __init__(self, address: int):
-        self.address = address  # owned
+    address: int
 
-    def __del__(self, unref: Any = _unref) -> None:
-        unref(self.address)
+
+# Python raises no exceptions from finalizers, and KeyboardInterrupt, which may come in each line of
+# Python, would be lost there. So there is none: what is left of a handle is put into a queue, without
+# a line of Python, and seen to at the next occasion.
+_grips: dict[int, _Grip] = {}
+_left: deque[Any] = deque()
+
+
+def _see_to_left() -> None:
+    while _left:
+        grip = _left.popleft()
+        if _grips.pop(id(grip), None) is not None:
+            _unref(grip.address)
+
+
+class Handle:
+    """A future of the library."""
+
+    __slots__ = ('address', '__weakref__')
+
+    def __init__(self, address: int):
+        self.address = address
+        grip = _Grip(self, _left.append)  # owns it
+        grip.address = address
+        _grips[id(grip)] = grip
+        _see_to_left()
 
     def is_done(self) -> bool:
         done: int = _is_done(self.address)
@@ -159,13 +184,21 @@ class Handle:
         done: int = _wait(self.address, timeout, None, None)
         return bool(done)
 
-    def result(self) -> Value:
-        """Errors: GLib.Error, with what the library says."""
+    def result(self, large: int) -> bytes | Value:
+        """The bytes of its result, or where it is that large, the value.
+
+        Errors: GLib.Error, with what the library says.
+        """
         error = ctypes.POINTER(_Error)()
         value = _dup_result(self.address, ctypes.byref(error))
         if value is None:
             raise _take_error(error)
-        return Value(value)
+        size = variant_size(value)
+        if size >= large:
+            return Value(value)
+        data = ctypes.string_at(variant_data(value), size)
+        _variant_unref(value)
+        return data
 
 
 def _take_error(error: Any) -> Any:

@@ -43,6 +43,12 @@ def view_of(value: Any, size: int) -> memoryview:
     return memoryview(region).cast('B').toreadonly()
 
 
+def data_of(value: Any, large: int) -> bytes | memoryview:
+    """The bytes of a value of type `ay`: a copy, or where it is that large, where they are."""
+    size = value.get_size()
+    return copy_of(value) if size < large else view_of(value, size)
+
+
 def new_bytes(view: memoryview) -> bytes:
     """A copy. Of fresh memory in small pages, getting each page costs more than filling it."""
     size = view.nbytes

@@ -70,12 +70,7 @@ def unpack(value: Any) -> Any:
     Errors: what it raised, with the worker's traceback as the cause; Unreadable if this or the call
     could not be unpickled.
     """
-    size = value.get_size()
-    data: Any
-    if size < _message.OUT_OF_BAND:
-        data = _memory.copy_of(value)
-    else:
-        data = _memory.view_of(value, size)
+    data = value if isinstance(value, bytes) else _memory.data_of(value, _message.OUT_OF_BAND)
     mark = data[:1]
     try:
         if mark != _message.FAILURE and mark != _message.UNREADABLE:

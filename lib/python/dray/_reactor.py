@@ -25,7 +25,7 @@ from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from . import _callbacks, _errors, _library, _outcome
+from . import _callbacks, _errors, _library, _message, _outcome
 from ._future import Future, Stream
 from ._repository import Dray, GLib
 
@@ -219,7 +219,7 @@ class Reactor:
             if self._last is dray:
                 self._last = None
         try:
-            value = dray.result()
+            value = dray.result(_message.OUT_OF_BAND)
         except GLib.Error as error:
             self._fail(pool, future, error)
         else:
