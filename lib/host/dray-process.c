@@ -85,9 +85,10 @@ exited_cb (DrayChild *child, gpointer user_data)
       self->output_ended = TRUE;
       dray_io_watch_stop (&self->output);
     }
-  else if (self->reading)
+  else
     {
       /* Nobody tells us any more that there is something. */
+      dray_process_set_reading (self, TRUE);
       dray_io_watch_set_again (&self->output, TRUE);
     }
   self->funcs->ending (self);
@@ -297,6 +298,9 @@ input_ready_cb (DrayIoWatch *watch, guint32 events)
 void
 dray_process_set_reading (DrayProcess *self, gboolean reading)
 {
+  /* What a process has left behind is not much, and its task has to end even if nobody ever takes
+   * what was read. */
+  reading = reading || (self->child != NULL && dray_child_has_exited (self->child));
   if (self->reading == reading || self->output_ended)
     return;
 

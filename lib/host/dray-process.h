@@ -17,8 +17,7 @@
  * - Ending it: dray_process_end() and its like send TERM to the group at half of the grace period
  *   and KILL at its end. Where that is because of a task, the owner is asked right before.
  *
- * Reading can be held back (dray_process_set_reading); then nothing is drained, nothing is lost,
- * and `gone` waits.
+ * Reading can be held back (dray_process_set_reading), until it exits; then nothing is lost.
  */
 
 #include "dray-child.h"
