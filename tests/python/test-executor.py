@@ -20,7 +20,7 @@ from multiprocessing import shared_memory
 
 import dray
 import work
-from dray import _message
+from dray import _library, _message
 from gi.repository import Gio, GLib
 
 try:
@@ -349,6 +349,8 @@ class TestLargeValues(ExecutorCase):
                 gone = weakref.ref(owner.obj)
                 del result, owner
                 self.assertIsNone(gone())
+                # The library's future has the result as well.
+                self.wait_for(lambda: not _library._grips)
         finally:
             gc.enable()
 

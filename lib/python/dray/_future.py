@@ -13,7 +13,7 @@ from concurrent import futures
 from concurrent.futures import _base
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from . import _callbacks, _outcome
+from . import _callbacks, _library, _outcome
 from ._library import Handle
 from ._repository import GLib
 
@@ -136,6 +136,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
 
     def result(self, timeout: float | None = None) -> T:
         self._look(timeout)
+        _library.release_dropped()
         result: T = super().result(timeout)
         return result
 

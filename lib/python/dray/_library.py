@@ -149,7 +149,8 @@ _grips: dict[int, _Grip] = {}
 _left: deque[Any] = deque()
 
 
-def _see_to_left() -> None:
+def release_dropped() -> None:
+    """Lets go of futures that nobody has any more, and of their results with them."""
     while _left:
         grip = _left.popleft()
         if _grips.pop(id(grip), None) is not None:
@@ -166,7 +167,6 @@ class Handle:
         grip = _Grip(self, _left.append)  # owns it
         grip.address = address
         _grips[id(grip)] = grip
-        _see_to_left()
 
     def is_done(self) -> bool:
         done: int = _is_done(self.address)
@@ -223,6 +223,7 @@ class Caller:
         self._address = address_of(executor)
 
     def call(self, function: bytes, data: bytes) -> Handle:
+        release_dropped()
         return Handle(_call(self._address, function, new_value(data)))
 
 

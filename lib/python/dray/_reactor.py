@@ -286,6 +286,7 @@ class Reactor:
             return
         for address in batch:
             self.settle(address)
+        _library.release_dropped()
         self._ask()
 
 
