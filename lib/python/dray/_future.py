@@ -59,6 +59,26 @@ class _Condition(threading.Condition):
     __enter__: Any = property(operator.attrgetter('_lock.__enter__'))
     __exit__: Any = property(operator.attrgetter('_lock.__exit__'))
 
+    # Of the class that it extends
+    _lock: Any
+    _waiters: deque[Any]
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """As that of its class, whose lock an interrupt may leave released. It is held once here."""
+        waiter = threading.Lock()
+        waiter.acquire()
+        self._waiters.append(waiter)
+        is_told = False
+        try:
+            self._lock.release()
+            is_told = waiter.acquire(True, -1 if timeout is None else max(0.0, timeout))
+        finally:
+            if not self._lock._is_owned():
+                self._lock.acquire()
+            if not is_told and waiter in self._waiters:
+                self._waiters.remove(waiter)
+        return is_told
+
 
 class _Waiters(list[Any]):
     """Whoever waits for a future by means of concurrent.futures is entered here."""
