@@ -30,9 +30,9 @@ def is_crash(error: Any) -> bool:
                 and error.code != int(Dray.Error.SHUT_DOWN))
 
 
-def exception_for(error: Any, name: str) -> BaseException:
-    """What a future raises in place of an error of the library, of a call of `name`."""
-    text = f'{name}: {error.message}'
+def exception_for(error: Any) -> BaseException:
+    """What a future raises in place of an error of the library."""
+    text = error.message
     exception: BaseException
     if is_cancelled(error):
         exception = CancelledError()

@@ -61,7 +61,10 @@ _array_unref = _declare(_glib, 'g_ptr_array_unref', None, _pointer)
 _ref = _declare(_gobject, 'g_object_ref', _pointer, _pointer)
 _unref = _declare(_gobject, 'g_object_unref', None, _pointer)
 
-_call = _declare(_dray, 'dray_executor_call', _pointer, _pointer, ctypes.c_char_p, _pointer)
+_task_new = _declare(_dray, 'dray_task_new_call', _pointer, ctypes.c_char_p, _pointer)
+_task_set_label = _declare(_dray, 'dray_task_set_label', None, _pointer, ctypes.c_char_p)
+_task_unref = _declare(_dray, 'dray_task_unref', None, _pointer)
+_submit = _declare(_dray, 'dray_executor_submit', _pointer, _pointer, _pointer, _pointer)
 _is_done = _declare(_dray, 'dray_future_is_done', ctypes.c_int, _pointer)
 _get_state = _declare(_dray, 'dray_future_get_state', ctypes.c_int, _pointer)
 _dup_result = _declare(_dray, 'dray_future_dup_result', _pointer, _pointer,
@@ -222,9 +225,14 @@ class Caller:
         self._executor = executor
         self._address = address_of(executor)
 
-    def call(self, function: bytes, data: bytes) -> Handle:
+    def call(self, function: bytes, data: bytes, label: str) -> Handle:
+        """The label is what errors call it."""
         release_dropped()
-        return Handle(_call(self._address, function, new_value(data)))
+        task = _task_new(function, new_value(data))
+        _task_set_label(task, label.encode(errors='replace'))
+        future = _submit(self._address, task, None)
+        _task_unref(task)
+        return Handle(future)
 
 
 class Queue:

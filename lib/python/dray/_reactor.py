@@ -150,6 +150,7 @@ class Reactor:
         try:
             pool.enter(future)
             with self._lock:
+                task.set_label(future._name)
                 dray = pool.dray.submit(task, None)
                 if isinstance(future, Stream):
                     future._attach_source(dray)
@@ -163,7 +164,7 @@ class Reactor:
         try:
             pool.enter(future)
             with self._lock:
-                self._record_locked(pool, future, pool.caller.call(b'call', data))
+                self._record_locked(pool, future, pool.caller.call(b'call', data, future._name))
         except BaseException:
             self._abandon(pool, future)
             raise
@@ -231,7 +232,7 @@ class Reactor:
             future.cancel()
             future._let_go()
             return
-        exception = _errors.exception_for(error, future._name)
+        exception = _errors.exception_for(error)
         if pool.breaks and _errors.is_crash(error):
             pool.break_down(str(exception))
         future._settle(None, exception)
