@@ -357,7 +357,7 @@ start_with_signal (WorkerPeer *peer)
 {
   worker_peer_spawn (peer, "--cancel-signal", NULL);
   worker_peer_greet (peer, NULL);
-  worker_peer_expect (peer, DRAY_FRAME_READY, 0);
+  g_bytes_unref (worker_peer_expect (peer, DRAY_FRAME_READY, 0));
 }
 
 /* (transfer none): how many signals have come */
