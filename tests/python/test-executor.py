@@ -604,6 +604,48 @@ class TestLife(unittest.TestCase):
         self.assertEqual(executor.submit(work.square, 5).result(WATCHDOG), 25)
         executor.shutdown()
 
+    def test_errors_keep_nothing(self):
+        """Neither futures nor executors wait for somebody to collect garbage."""
+        def fail(executor, function):
+            future = executor.submit(function)
+            reference = weakref.ref(future)
+            try:
+                future.result(WATCHDOG)
+            except Exception:
+                pass
+            finally:
+                del future  # the traceback leads to this frame as well
+            return reference
+
+        def fail_stream(executor):
+            stream = executor.submit(work.count_and_fail, 3)
+            reference = weakref.ref(stream)
+            try:
+                for _ in stream:
+                    pass
+            except ValueError:
+                pass
+            finally:
+                del stream
+            return reference
+
+        gc.collect()
+        gc.disable()
+        try:
+            executor = dray.ProcessPoolExecutor(1)
+            futures = [fail(executor, work.find_nothing), fail(executor, work.die),
+                       fail_stream(executor)]
+            pool = weakref.ref(executor._pool)
+            executor.shutdown()
+            del executor
+            timer = threading.Timer(WATCHDOG, os.abort)
+            timer.start()
+            while pool() is not None or any(future() is not None for future in futures):
+                threading.Event().wait(0.001)
+            timer.cancel()
+        finally:
+            gc.enable()
+
     def test_thread_goes_with_the_last(self):
         executor = dray.ProcessPoolExecutor(1)
         executor.submit(work.square, 1).result()

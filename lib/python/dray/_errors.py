@@ -48,4 +48,5 @@ def exception_for(error: Any) -> BaseException:
         exception = RuntimeError(text)
     if exception is not error:
         exception.__cause__ = error
+    error.__traceback__ = None  # it leads to the future, and that to the exception
     return exception

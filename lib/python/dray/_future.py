@@ -157,8 +157,11 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
     def result(self, timeout: float | None = None) -> T:
         self._look(timeout)
         _library.release_dropped()
-        result: T = super().result(timeout)
-        return result
+        try:
+            result: T = super().result(timeout)
+            return result
+        finally:
+            del self  # what is raised leads to this frame, and a future to what it raises
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         self._look(timeout)
@@ -271,7 +274,11 @@ class Stream(Future[T], Iterator[Any]):
                     self._news.wait()
                 value = self._take_locked()
             if value is None:
-                raise self._end()
+                end = self._end()
+                try:
+                    raise end
+                finally:
+                    del self, end  # what is raised leads to this frame
             return _outcome.unpack_item(value)
 
     def __aiter__(self) -> AsyncIterator[Any]:

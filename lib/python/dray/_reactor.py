@@ -302,7 +302,8 @@ def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
             pool.break_down(str(error))
         future._settle(None, error)
     except BaseException as error:
-        future._settle(None, error)
+        # Its traceback leads here, and so to the future: a circle, which would keep the executor.
+        future._settle(None, error.with_traceback(None))
     else:
         future._settle(result, None)
 
