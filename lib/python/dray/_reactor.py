@@ -119,6 +119,7 @@ class Reactor:
         self._is_to_attend = False
         self.thread = threading.Thread(target=self._run, name='dray', daemon=True)
         self.thread.start()
+        _threads.add(self.thread)
 
     def disown(self) -> None:
         self._lock = threading.Lock()
@@ -310,6 +311,16 @@ def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
 
 _lock = threading.Lock()
 _reactor: Reactor | None = None
+_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_LEAVE = 2.0  # s
+
+
+def join_threads() -> None:
+    """At the end of the program: a thread that is on its way out must not outlive Python."""
+    for thread in list(_threads):
+        stays = _reactor is not None and _reactor.thread is thread and _reactor._pools
+        if not stays:
+            thread.join(_LEAVE)
 
 
 def hold(pool: Pool) -> Reactor:

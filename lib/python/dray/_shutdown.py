@@ -101,6 +101,7 @@ def _at_exit() -> None:
             if not interrupted:
                 sys.excepthook(type(error), error, error.__traceback__)
             interrupted = True
+    _reactor.join_threads()
 
 
 _inherited: list[object] = []
