@@ -18,6 +18,7 @@ static int poll_or_go_on (struct pollfd *fds, nfds_t n_fds, int timeout);
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
 #include <glib-unix.h>
+#include <sys/stat.h>
 
 #include "dray-cargo.h"
 #include "fuzz.h"
@@ -68,7 +69,8 @@ typedef struct
   gsize output; /* so much the functions may still send */
 } Session;
 
-static Session *current; /* (unowned): there is one at a time */
+static Session *current;     /* (unowned): there is one at a time */
+static guint threads_before; /* of the fuzzer itself */
 
 /* In place of the library's: a fuzzer complains a million times. */
 void
@@ -523,6 +525,7 @@ raise_descriptor (int fd)
 static void
 open_channel (Session *self, int *in_fd, int *out_fd)
 {
+  g_autoptr (GError) error = NULL;
   int fds[2];
   int theirs = -1;
 
@@ -538,21 +541,33 @@ open_channel (Session *self, int *in_fd, int *out_fd)
   g_unix_set_fd_nonblocking (self->to_worker, TRUE, NULL);
   g_unix_set_fd_nonblocking (self->from_worker, TRUE, NULL);
 
-  self->ring = dray_ring_new (NULL);
-  self->passage = dray_passage_new (&theirs, NULL);
-  fuzz_check (self->ring != NULL && self->passage != NULL);
+  self->ring = dray_ring_new (&error);
+  self->passage = self->ring != NULL ? dray_passage_new (&theirs, &error) : NULL;
+  if (error != NULL)
+    fuzz_fail (__FILE__, __LINE__, error->message);
   dup2 (dray_ring_get_descriptor (self->ring), DRAY_RING_DESCRIPTOR);
   dup2 (theirs, DRAY_PASSAGE_DESCRIPTOR);
   close (theirs);
 }
 
-/* One that has cancelled a call may still be about to let go of the link, and so to close what that has:
- * by then the numbers could be those of the next session. A real worker has only one. */
-static void
-wait_for_threads (DrayLink *link)
+/* Each is a folder, beside the two that every folder has. */
+static guint
+count_threads (void)
 {
-  while (!g_atomic_ref_count_compare (&link->ref_count, 1))
-    g_usleep (50);
+  struct stat threads;
+
+  fuzz_check (stat ("/proc/self/task", &threads) == 0);
+  return (guint) threads.st_nlink - 2;
+}
+
+/* Whoever has cancelled a call may still be about to let go of the link, and so to close what that
+ * has, and files that came with a message are closed by a thread of their own: by then their numbers
+ * could be those of the next session. A real worker has only one. */
+static void
+wait_for_threads (void)
+{
+  while (count_threads () > threads_before)
+    g_thread_yield ();
 }
 
 static void
@@ -565,7 +580,7 @@ run_worker (Session *self, int in_fd, int out_fd)
 
   fuzz_check (status != STATUS_NO_CHANNEL);
   dray_link_stop (link);
-  wait_for_threads (link);
+  wait_for_threads ();
   hear_all (self, FALSE);
   if (self->uses_ring)
     hear_all (self, TRUE);
@@ -585,6 +600,8 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   };
   int in_fd, out_fd;
 
+  if (threads_before == 0)
+    threads_before = count_threads ();
   current = &self;
   g_mutex_init (&self.lock);
   self.said = g_byte_array_new ();
@@ -605,6 +622,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_byte_array_unref (self.said);
   dray_ring_free (self.ring);
   dray_passage_free (self.passage);
+  wait_for_threads ();
   keep_places ();
   return 0;
 }
