@@ -186,10 +186,10 @@ dray_future_dup_attachments (DrayFuture *self)
   g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
 
   ticket = dray_future_get_ticket (self);
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   if (ticket->attachments != NULL)
     attachments = g_object_ref (ticket->attachments);
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   return attachments;
 }

@@ -115,9 +115,9 @@ dray_combination_leave (DrayCombination *self, gboolean cancel)
 {
   g_autoptr (DrayTicket) ticket = NULL;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   ticket = g_steal_pointer (&self->ticket);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   leave_parts (self, cancel);
   dray_combination_unref (self);
@@ -187,9 +187,9 @@ complete (DrayCombination *self, DrayTicket *ticket, Outcome *outcome)
 
   if (outcome->cancelled)
     {
-      g_mutex_lock (&ticket->pool->lock);
+      dray_pool_lock (ticket->pool);
       ticket->cancel_requested = TRUE;
-      g_mutex_unlock (&ticket->pool->lock);
+      dray_pool_unlock (ticket->pool);
     }
   dray_ticket_complete (ticket, g_steal_pointer (&outcome->result),
                         g_steal_pointer (&outcome->error));
@@ -221,10 +221,10 @@ part_done (DrayDependent *dependent)
   if (self->results != NULL && done->result != NULL)
     value = g_variant_ref_sink (g_variant_new_variant (done->result));
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   if (decide_locked (self, part, value, &outcome))
     ticket = steal_ticket_locked (self);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   if (ticket != NULL)
     complete (self, ticket, &outcome);
@@ -242,9 +242,9 @@ previous_done (DrayDependent *dependent)
   DrayTicket *ticket;
   Outcome outcome = { 0 };
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   ticket = steal_ticket_locked (self);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   if (ticket == NULL)
     return;
@@ -322,9 +322,9 @@ dray_combination_begin (DrayCombination *self)
     }
 
   /* Whoever completed it meanwhile could not leave parts that it was not attached to yet. */
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   over = self->ticket == NULL;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
   if (over)
     leave_parts (self, FALSE);
 }
@@ -333,12 +333,12 @@ DrayFuture *
 dray_combination_new_future (DrayPool *pool)
 {
   g_autoptr (DrayTicket) ticket = dray_ticket_new (pool, NULL);
-  DrayFuture *future = dray_future_for_ticket (ticket);
+  DrayFuture *future = dray_future_new (ticket);
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   ticket->delivery = dray_delivery_hold_locked (pool);
   ticket->holds_delivery = TRUE;
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   return future;
 }
@@ -353,9 +353,9 @@ dray_combination_combine (DrayCombinationKind kind, DrayFuture *const *parts, gs
 
   for (guint i = 0; i < n_parts; i++)
     set_part (self, i, dray_future_get_ticket (parts[i]));
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   dray_ticket_get_ties_locked (ticket)->combination = dray_combination_ref (self);
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
   dray_combination_begin (self);
   return future;
 }

@@ -43,9 +43,9 @@ write_input (DrayProcess *process)
   if (written >= 0)
     {
       self->input_written += (gsize) written;
-      g_mutex_lock (&self->pool->lock);
+      dray_pool_lock (self->pool);
       self->pool->counters.bytes_out += (guint64) written;
-      g_mutex_unlock (&self->pool->lock);
+      dray_pool_unlock (self->pool);
     }
 
   /* A command that doesn't read all of its input has its reasons. */
@@ -84,9 +84,9 @@ deliver_items (DrayCommand *self)
 
   while ((item = dray_splitter_next (self->splitter, &error)) != NULL)
     {
-      g_mutex_lock (&self->pool->lock);
+      dray_pool_lock (self->pool);
       dray_ticket_add_item_locked (self->ticket, item);
-      g_mutex_unlock (&self->pool->lock);
+      dray_pool_unlock (self->pool);
     }
 
   if (error == NULL)
@@ -125,9 +125,9 @@ read_output (DrayProcess *process, gboolean again)
       dray_command_update_reading (self);
     }
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   self->pool->counters.bytes_in += n_bytes;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   return open;
 }
@@ -138,9 +138,9 @@ dray_command_update_reading (DrayCommand *self)
   DrayPool *pool = self->pool;
   gboolean reading;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   reading = dray_flow_may_read_locked (self->ticket);
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   dray_process_set_reading (&self->process, reading);
 }
@@ -312,10 +312,10 @@ begin (DrayCommand *self)
   if (self->input != NULL)
     dray_process_set_writing (&self->process, TRUE);
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   pool->counters.commands_started++;
   dray_ticket_start_locked (self->ticket);
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
   g_queue_push_tail_link (&pool->running_commands, &self->link);
 }
 

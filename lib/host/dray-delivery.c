@@ -128,7 +128,7 @@ deliver_one_locked (DrayDelivery *self, DrayTicket *ticket)
       dray_ticket_drop_events_locked (ticket); /* there are none: the result's place is left */
     }
 
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
   if (event != NULL)
     hand_over_event (ticket, future, event);
   else if (finishes)
@@ -136,7 +136,7 @@ deliver_one_locked (DrayDelivery *self, DrayTicket *ticket)
   g_clear_object (&kept_future);
   g_clear_object (&future);
   g_clear_pointer (&queue_reference, dray_ticket_unref);
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
 }
 
 static gboolean
@@ -150,9 +150,9 @@ run_notice_locked (DrayDelivery *self, GQueue *notices)
 
   notice = link->data;
   notice->queued = FALSE;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
   notice->run (notice);
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   return TRUE;
 }
 
@@ -194,7 +194,7 @@ delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_d
   DrayPool *pool = self->pool;
   gboolean goes_on;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   run_slice_locked (self);
   if (is_empty_locked (self))
     {
@@ -205,7 +205,7 @@ delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_d
   goes_on = self->armed || self->context != NULL || self->n_unannounced > 0;
   if (!goes_on)
     forget_source_locked (self);
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   return goes_on ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
@@ -224,11 +224,11 @@ drop_tickets (DrayDelivery *self)
       DrayDoneCallback *callbacks;
       DrayFuture *kept_future;
 
-      g_mutex_lock (&pool->lock);
+      dray_pool_lock (pool);
       ticket = g_queue_peek_head (&self->tickets);
       if (ticket == NULL)
         {
-          g_mutex_unlock (&pool->lock);
+          dray_pool_unlock (pool);
           return;
         }
       dray_delivery_remove_ticket_locked (self, ticket);
@@ -236,7 +236,7 @@ drop_tickets (DrayDelivery *self)
       callbacks = g_steal_pointer (&ticket->callbacks);
       ticket->last_callback = &ticket->callbacks;
       kept_future = g_steal_pointer (&ticket->kept_future);
-      g_mutex_unlock (&pool->lock);
+      dray_pool_unlock (pool);
 
       dray_event_free_all (events);
       dray_done_callback_free_all (callbacks);
@@ -252,11 +252,11 @@ drop_notices (DrayDelivery *self, GQueue *notices)
 
   do
     {
-      g_mutex_lock (&self->pool->lock);
+      dray_pool_lock (self->pool);
       notice = g_queue_peek_head (notices);
       if (notice != NULL)
         dray_delivery_remove_notice_locked (self, notice);
-      g_mutex_unlock (&self->pool->lock);
+      dray_pool_unlock (self->pool);
 
       if (notice != NULL)
         notice->drop (notice);
@@ -270,9 +270,9 @@ delivery_source_finalize (GSource *source)
 {
   DrayDelivery *self = ((DeliverySource *) source)->delivery;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   forget_source_locked (self);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   drop_tickets (self);
   drop_notices (self, &self->notices);
@@ -302,10 +302,10 @@ take_expected (DrayDelivery *self)
   if (__atomic_load_n (&self->expected, __ATOMIC_RELAXED) == NULL)
     return NULL;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   ticket = self->expected != NULL ? dray_ticket_ref (self->expected) : NULL;
   dray_delivery_expect_locked (self, NULL);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
   return ticket;
 }
 
@@ -403,10 +403,10 @@ dray_delivery_release (DrayDelivery *self)
 {
   gboolean closes;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   self->n_holds--;
   closes = self->n_holds == 0 && self->close_later;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   if (closes)
     dray_delivery_close (self);
@@ -527,7 +527,7 @@ dray_delivery_close (DrayDelivery *self)
   if (self->pool->forked)
     return; /* as in arm_locked() */
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   self->close_later = self->n_holds > 0;
   if (!self->close_later)
     context = g_steal_pointer (&self->context);
@@ -537,7 +537,7 @@ dray_delivery_close (DrayDelivery *self)
       self->armed = TRUE;
       g_source_set_ready_time (self->source, 0);
     }
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   if (context != NULL)
     let_go_of_context (context);

@@ -31,7 +31,7 @@ dray_dependent_attach (DrayDependent *self)
 
   self->link.data = self;
 
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   done = dray_ticket_is_done_locked (ticket);
   if (!done)
     {
@@ -41,7 +41,7 @@ dray_dependent_attach (DrayDependent *self)
       ties->n_wanting += self->wants ? 1 : 0;
       g_queue_push_tail_link (&ties->dependents, &self->link);
     }
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   if (done)
     dray_dependent_run_soon (self);
@@ -53,7 +53,7 @@ dray_dependent_detach (DrayDependent *self, gboolean *unwanted)
   DrayTicket *ticket = self->ticket;
   gboolean detached;
 
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   detached = self->attached;
   if (detached)
     {
@@ -65,7 +65,7 @@ dray_dependent_detach (DrayDependent *self, gboolean *unwanted)
       if (unwanted != NULL)
         *unwanted = ties->n_wanting == 0;
     }
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   return detached;
 }
@@ -133,9 +133,9 @@ catch_up (DrayDependent *self)
   DrayPool *pool = ticket->pool;
   gboolean attached;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   attached = self->attached;
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   /* One of these runs it where it is attached. */
   pool->guard.give_up (&pool->guard);

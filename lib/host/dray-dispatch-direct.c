@@ -67,12 +67,12 @@ dray_pool_give_directly_locked (DrayPool *self, DrayTicket *ticket)
       DraySigpipe sigpipe;
 
       dray_pool_dequeue_locked (self, ticket);
-      g_mutex_unlock (&self->lock);
+      dray_pool_unlock (self);
       dray_sigpipe_block (&sigpipe);
       dray_pool_worker_take (worker, ticket);
       dray_dispatch_flush_workers (self);
       dray_sigpipe_restore (&sigpipe, worker->process.input_fd < 0);
-      g_mutex_lock (&self->lock);
+      dray_pool_lock (self);
       expect_locked (ticket, dray_pool_worker_get_task_time (worker));
     }
   dray_io_thread_leave (io);

@@ -48,10 +48,10 @@ dray_dispatch_apply_shutdown (DrayPool *self)
   DrayShutdownMode mode;
   gboolean calls_left;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   mode = self->mode;
   calls_left = dray_pending_queue_get_length (self->calls) > 0 || self->n_deferred > 0;
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   if (mode == DRAY_SHUTDOWN_KILL)
     end_all (self, 0);
@@ -69,11 +69,11 @@ dray_dispatch_is_finished (DrayPool *self)
   if (!g_queue_is_empty (&self->workers) || !g_queue_is_empty (&self->running_commands))
     return FALSE;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   finished = self->shutting_down && self->n_refusing == 0 && self->n_deferred == 0
              && dray_pending_queue_get_length (self->calls) == 0
              && dray_pending_queue_get_length (self->commands) == 0;
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   return finished;
 }
@@ -88,11 +88,11 @@ dray_dispatch_leave_io_thread (DrayPool *self)
   dray_io_timer_clear (&self->restart);
   dray_io_timer_clear (&self->recall);
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   io = g_steal_pointer (&self->io);
   cancels = g_steal_pointer (&self->cancels.head);
   g_queue_init (&self->cancels);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   g_list_free_full (cancels, (GDestroyNotify) dray_ticket_unref);
   dray_io_thread_forget (io, &self->client);

@@ -52,19 +52,19 @@ fail_pending_calls (DrayPool *self)
   DrayTicket *ticket;
   guint64 last_id;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   last_id = self->last_ticket_id;
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   do
     {
-      g_mutex_lock (&self->lock);
+      dray_pool_lock (self);
       ticket = dray_pending_queue_peek (self->calls);
       if (ticket != NULL && ticket->id > last_id)
         ticket = NULL;
       if (ticket != NULL)
         dray_pool_dequeue_locked (self, ticket);
-      g_mutex_unlock (&self->lock);
+      dray_pool_unlock (self);
 
       if (ticket != NULL)
         {

@@ -65,11 +65,11 @@ hear_locked (DrayPool *self, DrayPoolWorker *worker)
   DraySigpipe sigpipe;
   gboolean settled;
 
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
   dray_sigpipe_block (&sigpipe);
   settled = dray_pool_worker_overhear (worker);
   dray_sigpipe_restore (&sigpipe, worker->process.input_fd < 0);
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
 
   if (!settled || !is_quiet_locked (self))
     dray_pool_wake_locked (self);
@@ -108,7 +108,7 @@ look (DrayPool *self, DrayTicket *ticket, gboolean *listening)
         }
       dray_io_thread_leave (io);
     }
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 }
 
 /* Somebody has to hear what comes now, also if the task was cancelled meanwhile, or has company. Where
@@ -116,7 +116,7 @@ look (DrayPool *self, DrayTicket *ticket, gboolean *listening)
 static void
 stop_listening (DrayPool *self, DrayTicket *ticket)
 {
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   if (try_enter_locked (self))
     {
       DrayIoThread *io = self->io;
@@ -132,7 +132,7 @@ stop_listening (DrayPool *self, DrayTicket *ticket)
     {
       leave_to_io_thread_locked (self);
     }
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 }
 
 void

@@ -77,11 +77,11 @@ take_first (DrayPool *self, DrayPendingQueue *queue)
 {
   DrayTicket *ticket;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   ticket = dray_pending_queue_peek (queue);
   if (ticket != NULL)
     dray_pool_dequeue_locked (self, ticket);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   return ticket;
 }
@@ -115,14 +115,14 @@ give_calls_to (DrayPool *self, DrayPoolWorker *worker, guint n_calls)
   DrayTicket *tickets[MAX_AT_ONCE];
   guint n_taken = 0;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   while (n_taken < n_calls && (tickets[n_taken] = dray_pending_queue_peek (self->calls)) != NULL)
     {
       dray_pool_dequeue_locked (self, tickets[n_taken]);
       if (dray_pool_worker_is_last (worker, tickets[n_taken++]))
         break; /* nothing is put behind it: see dray_pool_worker_get_room() */
     }
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   for (guint i = 0; i < n_taken; i++)
     dray_pool_worker_take (worker, tickets[i]);
@@ -140,7 +140,7 @@ look_at_pending (DrayPool *self)
 {
   Pending pending = { 0 };
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   if (!dray_dispatch_is_paused_locked (self))
     {
       DrayTicket *call = dray_pending_queue_peek (self->calls);
@@ -158,7 +158,7 @@ look_at_pending (DrayPool *self)
                                       && command->pending.rank < call->pending.rank);
         }
     }
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   return pending;
 }
@@ -237,9 +237,9 @@ has_to_recall (DrayPool *self, gboolean *at_once)
 {
   gboolean paused;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   paused = dray_dispatch_is_paused_locked (self);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   *at_once = paused || uses_too_many_slots (self);
   return *at_once
@@ -338,9 +338,9 @@ dray_pool_dispatch (DrayPool *self)
       dray_dispatch_flush_workers (self);
       recall_waiting_tasks (self);
 
-      g_mutex_lock (&self->lock);
+      dray_pool_lock (self);
       shutting_down = self->shutting_down && self->n_refusing == 0;
-      g_mutex_unlock (&self->lock);
+      dray_pool_unlock (self);
       if (shutting_down)
         dray_dispatch_apply_shutdown (self);
     }

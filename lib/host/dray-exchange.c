@@ -107,9 +107,9 @@ count_shared (DrayPool *pool, gsize size)
   if (size == 0)
     return;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   pool->counters.bytes_out += size;
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 }
 
 static gboolean

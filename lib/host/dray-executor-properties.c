@@ -174,9 +174,9 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
     }
   else if (is_property (id))
     {
-      g_mutex_lock (&self->pool->lock);
+      dray_pool_lock (self->pool);
       set_option_locked (&self->pool->options, id, value);
-      g_mutex_unlock (&self->pool->lock);
+      dray_pool_unlock (self->pool);
       dray_pool_options_changed (self->pool);
     }
   else
@@ -204,9 +204,9 @@ get_property (GObject *object, guint id, GValue *value, GParamSpec *pspec)
     }
   else if (is_property (id))
     {
-      g_mutex_lock (&self->pool->lock);
+      dray_pool_lock (self->pool);
       get_option_locked (&self->pool->options, id, value);
-      g_mutex_unlock (&self->pool->lock);
+      dray_pool_unlock (self->pool);
     }
   else
     {

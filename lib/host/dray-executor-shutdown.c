@@ -24,9 +24,9 @@ dray_executor_is_shut_down (DrayExecutor *self)
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), TRUE);
 
   dray_fork_check ();
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   closed = self->pool->closed;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   return closed;
 }

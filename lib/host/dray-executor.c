@@ -216,9 +216,9 @@ dray_executor_get_paused (DrayExecutor *self)
 
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), FALSE);
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   paused = self->pool->paused;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   return paused;
 }
@@ -258,9 +258,9 @@ dray_executor_get_max_workers (DrayExecutor *self)
 
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), 0);
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   max_workers = self->pool->options.max_workers;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   return max_workers;
 }
@@ -344,12 +344,12 @@ dray_executor_dup_counters (DrayExecutor *self)
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), NULL);
 
   dray_fork_check ();
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   counters = dray_counters_copy (&self->pool->counters);
   counters->queue_length = dray_pending_queue_get_length (self->pool->calls)
                            + dray_pending_queue_get_length (self->pool->commands)
                            + self->pool->n_deferred;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   return counters;
 }

@@ -169,7 +169,7 @@ wait_and_look (DrayTicket *ticket,
 
   if (lifts)
     dray_pool_set_urgent_all (ticket->lifts, TRUE);
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   if (timeout != 0)
     dray_pull_wait_locked (ticket, dray_ticket_get_deadline (timeout), cancellable);
   if (!g_cancellable_is_cancelled (cancellable))
@@ -178,7 +178,7 @@ wait_and_look (DrayTicket *ticket,
       if (!found)
         dray_pull_ask_locked (ticket);
     }
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
   if (lifts)
     dray_pool_set_urgent_all (ticket->lifts, FALSE);
 

@@ -75,9 +75,9 @@ dray_pool_recall_overtaken (DrayPool *self)
       if (!dray_pool_worker_can_recall (link->data))
         continue;
 
-      g_mutex_lock (&self->lock);
+      dray_pool_lock (self);
       overtaken = is_overtaken_locked (link->data);
-      g_mutex_unlock (&self->lock);
+      dray_pool_unlock (self);
 
       if (overtaken)
         dray_pool_worker_recall (link->data);
@@ -115,9 +115,9 @@ dray_future_set_priority (DrayFuture *self, int priority)
   g_return_val_if_fail (DRAY_IS_FUTURE (self), FALSE);
 
   ticket = dray_future_get_ticket (self);
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   set = dray_pool_set_priority_locked (ticket->pool, ticket, priority);
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   return set;
 }
@@ -142,9 +142,9 @@ dray_future_get_priority (DrayFuture *self)
   g_return_val_if_fail (DRAY_IS_FUTURE (self), 0);
 
   ticket = dray_future_get_ticket (self);
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   priority = ticket->priority;
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   return priority;
 }

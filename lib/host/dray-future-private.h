@@ -7,6 +7,8 @@
 
 G_BEGIN_DECLS
 
+/* The first handle on @ticket, which nobody else knows of yet; (transfer full). */
+DrayFuture *dray_future_new (DrayTicket *ticket);
 /* The handle on @ticket, made now if there is none (any more); (transfer full). */
 DrayFuture *dray_future_for_ticket (DrayTicket *ticket);
 DrayTicket *dray_future_get_ticket (DrayFuture *self);

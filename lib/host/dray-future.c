@@ -113,7 +113,7 @@ dray_future_dispose (GObject *object)
   g_autoptr (GPtrArray) items = NULL;
   gboolean was_in_delivery = FALSE;
 
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   if (ticket->future == self && ticket->kept_future == NULL)
     {
       ticket->future = NULL;
@@ -125,7 +125,7 @@ dray_future_dispose (GObject *object)
       /* What it still sends is dropped, so that it may be read. */
       dray_flow_changed_locked (ticket);
     }
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   dray_event_free_all (events);
   if (was_in_delivery)
@@ -263,26 +263,43 @@ dray_future_init (DrayFuture *self)
 {
 }
 
+static DrayFuture *
+new_future (DrayTicket *ticket)
+{
+  DrayFuture *self = g_object_new (DRAY_TYPE_FUTURE, NULL);
+
+  self->ticket = dray_ticket_ref (ticket);
+  return self;
+}
+
+DrayFuture *
+dray_future_new (DrayTicket *ticket)
+{
+  DrayFuture *self = new_future (ticket);
+
+  ticket->future = self;
+  return self;
+}
+
 DrayFuture *
 dray_future_for_ticket (DrayTicket *ticket)
 {
   DrayFuture *self;
 
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   self = ticket->future != NULL ? g_object_ref (ticket->future) : NULL;
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   if (self == NULL)
     {
-      self = g_object_new (DRAY_TYPE_FUTURE, NULL);
-      self->ticket = dray_ticket_ref (ticket);
+      self = new_future (ticket);
 
       /* Made by the submitting thread, or by the one that owns the list of futures. If both do,
        * the first one stays the one that hears of events. */
-      g_mutex_lock (&ticket->pool->lock);
+      dray_pool_lock (ticket->pool);
       if (ticket->future == NULL)
         ticket->future = self;
-      g_mutex_unlock (&ticket->pool->lock);
+      dray_pool_unlock (ticket->pool);
     }
 
   return self;
@@ -369,9 +386,9 @@ dray_future_get_state (DrayFuture *self)
   g_return_val_if_fail (DRAY_IS_FUTURE (self), DRAY_FUTURE_FAILED);
 
   dray_fork_check ();
-  g_mutex_lock (&self->ticket->pool->lock);
+  dray_pool_lock (self->ticket->pool);
   state = self->ticket->state;
-  g_mutex_unlock (&self->ticket->pool->lock);
+  dray_pool_unlock (self->ticket->pool);
 
   return state;
 }
@@ -412,9 +429,9 @@ dray_future_get_progress (DrayFuture *self)
   g_return_val_if_fail (DRAY_IS_FUTURE (self), -1);
 
   dray_fork_check ();
-  g_mutex_lock (&self->ticket->pool->lock);
+  dray_pool_lock (self->ticket->pool);
   progress = self->ticket->progress;
-  g_mutex_unlock (&self->ticket->pool->lock);
+  dray_pool_unlock (self->ticket->pool);
 
   return progress;
 }
@@ -436,9 +453,9 @@ dray_future_dup_status (DrayFuture *self)
 
   g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
 
-  g_mutex_lock (&self->ticket->pool->lock);
+  dray_pool_lock (self->ticket->pool);
   status = g_strdup (self->ticket->status);
-  g_mutex_unlock (&self->ticket->pool->lock);
+  dray_pool_unlock (self->ticket->pool);
 
   return status;
 }
@@ -463,26 +480,25 @@ dray_future_dup_status (DrayFuture *self)
 GVariant *
 dray_future_dup_result (DrayFuture *self, GError **error)
 {
-  GVariant *result = NULL;
-  g_autoptr (GError) copy = NULL;
+  DrayTicket *ticket;
 
   g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   dray_fork_check ();
-  g_mutex_lock (&self->ticket->pool->lock);
-  if (self->ticket->result != NULL)
-    result = g_variant_ref (self->ticket->result);
-  else if (self->ticket->error != NULL)
-    copy = g_error_copy (self->ticket->error);
-  g_mutex_unlock (&self->ticket->pool->lock);
+  ticket = self->ticket;
+  if (!g_atomic_int_get (&ticket->settled))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING, _ ("The task is not done yet"));
+      return NULL;
+    }
 
-  if (result == NULL && copy == NULL)
-    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_PENDING, _ ("The task is not done yet"));
-  else if (result == NULL)
-    g_propagate_error (error, g_steal_pointer (&copy));
+  /* What it has ended with stays as it is, so no lock is needed. */
+  if (ticket->result != NULL)
+    return g_variant_ref (ticket->result);
 
-  return result;
+  g_propagate_error (error, g_error_copy (ticket->error));
+  return NULL;
 }
 
 typedef struct
@@ -562,7 +578,7 @@ dray_future_add_done_callback (DrayFuture *self,
   entry->user_data = user_data;
   entry->destroy = destroy;
 
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   late = dray_ticket_is_done_locked (ticket) && !ticket->in_delivery && !ticket->unannounced;
   if (!late)
     {
@@ -574,7 +590,7 @@ dray_future_add_done_callback (DrayFuture *self,
           ticket->kept_future = g_object_ref (self);
         }
     }
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   if (late)
     call_late (self, entry);

@@ -119,11 +119,11 @@ look (DrayItemsRequest *self)
   /* Who does not want it any more shall not take an item from others. */
   found = g_cancellable_set_error_if_cancelled (self->cancellable, &self->error);
 
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   found = found || dray_pull_look_locked (ticket, self->max_items, &self->items, &self->error);
   if (found)
     dray_pull_leave_line_locked (ticket, &self->request);
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   return found;
 }
@@ -144,9 +144,9 @@ drop_cb (DrayNotice *notice)
   DrayItemsRequest *self = request_of (notice);
   DrayTicket *ticket = dray_future_get_ticket (self->future);
 
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   dray_pull_leave_line_locked (ticket, &self->request);
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   forget_source (self);
   g_object_unref (self);
@@ -197,11 +197,11 @@ dray_items_request_start (DrayFuture *future,
 
   /* The main context may be run by another thread, where the answer, and the cancellation, need the
    * lock: both come when all is in place, and nothing of this may be used any more. */
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   closed_delivery = dray_pull_enter_line_locked (ticket, &self->request);
   if (self->source != NULL)
     g_source_attach (self->source, context);
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   if (closed_delivery != NULL)
     {

@@ -23,9 +23,9 @@ dray_lifts_clear (DrayLifts *self)
 static void
 set_urgent (DrayPool *pool, gboolean urgent)
 {
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   dray_pool_set_urgent_locked (pool, urgent);
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 }
 
 static void

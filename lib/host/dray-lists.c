@@ -110,17 +110,17 @@ update_futures (DrayLists *self)
   g_autoptr (GArray) ids = NULL;
   gboolean more;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   if (self->futures == NULL || self->detached)
     {
-      g_mutex_unlock (&self->pool->lock);
+      dray_pool_unlock (self->pool);
       return FALSE;
     }
   list = g_object_ref (self->futures);
   tickets = steal_submitted_locked (self);
   ids = self->submitted->len == 0 ? steal_done_locked (self) : NULL;
   more = self->submitted->len > 0 || self->done->len > 0;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   add_futures (list, tickets);
   if (ids != NULL && ids->len > 0)
@@ -232,7 +232,7 @@ update_workers (DrayLists *self)
   g_autoptr (GHashTable) processes = NULL;
   g_autoptr (GPtrArray) pictures = NULL;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   if (self->workers != NULL && !self->detached && self->workers_changed)
     {
       workers = g_object_ref (self->workers);
@@ -240,7 +240,7 @@ update_workers (DrayLists *self)
       pictures = copy_pictures_locked (self, ids);
       self->workers_changed = FALSE;
     }
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   if (workers == NULL)
     return;
@@ -278,7 +278,7 @@ dray_lists_worker_changed (DrayPool *pool, DrayPoolWorker *worker)
 {
   g_autoptr (DrayTask) old_task = NULL;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   if (shows_workers_locked (pool))
     {
       Picture *picture = get_picture_locked (pool->lists, worker);
@@ -290,7 +290,7 @@ dray_lists_worker_changed (DrayPool *pool, DrayPoolWorker *worker)
       pool->lists->workers_changed = TRUE;
       dray_delivery_add_notice_locked (pool->lists->delivery, &pool->lists->notice);
     }
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 }
 
 void
@@ -298,7 +298,7 @@ dray_lists_worker_gone (DrayPool *pool, DrayPoolWorker *worker)
 {
   Picture *picture = NULL;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   if (shows_workers_locked (pool)
       && g_hash_table_steal_extended (pool->lists->pictures, &worker->id, NULL,
                                       (gpointer *) &picture))
@@ -306,7 +306,7 @@ dray_lists_worker_gone (DrayPool *pool, DrayPoolWorker *worker)
       pool->lists->workers_changed = TRUE;
       dray_delivery_add_notice_locked (pool->lists->delivery, &pool->lists->notice);
     }
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   g_clear_pointer (&picture, picture_free);
 }
@@ -330,9 +330,9 @@ run (DrayNotice *notice)
   update_workers (self);
   if (update_futures (self))
     {
-      g_mutex_lock (&self->pool->lock);
+      dray_pool_lock (self->pool);
       dray_delivery_add_notice_locked (self->delivery, &self->notice);
-      g_mutex_unlock (&self->pool->lock);
+      dray_pool_unlock (self->pool);
     }
 }
 
@@ -369,7 +369,7 @@ dray_lists_get_futures (DrayPool *pool)
 {
   DrayLists *self;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   self = get_lists_locked (pool);
   if (self->futures == NULL)
     {
@@ -378,7 +378,7 @@ dray_lists_get_futures (DrayPool *pool)
         if (dray_ticket_is_listed (link->data))
           g_ptr_array_add (self->submitted, dray_ticket_ref (link->data));
     }
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   while (update_futures (self))
     ;
@@ -390,7 +390,7 @@ dray_lists_get_workers (DrayPool *pool)
 {
   DrayLists *self;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   self = get_lists_locked (pool);
   if (self->workers == NULL)
     {
@@ -398,7 +398,7 @@ dray_lists_get_workers (DrayPool *pool)
       self->workers_wanted = TRUE;
       dray_pool_wake_locked (pool);
     }
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   return G_LIST_MODEL (self->workers);
 }
@@ -413,7 +413,7 @@ dray_lists_detach (DrayPool *pool)
   g_autoptr (GHashTable) pictures = NULL;
   g_autoptr (DrayDelivery) delivery = NULL;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   if (pool->lists != NULL && !pool->lists->detached)
     {
       DrayLists *self = pool->lists;
@@ -427,7 +427,7 @@ dray_lists_detach (DrayPool *pool)
       pictures = g_steal_pointer (&self->pictures);
       delivery = g_steal_pointer (&self->delivery);
     }
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 }
 
 void

@@ -171,9 +171,9 @@ ask_locked (DrayMapFlow *self)
   };
 
   self->asking = g_thread_self ();
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
   chunk = fill_chunk (self, source, &asking);
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   self->asking = NULL;
 
   if (asking.ended)
@@ -185,10 +185,10 @@ ask_locked (DrayMapFlow *self)
   else
     dray_map_flow_tell_locked (self);
 
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
   g_clear_pointer (&source, dray_map_source_free);
   g_clear_pointer (&ticket, dray_ticket_unref);
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
 }
 
 void
@@ -196,14 +196,14 @@ dray_map_flow_pump (DrayMapFlow *self, gint64 deadline)
 {
   dray_map_flow_drop_source (self);
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   while (dray_map_flow_has_room_locked (self))
     {
       ask_locked (self);
       if (g_get_monotonic_time () >= deadline)
         break;
     }
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 }
 
 void

@@ -225,9 +225,9 @@ dray_map_chunk_hear (DrayMapChunk *self,
   DrayPool *pool = self->flow->pool;
   DrayMapChunkState state;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   state = hear_locked (self, payload, outcomes, rest);
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   return state;
 }
@@ -277,13 +277,13 @@ dray_map_chunk_lose (
   DrayPool *pool = self->flow->pool;
   gboolean failed = FALSE;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   if (!self->ended && payload != NULL)
     recover_locked (self, payload, first);
 
   if (!self->ended && self->n_heard < self->n_calls)
     failed = lose_locked (self, max_retries, rest);
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   return failed;
 }

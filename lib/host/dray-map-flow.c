@@ -40,10 +40,10 @@ dray_map_flow_new (DrayPool *pool, DrayTask *task, DrayMapSource *source)
   g_mutex_init (&self->reader_lock);
   dray_fork_guard_add (&self->guard, &self->reader_lock);
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   self->delivery = dray_delivery_get_locked (pool);
   closed = pool->closed;
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
   if (closed)
     dray_delivery_close (self->delivery);
 
@@ -146,11 +146,11 @@ dray_map_flow_is_over (DrayMapFlow *self, GError **error)
   gboolean over;
 
   dray_fork_check ();
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   over = is_over_locked (self);
   if (over && self->end_error != NULL && error != NULL)
     *error = g_error_copy (self->end_error);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   return over;
 }
@@ -174,19 +174,19 @@ run_notice_cb (DrayNotice *notice)
   gboolean unneeded;
 
   /* Queued again at once: a callback may run the main loop, which shall go on with the rest. */
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   deadline = g_get_monotonic_time () + pool->options.slice / 2;
   dray_map_flow_schedule_locked (self);
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   dray_map_flow_pump (self, deadline);
   dray_map_flow_serve (self, deadline);
 
   /* Whatever has come meanwhile found the notice queued: so it is looked for under the lock. */
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   unneeded = !has_work_locked (self)
              && dray_delivery_remove_notice_locked (self->delivery, &self->notice);
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   if (unneeded)
     dray_map_flow_unref (self);
@@ -210,7 +210,7 @@ dray_map_flow_start (DrayMapFlow *self)
   dray_fork_check ();
   dray_task_seal (self->task);
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   if (!self->started)
     {
       self->started = TRUE;
@@ -223,7 +223,7 @@ dray_map_flow_start (DrayMapFlow *self)
       g_queue_push_tail_link (&pool->maps, &self->pool_link);
     }
   dray_map_flow_tell_locked (self);
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 }
 
 gboolean
@@ -231,9 +231,9 @@ dray_map_flow_is_started (DrayMapFlow *self)
 {
   gboolean started;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   started = self->started;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   return started;
 }
@@ -271,10 +271,10 @@ dray_map_flow_drop_source (DrayMapFlow *self)
 {
   DrayMapSource *source = NULL;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   if (self->stopped)
     source = g_steal_pointer (&self->source);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   g_clear_pointer (&source, dray_map_source_free);
 }
@@ -286,7 +286,7 @@ cancel_tickets (DrayMapFlow *self)
   g_autoptr (GPtrArray) tickets = g_ptr_array_new_with_free_func (
     (GDestroyNotify) dray_ticket_unref);
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   for (GList *link = self->chunks.tail; link != NULL; link = link->prev)
     {
       DrayMapChunk *chunk = link->data;
@@ -294,7 +294,7 @@ cancel_tickets (DrayMapFlow *self)
       if (chunk->ticket != NULL)
         g_ptr_array_add (tickets, dray_ticket_ref (chunk->ticket));
     }
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   for (guint i = 0; i < tickets->len; i++)
     dray_ticket_cancel (tickets->pdata[i]);
@@ -304,11 +304,11 @@ void
 dray_map_flow_cancel (DrayMapFlow *self)
 {
   dray_fork_check ();
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   self->started = TRUE;
   dray_map_flow_stop_locked (
     self, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled")));
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   /* What is the application's is let go of where it is used, if it can be. */
   if (!self->foreign || self->owner == g_thread_self ())
@@ -328,7 +328,7 @@ dray_map_flow_abandon (DrayMapFlow *self)
   dray_map_flow_cancel (self);
   dray_map_flow_drop_source (self);
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   self->abandoned = TRUE;
   was_queued = dray_delivery_remove_notice_locked (self->delivery, &self->notice);
   chunks = self->chunks;
@@ -337,7 +337,7 @@ dray_map_flow_abandon (DrayMapFlow *self)
   g_queue_init (&self->ready);
   for (link = chunks.head; link != NULL; link = link->next)
     ((DrayMapChunk *) link->data)->in_flow = FALSE;
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   free_batches (&ready);
   while ((link = g_queue_pop_head_link (&chunks)) != NULL)
@@ -416,10 +416,10 @@ take_batch (DrayMapFlow *self, GQueue *removed)
 {
   DrayMapBatch *batch;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   batch = pop_batch_locked (self, removed);
   self->batch_left = batch != NULL;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   return batch;
 }
@@ -428,12 +428,12 @@ take_batch (DrayMapFlow *self, GQueue *removed)
 static void
 leave_batch (DrayMapFlow *self, DrayMapBatch *batch)
 {
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   self->batch_left = FALSE;
   self->n_given += batch->n_calls;
   self->n_bytes -= batch->size;
   dray_map_flow_tell_locked (self);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   dray_map_batch_free (batch);
 }

@@ -55,9 +55,9 @@ unqueue (DrayMapFlow *flow, DrayMapReader *reader)
 {
   gboolean was_queued;
 
-  g_mutex_lock (&flow->pool->lock);
+  dray_pool_lock (flow->pool);
   was_queued = unqueue_locked (flow, reader);
-  g_mutex_unlock (&flow->pool->lock);
+  dray_pool_unlock (flow->pool);
 
   return was_queued;
 }
@@ -89,18 +89,18 @@ queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
   g_autoptr (GMainContext) context = g_main_context_ref (g_task_get_context (reader->task));
   gboolean delivers;
 
-  g_mutex_lock (&flow->pool->lock);
+  dray_pool_lock (flow->pool);
   reader->queued = TRUE;
   g_queue_push_tail_link (&flow->readers, &reader->link);
-  g_mutex_unlock (&flow->pool->lock);
+  dray_pool_unlock (flow->pool);
 
   dray_map_flow_start (flow);
 
-  g_mutex_lock (&flow->pool->lock);
+  dray_pool_lock (flow->pool);
   if (dray_map_flow_has_news_locked (flow))
     dray_map_flow_schedule_locked (flow);
   delivers = flow->notice.queued || !flow->pool->closed;
-  g_mutex_unlock (&flow->pool->lock);
+  dray_pool_unlock (flow->pool);
 
   if (!delivers)
     serve_late (flow, context);
@@ -135,10 +135,10 @@ serve_next (DrayMapFlow *flow, DrayMapReader *reader)
   if (outcomes->len == 0 && !dray_map_flow_is_over (flow, &error))
     {
       /* Somebody else was faster. */
-      g_mutex_lock (&flow->pool->lock);
+      dray_pool_lock (flow->pool);
       reader->queued = TRUE;
       g_queue_push_head_link (&flow->readers, &reader->link);
-      g_mutex_unlock (&flow->pool->lock);
+      dray_pool_unlock (flow->pool);
       g_steal_pointer (&task);
       return FALSE;
     }
@@ -198,9 +198,9 @@ dray_map_flow_serve (DrayMapFlow *self, gint64 deadline)
       DrayMapReader *reader;
       gboolean served;
 
-      g_mutex_lock (&self->pool->lock);
+      dray_pool_lock (self->pool);
       reader = dray_map_flow_has_news_locked (self) ? g_queue_peek_head (&self->readers) : NULL;
-      g_mutex_unlock (&self->pool->lock);
+      dray_pool_unlock (self->pool);
 
       if (reader == NULL)
         return FALSE;

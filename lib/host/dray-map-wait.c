@@ -16,9 +16,9 @@ wake_waiters_cb (GCancellable *cancellable, gpointer user_data)
 {
   DrayMapFlow *flow = user_data;
 
-  g_mutex_lock (&flow->pool->lock);
+  dray_pool_lock (flow->pool);
   g_cond_broadcast (&flow->changed);
-  g_mutex_unlock (&flow->pool->lock);
+  dray_pool_unlock (flow->pool);
 }
 
 static void
@@ -42,7 +42,7 @@ wait_for_news (DrayMapFlow *flow, const Wait *wait, GError **error)
   DrayPool *pool = flow->pool;
   gboolean in_time = TRUE, news = FALSE;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   flow->n_waiting++;
   dray_pool_set_urgent_locked (pool, TRUE);
   while (in_time && !g_cancellable_is_cancelled (wait->cancellable)
@@ -56,7 +56,7 @@ wait_for_news (DrayMapFlow *flow, const Wait *wait, GError **error)
     }
   dray_pool_set_urgent_locked (pool, FALSE);
   flow->n_waiting--;
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   if (!news && !g_cancellable_set_error_if_cancelled (wait->cancellable, error))
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
@@ -69,9 +69,9 @@ is_asked_here (DrayMapFlow *flow)
 {
   gboolean asked_here;
 
-  g_mutex_lock (&flow->pool->lock);
+  dray_pool_lock (flow->pool);
   asked_here = flow->asking == g_thread_self ();
-  g_mutex_unlock (&flow->pool->lock);
+  dray_pool_unlock (flow->pool);
 
   return asked_here;
 }

@@ -22,7 +22,7 @@ refuse_pending (DrayPool *self, DrayShutdownMode mode)
     {
       DrayTicket *ticket;
 
-      g_mutex_lock (&self->lock);
+      dray_pool_lock (self);
       ticket = dray_pending_queue_peek (self->calls);
       if (ticket == NULL)
         ticket = dray_pending_queue_peek (self->commands);
@@ -30,7 +30,7 @@ refuse_pending (DrayPool *self, DrayShutdownMode mode)
         dray_pool_dequeue_locked (self, ticket);
       if (ticket != NULL && mode == DRAY_SHUTDOWN_CANCEL_PENDING)
         ticket->cancel_requested = TRUE;
-      g_mutex_unlock (&self->lock);
+      dray_pool_unlock (self);
 
       if (ticket == NULL)
         return;
@@ -50,9 +50,9 @@ cancel_deferred (DrayPool *self)
   g_autoptr (GPtrArray) tickets = NULL;
   gboolean any;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   any = self->n_deferred > 0;
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
   if (!any)
     return;
 
@@ -62,10 +62,10 @@ cancel_deferred (DrayPool *self)
       DrayTicket *ticket = tickets->pdata[i - 1];
       gboolean deferred;
 
-      g_mutex_lock (&self->lock);
+      dray_pool_lock (self);
       deferred = ticket->deferred;
       ticket->cancel_requested |= deferred;
-      g_mutex_unlock (&self->lock);
+      dray_pool_unlock (self);
 
       if (deferred)
         dray_ticket_complete (
@@ -127,7 +127,7 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
   gboolean stronger, kept, never_ran;
 
   dray_fork_check ();
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   stronger = !self->shutting_down || mode > self->mode;
   self->shutting_down = TRUE;
   self->reading_changed = TRUE; /* what nobody pulls any more must not hold it up */
@@ -139,7 +139,7 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
     dray_map_flow_shut_down_locked (g_queue_peek_head (&self->maps));
   kept = keep_notice_locked (self, notice);
   never_ran = self->io == NULL;
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   if (stronger && mode >= DRAY_SHUTDOWN_CANCEL_PENDING)
     refuse_pending (self, mode);
@@ -150,10 +150,10 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
 
   /* Only now: a task that is given up shall not seem to have failed of what is done to its
    * process, and the last one shall be told before the deliveries are closed. */
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   self->n_refusing--;
   dray_pool_wake_locked (self);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   if (never_ran)
     dray_pool_close (self);
@@ -168,11 +168,11 @@ close_deliveries (DrayPool *self)
   GHashTableIter iter;
   gpointer delivery;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   g_hash_table_iter_init (&iter, self->deliveries);
   while (g_hash_table_iter_next (&iter, NULL, &delivery))
     g_ptr_array_add (deliveries, dray_delivery_ref (delivery));
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   for (guint i = 0; i < deliveries->len; i++)
     dray_delivery_close (deliveries->pdata[i]);
@@ -184,10 +184,10 @@ dray_pool_close (DrayPool *self)
 {
   GList *link;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   if (self->closed)
     {
-      g_mutex_unlock (&self->lock);
+      dray_pool_unlock (self);
       return;
     }
 
@@ -199,7 +199,7 @@ dray_pool_close (DrayPool *self)
       dray_delivery_add_notice_locked (notice->delivery, &notice->notice);
     }
   g_cond_broadcast (&self->closed_cond);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   close_deliveries (self);
 }
@@ -209,9 +209,9 @@ wake_waiters_cb (GCancellable *cancellable, gpointer user_data)
 {
   DrayPool *self = user_data;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   g_cond_broadcast (&self->closed_cond);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 }
 
 static void
@@ -226,7 +226,7 @@ list_pools_waited_for (DrayPool *self)
 {
   GPtrArray *pools = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_pool_unref);
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   for (GList *link = self->n_deferred > 0 ? self->open.head : NULL; link != NULL; link = link->next)
     {
       DrayTicket *ticket = link->data;
@@ -235,7 +235,7 @@ list_pools_waited_for (DrayPool *self)
         if (!g_ptr_array_find (pools, ticket->lifts->pdata[i], NULL))
           g_ptr_array_add (pools, dray_pool_ref (ticket->lifts->pdata[i]));
     }
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   return pools;
 }
@@ -252,13 +252,13 @@ dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error
                                      dray_pool_ref (self), unref_pool_closure, 0);
 
   dray_pool_set_urgent_all (others, TRUE);
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   dray_pool_set_urgent_locked (self, TRUE);
   while (!self->closed && !g_cancellable_is_cancelled (cancellable))
     g_cond_wait (&self->closed_cond, &self->lock);
   dray_pool_set_urgent_locked (self, FALSE);
   closed = self->closed;
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
   dray_pool_set_urgent_all (others, FALSE);
 
   if (handler != 0)
@@ -296,7 +296,7 @@ dray_pool_give_up_cb (DrayForkGuard *guard)
   DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) guard - G_STRUCT_OFFSET (DrayPool, guard));
   gboolean has_processes;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   has_processes = self->io != NULL;
   if (has_processes)
     {
@@ -307,7 +307,7 @@ dray_pool_give_up_cb (DrayForkGuard *guard)
       while (!g_queue_is_empty (&self->maps))
         dray_map_flow_shut_down_locked (g_queue_peek_head (&self->maps));
     }
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
   if (!has_processes)
     return;
 

@@ -42,9 +42,9 @@ take_cancels (DrayPool *self)
     {
       DrayTicket *ticket;
 
-      g_mutex_lock (&self->lock);
+      dray_pool_lock (self);
       ticket = g_queue_pop_head (&self->cancels);
-      g_mutex_unlock (&self->lock);
+      dray_pool_unlock (self);
 
       if (ticket == NULL)
         return;
@@ -84,7 +84,7 @@ dray_pool_wake_cb (DrayIoClient *client)
   g_autoptr (GArray) kills = NULL;
   gboolean reading_changed, order_changed, idle_timeout_changed, more_tasks, show_all, unheard;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   idle_timeout_changed = self->now.idle_timeout != self->options.idle_timeout;
   more_tasks = self->now.max_tasks_per_worker != self->options.max_tasks_per_worker;
   self->now = self->options;
@@ -100,7 +100,7 @@ dray_pool_wake_cb (DrayIoClient *client)
       kills = g_steal_pointer (&self->kills);
       self->kills = g_array_new (FALSE, FALSE, sizeof (guint64));
     }
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   take_cancels (self);
   if (kills != NULL)

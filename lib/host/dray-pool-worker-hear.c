@@ -140,9 +140,9 @@ hear_item (DrayPoolWorker *self, GBytes *payload, GBytes *shared, GError **error
   if (value == NULL)
     return;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   dray_ticket_add_item_locked (self->current, value);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 }
 
 static void
@@ -154,9 +154,9 @@ hear_progress (DrayPoolWorker *self, GBytes *payload, GError **error)
   if (!dray_progress_decode (payload, &fraction, &text, error))
     return;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   dray_ticket_add_progress_locked (self->current, fraction, g_steal_pointer (&text));
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 }
 
 static void
@@ -193,9 +193,9 @@ count_shared (DrayPoolWorker *self, GBytes *shared)
   if (shared == NULL)
     return;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   self->pool->counters.bytes_in += g_bytes_get_size (shared);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 }
 
 /* An item or a result with something beside it, which is received whatever becomes of it. */
@@ -280,10 +280,10 @@ hear_returned (DrayPoolWorker *self, DrayTicket *ticket)
   self->tasks_taken--;
   if (next != NULL)
     {
-      g_mutex_lock (&self->pool->lock);
+      dray_pool_lock (self->pool);
       dray_ticket_start_locked (next);
       cancelled = next->cancel_requested;
-      g_mutex_unlock (&self->pool->lock);
+      dray_pool_unlock (self->pool);
     }
   leave_current (self, cancelled);
   ticket->attempt--; /* it was none */

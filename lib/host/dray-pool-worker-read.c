@@ -32,9 +32,9 @@ take (DrayPoolWorker *self, gsize n_read)
   dray_pool_worker_measure (self);
   dray_pool_worker_update_reading (self);
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   self->pool->counters.bytes_in += n_read;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   return open;
 }

@@ -133,10 +133,10 @@ begin_current (DrayPoolWorker *self)
   DrayTicket *ticket = self->current;
   gboolean cancelled;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   dray_ticket_start_locked (ticket);
   cancelled = ticket->cancel_requested;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   dray_pool_worker_note_begun (self, cancelled);
 }
@@ -146,9 +146,9 @@ is_done (DrayTicket *ticket)
 {
   gboolean done;
 
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   done = dray_ticket_is_done_locked (ticket);
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 
   return done;
 }

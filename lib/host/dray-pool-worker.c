@@ -190,9 +190,9 @@ dray_pool_worker_flush (DrayPoolWorker *self)
     }
 
   open = dray_outbox_flush (self->outbox, self->process.input_fd, &written, &error);
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   self->pool->counters.bytes_out += written;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   if (!open)
     {
@@ -374,9 +374,9 @@ dray_pool_worker_update_reading (DrayPoolWorker *self)
   DrayTicket *current = self->current;
   gboolean reading;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   reading = current == NULL || dray_flow_may_read_locked (current);
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   dray_process_set_reading (&self->process, reading);
 }
@@ -446,12 +446,12 @@ lose_current (DrayPoolWorker *self)
       return;
     }
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   retry = !dray_ticket_is_done_locked (ticket) && !ticket->cancel_requested
           && ticket->attempt <= dray_task_get_max_retries (ticket->task);
   if (retry)
     self->pool->counters.retried++;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   if (retry && ticket->attempt > 1)
     dray_pool_note_repeated_death (self->pool, ticket->attempt - 1);
@@ -466,12 +466,12 @@ count_end (DrayPoolWorker *self, gboolean as_asked)
 {
   DrayCounters *counters = &self->pool->counters;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   if (as_asked)
     counters->workers_retired++;
   else
     counters->workers_died++;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 }
 
 static gboolean
@@ -656,9 +656,9 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
                        g_get_monotonic_time ()
                          + (gint64) pool->now.launch_timeout * G_TIME_SPAN_MILLISECOND);
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   pool->counters.workers_started++;
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   dray_pool_worker_settle (self);
   send_hello (self);

@@ -18,6 +18,10 @@
 
 /* The part of the pool that any thread may use; the I/O thread's is dray-dispatch.c. */
 
+/* How often a lock that is taken is looked at again; twice as long is waited each time. All of it is
+ * a few microseconds, about what it costs to sleep and to be woken. */
+#define LOOKS 7
+
 DrayPool *
 dray_pool_new (DrayLaunchPlan *plan, const DrayPoolOptions *options)
 {
@@ -78,6 +82,30 @@ dray_pool_unref (DrayPool *self)
   g_free (self);
 }
 
+static void
+pause_for_a_moment (void)
+{
+#if defined __x86_64__ || defined __i386__
+  __builtin_ia32_pause ();
+#elif defined __aarch64__
+  __asm__ __volatile__ ("isb");
+#endif
+}
+
+void
+dray_pool_lock_contended (DrayPool *self)
+{
+  for (guint look = 0; look < LOOKS; look++)
+    {
+      for (guint i = 0; i < 1u << look; i++)
+        pause_for_a_moment ();
+      if (g_mutex_trylock (&self->lock))
+        return;
+    }
+
+  g_mutex_lock (&self->lock);
+}
+
 void
 dray_pool_wake_locked (DrayPool *self)
 {
@@ -105,9 +133,9 @@ dray_pool_set_urgent_all (GPtrArray *pools, gboolean urgent)
     {
       DrayPool *pool = pools->pdata[i];
 
-      g_mutex_lock (&pool->lock);
+      dray_pool_lock (pool);
       dray_pool_set_urgent_locked (pool, urgent);
-      g_mutex_unlock (&pool->lock);
+      dray_pool_unlock (pool);
     }
 }
 
@@ -223,10 +251,10 @@ dray_pool_stop_waiting (DrayPool *self, DrayRoomWaiter *waiter)
 {
   gboolean waited;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   waited = leave_line_locked (self, waiter);
   dray_pool_offer_room_locked (self);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   return waited;
 }
@@ -271,9 +299,9 @@ dray_pool_requeue (DrayPool *self, DrayTicket *ticket)
   GError *error = NULL;
   gboolean queued;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   queued = queue_late_locked (self, ticket, TRUE, &error);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   if (error != NULL)
     dray_ticket_complete (ticket, NULL, error);
@@ -305,13 +333,13 @@ dray_pool_resume (DrayPool *self, DrayTicket *ticket, GVariant *arguments)
   GError *error = NULL;
   gboolean queued;
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   if (ticket->deferred)
     end_deferral_locked (self, ticket);
   ticket->arguments = arguments;
   ticket->follows = TRUE;
   queued = queue_late_locked (self, ticket, FALSE, &error);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   if (error != NULL)
     dray_ticket_complete (ticket, NULL, error);
@@ -464,14 +492,14 @@ submit_ticket (DrayPool *self,
                GCancellable *cancellable,
                DrayRoomWaiter *waiter)
 {
-  g_autoptr (DrayFuture) future = dray_future_for_ticket (ticket);
+  g_autoptr (DrayFuture) future = dray_future_new (ticket);
   g_autoptr (DrayTicket) run = NULL;
   gboolean closed, waits;
 
   dray_fork_check ();
   dray_task_seal (ticket->task);
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   closed = self->closed;
   waits = waiter != NULL && has_to_wait_locked (self, waiter);
   ticket->delivery = dray_delivery_get_locked (self);
@@ -489,7 +517,7 @@ submit_ticket (DrayPool *self,
         leave_line_locked (self, waiter);
       dray_pool_offer_room_locked (self);
     }
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   if (waits)
     return NULL;
@@ -537,30 +565,30 @@ dray_pool_submit_after (DrayPool *self, DrayTask *task, DrayTicket *previous, in
 void
 dray_pool_set_paused (DrayPool *self, gboolean paused)
 {
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   self->paused = paused;
   dray_pool_wake_locked (self);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 }
 
 void
 dray_pool_options_changed (DrayPool *self)
 {
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   dray_pool_offer_room_locked (self);
   dray_pool_count_undelivered_locked (self, 0, 0);
   self->reading_changed = TRUE; /* the limits of single futures may have changed as well */
   dray_pool_wake_locked (self);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 }
 
 void
 dray_pool_kill_worker (DrayPool *self, guint64 worker_id)
 {
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   g_array_append_val (self->kills, worker_id);
   dray_pool_wake_locked (self);
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 }
 
 /* (transfer full): every unfinished ticket, oldest first. */
@@ -569,10 +597,10 @@ dray_pool_list_open (DrayPool *self)
 {
   GPtrArray *tickets = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_ticket_unref);
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   for (GList *link = self->open.head; link != NULL; link = link->next)
     g_ptr_array_add (tickets, dray_ticket_ref (link->data));
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   return tickets;
 }
@@ -584,10 +612,10 @@ cancel_maps (DrayPool *self)
   g_autoptr (GPtrArray) maps = g_ptr_array_new_with_free_func (
     (GDestroyNotify) dray_map_flow_unref);
 
-  g_mutex_lock (&self->lock);
+  dray_pool_lock (self);
   for (GList *link = self->maps.head; link != NULL; link = link->next)
     g_ptr_array_add (maps, dray_map_flow_ref (link->data));
-  g_mutex_unlock (&self->lock);
+  dray_pool_unlock (self);
 
   for (guint i = 0; i < maps->len; i++)
     dray_map_flow_cancel (maps->pdata[i]);

@@ -150,6 +150,23 @@ typedef struct
   DrayTask *task;         /* (owned) */
 } DrayRoomWaiter;
 
+/* The lock is taken some times for each task, by the application's threads and the I/O thread, and
+ * never held for long: whoever finds it taken looks again for a moment before he sleeps. */
+void dray_pool_lock_contended (DrayPool *self);
+
+static inline void
+dray_pool_lock (DrayPool *self)
+{
+  if (!g_mutex_trylock (&self->lock))
+    dray_pool_lock_contended (self);
+}
+
+static inline void
+dray_pool_unlock (DrayPool *self)
+{
+  g_mutex_unlock (&self->lock);
+}
+
 DrayPool *dray_pool_new (DrayLaunchPlan *plan, const DrayPoolOptions *options);
 DrayPool *dray_pool_ref (DrayPool *self);
 void dray_pool_unref (DrayPool *self);

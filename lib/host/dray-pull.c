@@ -170,9 +170,9 @@ dray_pull_wait_locked (DrayTicket *ticket, gint64 deadline, GCancellable *cancel
 void
 dray_pull_wake (DrayTicket *ticket)
 {
-  g_mutex_lock (&ticket->pool->lock);
+  dray_pool_lock (ticket->pool);
   g_cond_broadcast (&ticket->pull->changed);
-  g_mutex_unlock (&ticket->pool->lock);
+  dray_pool_unlock (ticket->pool);
 }
 
 void

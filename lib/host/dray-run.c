@@ -199,9 +199,9 @@ dray_run_release_members (DrayTicket *run)
     {
       DrayTicket *member;
 
-      g_mutex_lock (&run->pool->lock);
+      dray_pool_lock (run->pool);
       member = g_queue_pop_head (&run->run->done);
-      g_mutex_unlock (&run->pool->lock);
+      dray_pool_unlock (run->pool);
 
       if (member == NULL)
         return;

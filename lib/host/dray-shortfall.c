@@ -41,10 +41,10 @@ dray_shortfall_watch (DrayPool *pool, DrayExecutor *executor)
   self->notice.drop = drop;
   g_weak_ref_init (&self->executor, executor);
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   self->delivery = dray_delivery_get_locked (pool);
   pool->shortfall = self;
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 }
 
 void
@@ -52,13 +52,13 @@ dray_shortfall_detach (DrayPool *pool)
 {
   g_autoptr (DrayDelivery) delivery = NULL;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   if (pool->shortfall != NULL && pool->shortfall->delivery != NULL)
     {
       dray_delivery_remove_notice_locked (pool->shortfall->delivery, &pool->shortfall->notice);
       delivery = g_steal_pointer (&pool->shortfall->delivery);
     }
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 }
 
 void
@@ -76,14 +76,14 @@ dray_shortfall_note (DrayPool *pool, char *text)
 {
   DrayShortfall *self = pool->shortfall;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   if (self != NULL && self->text == NULL)
     {
       self->text = g_steal_pointer (&text);
       if (self->delivery != NULL)
         dray_delivery_add_notice_locked (self->delivery, &self->notice);
     }
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   g_free (text);
 }
@@ -93,9 +93,9 @@ dray_shortfall_dup_text (DrayPool *pool)
 {
   char *text;
 
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   text = pool->shortfall != NULL ? g_strdup (pool->shortfall->text) : NULL;
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   return text;
 }

@@ -31,14 +31,14 @@ dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable)
   handler = g_signal_connect_data (cancellable, "cancelled", G_CALLBACK (cancelled_cb),
                                    dray_ticket_ref (self), dray_ticket_unref_closure, 0);
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   done = dray_ticket_is_done_locked (self);
   if (!done)
     {
       self->cancellable = g_object_ref (cancellable);
       self->cancelled_handler = handler;
     }
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   if (done)
     g_signal_handler_disconnect (cancellable, handler);
@@ -114,7 +114,7 @@ dray_ticket_cancel (DrayTicket *self)
   gboolean was_queued;
 
   dray_fork_check ();
-  g_mutex_lock (&pool->lock);
+  dray_pool_lock (pool);
   if (self->run_ticket != NULL)
     {
       run = dray_ticket_ref (self->run_ticket);
@@ -124,7 +124,7 @@ dray_ticket_cancel (DrayTicket *self)
     {
       was_queued = cancel_locked (self);
     }
-  g_mutex_unlock (&pool->lock);
+  dray_pool_unlock (pool);
 
   dray_ticket_tie_up (self);
   if (run != NULL)

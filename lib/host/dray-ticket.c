@@ -347,11 +347,11 @@ dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error)
       return;
     }
 
+  self->result = result;
+  self->error = error;
   g_atomic_int_set (&self->settled, TRUE);
   if (self->expected_by > 0)
     dray_delivery_stop_expecting_locked (self->delivery, self);
-  self->result = result;
-  self->error = error;
   if (self->task != NULL)
     {
       if (self->run == NULL)
@@ -390,7 +390,7 @@ dray_ticket_tie_up (DrayTicket *self)
   gboolean held = FALSE, cancel_parts;
   gulong handler;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   if (dray_ticket_is_done_locked (self))
     {
       held = self->holds_delivery;
@@ -401,7 +401,7 @@ dray_ticket_tie_up (DrayTicket *self)
     }
   handler = self->cancelled_handler;
   cancel_parts = self->cancel_parts;
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   /* After a fork, a thread that is not there may seem to hold GLib's locks for ever. */
   if (self->pool->forked)
@@ -429,10 +429,10 @@ dray_ticket_complete (DrayTicket *self, GVariant *result, GError *error)
 {
   gboolean loose;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   dray_ticket_complete_locked (self, result, error);
   loose = has_loose_ends_locked (self);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   if (loose)
     dray_ticket_tie_up (self);
@@ -444,7 +444,7 @@ dray_ticket_complete_and_start (
 {
   gboolean loose, cancelled = FALSE;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   if (!dray_ticket_is_done_locked (self))
     self->attachments = g_steal_pointer (&attachments);
   dray_ticket_complete_locked (self, result, error);
@@ -454,7 +454,7 @@ dray_ticket_complete_and_start (
       dray_ticket_start_locked (next);
       cancelled = next->cancel_requested;
     }
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 
   dray_descriptor_list_release (attachments); /* without the lock */
   if (loose)
@@ -465,10 +465,10 @@ dray_ticket_complete_and_start (
 void
 dray_ticket_announce (DrayTicket *self)
 {
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   if (self->unannounced)
     dray_delivery_announce_ticket_locked (self->delivery, self);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 }
 
 /* --- Waiting --- */
@@ -478,9 +478,9 @@ wake_waiters_cb (GCancellable *cancellable, gpointer user_data)
 {
   DrayTicket *self = user_data;
 
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   g_cond_broadcast (&self->done);
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
 }
 
 /* Once the task runs, only its own worker's output matters: whether that is read depends on
@@ -498,9 +498,9 @@ wait_locked (DrayTicket *self, gint64 deadline, GCancellable *cancellable)
 {
   if (self->expected_by > 0)
     {
-      g_mutex_unlock (&self->pool->lock);
+      dray_pool_unlock (self->pool);
       dray_pool_expect (self, &self->settled);
-      g_mutex_lock (&self->pool->lock);
+      dray_pool_lock (self->pool);
     }
 
   while (!dray_ticket_is_done_locked (self) && !g_cancellable_is_cancelled (cancellable))
@@ -537,7 +537,7 @@ dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, G
 
   if (lifts)
     dray_pool_set_urgent_all (self->lifts, TRUE);
-  g_mutex_lock (&self->pool->lock);
+  dray_pool_lock (self->pool);
   done = dray_ticket_is_done_locked (self);
   if (!done && timeout != 0)
     {
@@ -545,7 +545,7 @@ dray_ticket_wait (DrayTicket *self, gint64 timeout, GCancellable *cancellable, G
       done = wait_locked (self, deadline, cancellable);
       count_waiter_locked (self, -1);
     }
-  g_mutex_unlock (&self->pool->lock);
+  dray_pool_unlock (self->pool);
   if (lifts)
     dray_pool_set_urgent_all (self->lifts, FALSE);
 

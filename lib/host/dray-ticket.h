@@ -134,7 +134,7 @@ struct _DrayTicket
   gboolean in_delivery;
 
   /* atomic */
-  int settled; /* it is done */
+  int settled; /* it is done: the result and the error stay as they are */
 
   /* I/O thread only */
   DrayPoolWorker *worker; /* (unowned) (nullable): that has it */
