@@ -15,7 +15,7 @@ struct _DrayTask
   int sealed; /* atomic, boolean */
 
   DrayTaskKind kind;
-  char *label; /* (owned) (not nullable) */
+  char *label; /* (owned) (nullable): of a call, the function's name then */
   char *key;   /* (owned) (nullable) */
   int priority;
   guint time_limit; /* milliseconds, 0: none */
@@ -24,7 +24,7 @@ struct _DrayTask
   gboolean pull;
 
   /* Calls only. */
-  char *function;           /* (owned) (nullable) */
+  const char *function;     /* (nullable): behind the task itself, in one piece with it */
   GVariant *arguments;      /* (owned) (nullable) (not floating) */
   GUnixFDList *attachments; /* (owned) (nullable): not empty */
   gboolean has_large_arguments;

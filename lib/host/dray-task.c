@@ -4,6 +4,8 @@
 
 #include "dray-task-private.h"
 
+#include <string.h>
+
 /**
  * DrayTask:
  *
@@ -48,19 +50,18 @@
 
 G_DEFINE_BOXED_TYPE (DrayTask, dray_task, dray_task_ref, dray_task_unref)
 
+/* Calls have none: it is the function's name. */
 static char *
 make_default_label (DrayTask *self)
 {
-  if (self->kind == DRAY_TASK_CALL)
-    return g_strdup (self->function);
-
-  return g_filename_display_basename (self->argv[0]);
+  return self->kind == DRAY_TASK_COMMAND ? g_filename_display_basename (self->argv[0]) : NULL;
 }
 
+/* With room behind it. */
 static DrayTask *
-new_task (DrayTaskKind kind)
+new_task (DrayTaskKind kind, gsize room)
 {
-  DrayTask *self = g_new0 (DrayTask, 1);
+  DrayTask *self = g_malloc0 (sizeof (DrayTask) + room);
 
   g_atomic_ref_count_init (&self->ref_count);
   self->kind = kind;
@@ -79,7 +80,6 @@ free_task (DrayTask *self)
   dray_task_clear_input (self);
   g_free (self->label);
   g_free (self->key);
-  g_free (self->function);
   g_clear_pointer (&self->arguments, g_variant_unref);
   g_clear_object (&self->attachments);
   g_strfreev (self->argv);
@@ -109,13 +109,13 @@ dray_task_new_call (const char *function, GVariant *arguments)
   g_return_val_if_fail (function != NULL && *function != '\0', NULL);
   g_return_val_if_fail (g_utf8_validate (function, -1, NULL), NULL);
 
-  DrayTask *self = new_task (DRAY_TASK_CALL);
+  gsize size = strlen (function) + 1;
+  DrayTask *self = new_task (DRAY_TASK_CALL, size);
 
-  self->function = g_strdup (function);
+  self->function = memcpy (self + 1, function, size);
   self->arguments = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
   self->has_large_arguments = arguments != NULL
                               && g_variant_get_size (arguments) >= DRAY_TASK_LARGE;
-  self->label = make_default_label (self);
   return self;
 }
 
@@ -146,7 +146,7 @@ dray_task_new_command (const char *const *argv)
 {
   g_return_val_if_fail (argv != NULL && argv[0] != NULL && *argv[0] != '\0', NULL);
 
-  DrayTask *self = new_task (DRAY_TASK_COMMAND);
+  DrayTask *self = new_task (DRAY_TASK_COMMAND, 0);
 
   self->argv = g_strdupv ((char **) argv);
   self->label = make_default_label (self);
@@ -311,7 +311,7 @@ dray_task_get_label (DrayTask *self)
 {
   g_return_val_if_fail (self != NULL, NULL);
 
-  return self->label;
+  return self->label != NULL ? self->label : self->function;
 }
 
 /**
