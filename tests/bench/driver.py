@@ -25,7 +25,7 @@ TIMEOUT = 600
 
 # What is set to find mistakes would only be measured; a test has its use for it.
 UNWANTED = ('G_DEBUG', 'G_SLICE', 'G_MESSAGES_DEBUG', 'MALLOC_CHECK_', 'MALLOC_PERTURB_',
-            'LD_PRELOAD')
+            'LD_PRELOAD', 'PYTHONDONTWRITEBYTECODE')
 
 
 def find_python():
@@ -55,6 +55,8 @@ def get_environment(how, build):
     environment['GI_TYPELIB_PATH'] = library
     environment['LD_LIBRARY_PATH'] = library
     environment['PYTHONPATH'] = str(HERE.parents[1] / 'lib/python')
+    # Installed modules are compiled, and the package is measured as if it were.
+    environment['PYTHONPYCACHEPREFIX'] = str(pathlib.Path(build).resolve() / 'tests/bench/compiled')
     return environment
 
 

@@ -12,8 +12,8 @@ processes are started in the way that is the default of this version of Python.
   python_map_chunked       calls per second of map() with chunks of 64
   python_result_64mib      a function returns bytes that it has; the next call is made when they were
                            looked at and let go of. With _numpy it is an array of numbers
-  python_cold_start_ms     from making an executor to the first result of a function of a module
-                           that workers have to import; .spawn is Python's with that start method,
+  python_cold_start_ms     from making an executor to the first result of a function of the program,
+                           which workers have to import; .spawn is Python's with that start method,
                            which, as Dray, makes no copies of the application
 """
 

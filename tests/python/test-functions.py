@@ -273,6 +273,90 @@ class TestWithoutCloudpickle(ProgramCase):
                    + self.SUBMIT, 'cloudpickle')
 
 
+class TestImportedProgram(ProgramCase):
+    """What becomes of a program whose functions are called, when workers import it."""
+
+    def check(self, text, *arguments):
+        self.write('program.py', text)
+        for arguments in (['program.py'], ['-m', 'program']):
+            with self.subTest(arguments=arguments):
+                self.assertEqual(self.run_program(*arguments), '')
+
+    def test_nothing_is_loaded_that_it_does_not_need(self):
+        self.check('''
+            import sys
+            def loaded():
+                return set(sys.modules)
+            if __name__ == '__main__':
+                import dray, subprocess
+                bare = 'import importlib.util, sys; print(*sys.modules)'
+                bare = set(subprocess.check_output([sys.executable, '-c', bare], text=True).split())
+                expected = {'array', 'collections', 'collections.abc', 'copyreg', 'fcntl',
+                            'functools', 'keyword', 'mmap', 'operator', 'reprlib', 'struct',
+                            'types', 'weakref'}
+                with dray.ProcessPoolExecutor(1) as executor:
+                    more = {name for name in executor.submit(loaded).result() - bare
+                            if not name.startswith(('dray', 'ctypes', '_'))}
+                assert more <= expected, more - expected
+        ''')
+
+    def test_its_functions_see_its_variables(self):
+        self.check('''
+            import sys, dray
+            number = 1
+            def count():
+                global number
+                number += 1
+                import __main__, __mp_main__
+                assert __main__ is __mp_main__
+                return number, __main__.number, vars(__main__) is globals(), __name__, __file__
+            if __name__ == '__main__':
+                with dray.ProcessPoolExecutor(1) as executor:
+                    for n in 2, 3:
+                        seen = executor.submit(count).result()
+                        assert seen == (n, n, True, '__mp_main__', __file__), seen
+        ''')
+
+    def test_it_starts_no_processes_meanwhile(self):
+        self.check('''
+            import dray
+            told = []
+            def look():
+                import multiprocessing
+                process = multiprocessing.get_context('spawn').Process(target=abs, args=(1,))
+                process.start()
+                process.join()
+                return told, process.exitcode
+            if __name__ == '__mp_main__':
+                import multiprocessing
+                for start in (multiprocessing.get_context('spawn').Process(target=abs).start,
+                              dray.ProcessPoolExecutor):
+                    try:
+                        start()
+                    except RuntimeError as error:
+                        told.append("if __name__ == '__main__':" in str(error))
+            if __name__ == '__main__':
+                with dray.ProcessPoolExecutor(1) as executor:
+                    seen = executor.submit(look).result()
+                assert seen == ([True, True], 0), seen
+        ''')
+
+    def test_one_that_can_not_be_imported_says_why_each_time(self):
+        self.check('''
+            import dray
+            def square(x):
+                return x * x
+            if __name__ == '__mp_main__':
+                raise OSError('no display')
+            if __name__ == '__main__':
+                with dray.ProcessPoolExecutor(1) as executor:
+                    for _ in range(2):
+                        error = executor.submit(square, 1).exception()
+                        assert isinstance(error, OSError) and str(error) == 'no display', error
+                    assert executor.submit(abs, -1).result() == 1
+        ''')
+
+
 class TestSurroundings(ProgramCase):
     """A worker is as its application is when the executor is made."""
 

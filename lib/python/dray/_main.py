@@ -96,14 +96,14 @@ def _names_above_guard(filename: str | None) -> frozenset[str]:
 
 
 def _how_to_import_main() -> dict[str, str]:
-    """What multiprocessing.spawn.prepare() takes."""
+    """The name of its module, or the path of its file; nothing if it can't be imported."""
     main = sys.modules.get('__main__')
     if main is None or not main_is_importable():
         return {}
     spec = getattr(main, '__spec__', None)
     if spec is not None:
-        return {'init_main_from_name': spec.name}
-    return {'init_main_from_path': os.path.abspath(main.__file__ or '')}
+        return {'module': spec.name}
+    return {'script': os.path.abspath(main.__file__ or '')}
 
 
 @lru_cache(maxsize=None)

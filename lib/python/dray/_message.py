@@ -23,7 +23,6 @@ Before the pickle there may be that of a dictionary, with what has to be known t
 from __future__ import annotations
 
 import io
-import pickle
 import struct
 from array import array
 
@@ -31,8 +30,11 @@ from . import _memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import pickle
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
+else:  # the half of it that is in C: the other comes with regular expressions and what those need
+    import _pickle as pickle
 
 OUT_OF_BAND = 64 * 1024
 _ALIGNMENT = 64

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 
 from . import _memory, _message
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import pickle
     from collections.abc import Callable
     from typing import Any
+else:  # see _message
+    import _pickle as pickle
 
 
 class Unreadable(Exception):

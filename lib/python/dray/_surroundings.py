@@ -9,14 +9,17 @@ opens a display because the program is an application of GTK.
 from __future__ import annotations
 
 import ctypes
-import importlib.machinery
+import io
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
     from typing import Any
+else:
+    ModuleType = type(sys)
 
 _PIDFD_GETFD = 438  # the number of that system call, on all kinds of processors
 
@@ -28,6 +31,7 @@ class Finder:
         self.files: dict[str, str] = {}
         self._preparation = preparation
         self._tracker: tuple[int, int] | None = None
+        self._imports_program = False
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname == 'multiprocessing.process':
@@ -51,11 +55,33 @@ class Finder:
         process.name = self._preparation['name']
         process.authkey = self._preparation['authkey']
         module.ORIGINAL_DIR = self._preparation['orig_dir']
+        self._mark(module)
+
+    def _mark(self, module: Any) -> None:
+        """While a program is being imported, multiprocessing starts no processes, nor does this."""
+        marks = vars(module.current_process())
+        if self._imports_program:
+            marks['_inheriting'] = True
+        else:
+            marks.pop('_inheriting', None)
 
     def _tell_context(self, module: Any) -> None:
         method = self._preparation['start_method']
         if method is not None:
             module._default_context.set_start_method(method, force=True)
+
+    def import_program(self) -> None:
+        self._set_imports_program(True)
+        try:
+            _import_program(self._preparation['program'])
+        finally:
+            self._set_imports_program(False)
+
+    def _set_imports_program(self, imports: bool) -> None:
+        self._imports_program = imports
+        module = sys.modules.get('multiprocessing.process')
+        if module is not None:
+            self._mark(module)
 
     def share_tracker(self, tracker: tuple[int, int]) -> None:
         """What this process shares with the application is watched over by the same process."""
@@ -76,6 +102,7 @@ class Finder:
 
 def _find_and_then(tell: Callable[[Any], None], fullname: str, path: Any) -> Any:
     """The module is told something of the application as soon as it is there."""
+    import importlib.machinery
     spec = importlib.machinery.PathFinder.find_spec(fullname, path)
     loader: Any = spec.loader if spec is not None else None
     if loader is None:
@@ -90,32 +117,58 @@ def _find_and_then(tell: Callable[[Any], None], fullname: str, path: Any) -> Any
     return spec
 
 
-class _Program(type(sys)):  # type: ignore[misc]
+class _Program(ModuleType):
     """Stands for the program until something of it is wanted."""
 
-    def __init__(self, how: dict[str, str]):
+    def __init__(self, load: Callable[[], Any]):
         super().__init__('__main__')
-        self.__dict__['_how'] = how
+        self.__dict__['_load'] = load
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith('__'):
             raise AttributeError(name)
-        program = _import_program(self.__dict__['_how'])
-        if isinstance(program, _Program):  # multiprocessing does not import it
-            raise AttributeError(name)
-        return getattr(program, name)
+        if sys.modules['__main__'] is self:
+            self.__dict__['_load']()
+        return getattr(sys.modules['__main__'], name)
 
 
-def _import_program(how: dict[str, str]) -> Any:
-    """As a process of multiprocessing does; what makes an executor meanwhile is told not to."""
-    from multiprocessing import process, spawn
-    current: Any = process.current_process()
-    current._inheriting = True
+def _import_program(how: dict[str, str]) -> None:
+    """Imports the program under the name that it has in processes of multiprocessing.
+
+    What does that there comes with half of the standard library. This does what is needed, and one
+    thing better: the module is there before its code runs, and stays the one that its functions have
+    their variables in.
+    """
+    program, code = _find_module(how['module']) if 'module' in how else _find_script(how['script'])
+    names = '__main__', '__mp_main__'
+    before = [sys.modules[name] for name in names]
+    sys.modules.update(dict.fromkeys(names, program))
     try:
-        spawn.prepare(how)
-    finally:
-        del current._inheriting
-    return sys.modules['__main__']
+        exec(code, program.__dict__)
+    except BaseException:
+        sys.modules.update(zip(names, before))
+        raise
+
+
+def _find_module(name: str) -> tuple[Any, Any]:
+    """The program that was started by `python -m`, without anything in it, and its code."""
+    import importlib.util
+    spec: Any = importlib.util.find_spec(name)
+    if spec is None:
+        raise ImportError(f'The program is not found by workers: there is no module {name}')
+    program = importlib.util.module_from_spec(spec)
+    program.__name__ = '__mp_main__'
+    return program, spec.loader.get_code(name)
+
+
+def _find_script(path: str) -> tuple[Any, Any]:
+    """The same of one that was started by its file."""
+    program: Any = ModuleType('__mp_main__')
+    program.__file__ = path
+    program.__package__ = ''
+    program.__cached__ = None
+    with io.open_code(path) as file:
+        return program, compile(file.read(), path, 'exec', dont_inherit=True)
 
 
 def _take_standard_output(pid: int) -> None:
@@ -157,6 +210,6 @@ def enter(preparation: dict[str, Any]) -> Finder:
     finder = Finder(preparation)
     sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
     if preparation['program']:
-        program = _Program(preparation['program'])
+        program = _Program(finder.import_program)
         sys.modules['__main__'] = sys.modules['__mp_main__'] = program
     return finder

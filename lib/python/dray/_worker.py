@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import os
-import pickle
-import signal
 import sys
 
 from . import _library, _memory, _message, _outcome, _surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import pickle
+    import signal
     from collections.abc import Callable
     from typing import Any
+else:  # what they are made of: the rest of them costs a worker milliseconds
+    import _pickle as pickle
+    import _signal as signal
 
 # What a cancelled call is interrupted by. Ctrl+C in a terminal never comes here: workers are in
 # process groups of their own.
