@@ -292,6 +292,40 @@ class TestOtherEnds(ProgramCase):
             ''')
             self.check_end(terminal, status=0, tracebacks=0)
 
+    def test_thread_that_is_ending_is_waited_for(self):
+        """It is held up until the program either waits for it, or is past that: Python would be taken
+        down under it, and a main context whose source is called then crashes."""
+        terminal = self.start('''
+            import atexit
+            import dray._reactor
+
+            leaving, too_late = threading.Event(), threading.Event()
+            main = threading.main_thread().ident
+            stop_waiting = dray._reactor.Reactor._stop_waiting
+
+            def is_waited_for():
+                frame = sys._current_frames()[main]
+                while frame is not None and frame.f_code.co_name != 'join_threads':
+                    frame = frame.f_back
+                return frame is not None
+
+            def leave(reactor):
+                leaving.set()
+                while not is_waited_for() and not too_late.is_set():
+                    time.sleep(0.001)
+                stop_waiting(reactor)
+                print('too late' if too_late.is_set() else 'in time', flush=True)
+
+            dray._reactor.Reactor._stop_waiting = leave
+            atexit.register(too_late.set)
+            executor = dray.ProcessPoolExecutor(1)
+            executor.submit(abs, 1).result()
+            del executor
+            leaving.wait()
+        ''')
+        self.check_end(terminal, status=0, tracebacks=0)
+        self.assertEqual(terminal.output.split(), ['in', 'time'])
+
     def test_callback_that_shuts_down(self):
         terminal = self.start('''
             executor = dray.ProcessPoolExecutor(1)
