@@ -18,7 +18,7 @@ struct _DrayDelivery
   gatomicrefcount ref_count;
 
   /* atomic */
-  int has_news; /* as armed */
+  int has_news; /* as armed: what the source is asked for by its main loop */
 
   /* set at construction */
   DrayPool *pool;    /* (owned) */
@@ -33,6 +33,7 @@ struct _DrayDelivery
   DrayTicket *expected;  /* (unowned) (nullable): not done, but probably will be in a moment; also
                           * looked at without the lock, whether there is one */
   gboolean armed;        /* the source was told that there is something to do */
+  gboolean awaiting;     /* the main loop asks the source, which waits for what is expected */
   guint n_unannounced;   /* tickets that are in none of these yet */
   guint n_holds;
   gboolean close_later; /* when nobody holds it any more */
@@ -200,7 +201,8 @@ delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_d
     {
       self->armed = FALSE;
       g_atomic_int_set (&self->has_news, FALSE);
-      g_source_set_ready_time (source, -1);
+      if (g_source_get_ready_time (source) >= 0)
+        g_source_set_ready_time (source, -1);
     }
   goes_on = self->armed || self->context != NULL || self->n_unannounced > 0;
   if (!goes_on)
@@ -293,41 +295,53 @@ dray_delivery_stop_expecting_locked (DrayDelivery *self, DrayTicket *ticket)
     dray_delivery_expect_locked (self, NULL);
 }
 
-/* (transfer full) (nullable): once */
-static DrayTicket *
-take_expected (DrayDelivery *self)
+/* Waits for what is expected, if there is something, for as long as it should take. */
+static void
+await_expected (DrayDelivery *self)
 {
-  DrayTicket *ticket;
-
-  if (__atomic_load_n (&self->expected, __ATOMIC_RELAXED) == NULL)
-    return NULL;
+  g_autoptr (DrayTicket) ticket = NULL;
 
   dray_pool_lock (self->pool);
   ticket = self->expected != NULL ? dray_ticket_ref (self->expected) : NULL;
   dray_delivery_expect_locked (self, NULL);
+  self->awaiting = ticket != NULL;
   dray_pool_unlock (self->pool);
-  return ticket;
+
+  if (ticket == NULL)
+    return;
+
+  dray_pool_expect (ticket, &self->has_news);
+
+  dray_pool_lock (self->pool);
+  self->awaiting = FALSE;
+  dray_pool_unlock (self->pool);
 }
 
-/* The main loop has nothing better to do, and is about to sleep. What comes now sets the ready time,
- * which is looked at next. Or it has been armed without; see arm_locked(). */
+/* The main loop may have nothing better to do, and is about to sleep. */
 static gboolean
 delivery_source_prepare (GSource *source, int *timeout)
 {
   DrayDelivery *self = ((DeliverySource *) source)->delivery;
-  g_autoptr (DrayTicket) expected = NULL;
 
   dray_fork_check ();
-  expected = take_expected (self);
-  if (expected != NULL)
-    dray_pool_expect (expected, &self->has_news);
+  if (__atomic_load_n (&self->expected, __ATOMIC_RELAXED) != NULL)
+    await_expected (self);
 
   *timeout = -1;
-  return self->pool->forked && g_atomic_int_get (&self->has_news);
+  return g_atomic_int_get (&self->has_news);
+}
+
+static gboolean
+delivery_source_check (GSource *source)
+{
+  DrayDelivery *self = ((DeliverySource *) source)->delivery;
+
+  return g_atomic_int_get (&self->has_news);
 }
 
 static GSourceFuncs delivery_source_funcs = {
   .prepare = delivery_source_prepare,
+  .check = delivery_source_check,
   .dispatch = delivery_source_dispatch,
   .finalize = delivery_source_finalize,
 };
@@ -414,8 +428,14 @@ dray_delivery_release (DrayDelivery *self)
 
 /* --- Adding and removing --- */
 
-/* After a fork, a thread that is not there may seem to hold the lock of the main context for ever. So
- * the context is not touched; but whoever iterates it asks. */
+/*
+ * Whoever iterates the context asks before it sleeps, and is woken unless it is just asking. A ready
+ * time would do as well, but GLib wakes the main loop for each change of that, also when it is asking,
+ * and when nothing is left to do: for one call after the other, three system calls for each.
+ *
+ * After a fork, a thread that is not there may seem to hold the lock of the main context for ever,
+ * so the context is not touched.
+ */
 static void
 arm_locked (DrayDelivery *self)
 {
@@ -423,9 +443,14 @@ arm_locked (DrayDelivery *self)
     return;
 
   self->armed = TRUE;
-  if (!self->pool->forked && !g_atomic_int_get (&dray_forked))
-    g_source_set_ready_time (self->source, 0);
   g_atomic_int_set (&self->has_news, TRUE);
+  if (self->pool->forked || self->awaiting || g_atomic_int_get (&dray_forked))
+    return;
+
+  if (self->context != NULL)
+    g_main_context_wakeup (self->context);
+  else
+    g_source_set_ready_time (self->source, 0); /* it is closed, and goes once it was dispatched */
 }
 
 void
@@ -535,7 +560,11 @@ dray_delivery_close (DrayDelivery *self)
     {
       /* Whether or not there is something left to do: an idle source has to go, too. */
       self->armed = TRUE;
-      g_source_set_ready_time (self->source, 0);
+      g_atomic_int_set (&self->has_news, TRUE);
+      if (context != NULL)
+        g_main_context_wakeup (context);
+      else
+        g_source_set_ready_time (self->source, 0);
     }
   dray_pool_unlock (self->pool);
 
