@@ -37,6 +37,7 @@ struct _DrayChild
   pid_t pid;
 
   /* I/O thread only */
+  DrayLeash leash;   /* if it dies with its parent, until it is reaped */
   int pidfd;         /* (owned): -1 if there is none */
   DrayIoWatch watch; /* until it has exited, if there is a pidfd … */
   DrayIoTimer look;  /* … or if there is none */
@@ -143,11 +144,21 @@ dray_child_spawn (DrayIoThread *io,
                   gpointer user_data,
                   GError **error)
 {
+  DrayLeash leash = { { -1, -1 } };
   int pidfd;
-  pid_t pid = dray_spawn (spawn, &pidfd, error);
+  pid_t pid;
 
-  if (pid == -1)
+  if (spawn->dies_with_parent && !dray_leash_open (&leash, error))
     return NULL;
+
+  spawn->leash = spawn->dies_with_parent ? &leash : NULL;
+  pid = dray_spawn (spawn, &pidfd, error);
+  spawn->leash = NULL;
+  if (pid == -1)
+    {
+      dray_leash_close (&leash);
+      return NULL;
+    }
 
   DrayChild *self = g_new0 (DrayChild, 1);
 
@@ -155,6 +166,7 @@ dray_child_spawn (DrayIoThread *io,
   self->exited = exited;
   self->user_data = user_data;
   self->pid = pid;
+  self->leash = leash;
   self->pidfd = pidfd;
   self->end.exit_status = -1;
   self->watch.ready = pidfd_ready_cb;
@@ -173,6 +185,12 @@ dray_child_free (DrayChild *self)
   if (self->pidfd != -1)
     close (self->pidfd);
   g_free (self);
+}
+
+void
+dray_child_forked (DrayChild *self)
+{
+  dray_leash_close (&self->leash);
 }
 
 int
@@ -238,6 +256,7 @@ dray_child_reap (DrayChild *self)
     return;
 
   self->reaped = TRUE;
+  dray_leash_close (&self->leash);
   if (self->end.known)
     wait_without_waiting (self, &info, 0);
 }

@@ -469,6 +469,8 @@ dray_process_forked (DrayProcess *self)
   close_fd (&self->input_fd);
   close_fd (&self->output_fd);
   close_fd (&self->errors_fd);
+  if (self->child != NULL)
+    dray_child_forked (self->child);
 }
 
 void

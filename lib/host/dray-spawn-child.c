@@ -27,6 +27,7 @@
  *
  *   the process group               before all else, so that a signal to the group can hit nobody
  *                                   but us
+ *   the leash                       for the group, which the kernel then kills with the application
  *   no signal has a handler         all are blocked still: a handler of the application's must not
  *                                   run in here, and those that are ignored would stay so
  *   descriptors                     those that lie in the way of others are moved first
@@ -317,6 +318,16 @@ search (DraySpawnChild *self)
   return reason;
 }
 
+/* Where that can't be done, the leader of the group dies with the parent all the same. */
+IN_CHILD static void
+put_on_leash (DraySpawnChild *self)
+{
+  const int *fds = self->spawn->leash->fds;
+
+  (void) fcntl (fds[0], F_SETOWN, -getpid ());
+  (void) fcntl (fds[1], F_SETOWN, -getpid ());
+}
+
 /* It outlasts the execution of the program. */
 IN_CHILD static void
 bind_to_parent (DraySpawnChild *self)
@@ -336,6 +347,8 @@ dray_spawn_child_main (void *data)
   self->ran = TRUE;
   if (setpgid (0, 0) != 0)
     give_up (self, DRAY_SPAWN_STEP_PROCESS, errno);
+  if (spawn->leash != NULL)
+    put_on_leash (self);
   forget_handlers ();
   arrange_descriptors (self);
   if (spawn->directory != NULL && chdir (spawn->directory) != 0)

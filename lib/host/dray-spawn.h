@@ -7,6 +7,8 @@
  * dray-spawn-child.c for what the new process does before it becomes its program.
  */
 
+#include "dray-leash.h"
+
 #include <glib.h>
 #include <sys/types.h>
 
@@ -40,6 +42,7 @@ typedef struct
   int ring_fd;               /* becomes the child's 4, unless it is -1 */
   gboolean dies_with_parent; /* the kernel kills it when the thread that started it ends; not where
                                * the program gets other rights by its file (setuid) */
+  const DrayLeash *leash;    /* (nullable): for its group, which is put on it */
   gboolean runs_scripts;     /* what is no program is given to /bin/sh, as execvp() does */
   gboolean is_scarce; /* (out): it was not started because descriptors, processes or memory are
                        * short, and may be later */

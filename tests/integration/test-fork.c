@@ -484,6 +484,33 @@ test_descriptors (Fixture *fixture, gconstpointer data)
 }
 
 static void
+print_item_cb (DrayFuture *future, GVariant *value, gpointer user_data)
+{
+  printf ("%.*s\n", (int) g_variant_get_size (value), (const char *) g_variant_get_data (value));
+}
+
+static gboolean
+has_two_items (gpointer record)
+{
+  return ((WorkshopRecord *) record)->n_items == 2;
+}
+
+/* One that tells the number of what it has started, and its own. */
+static void
+start_command (void)
+{
+  DrayExecutor *executor = host_new_executor (1);
+  const char *const argv[] = { "sh", "-c", "sleep 1000 & echo $!; echo $$; wait", NULL };
+  g_autoptr (DrayTask) task = dray_task_new_command (argv);
+  WorkshopRecord *record;
+
+  dray_task_set_split (task, DRAY_SPLIT_LINES);
+  record = workshop_watch (dray_executor_submit (executor, task, NULL));
+  g_signal_connect (record->future, "item", G_CALLBACK (print_item_cb), NULL);
+  fixture_iterate_until (has_two_items, record, "the command has told both numbers");
+}
+
+static void
 run_survived (void)
 {
   DrayExecutor *executor = host_new_executor (2);
@@ -496,6 +523,7 @@ run_survived (void)
   pid = dray_future_wait_result (idle, -1, NULL, NULL);
   while (g_list_model_get_n_items (workers) < 2)
     g_main_context_iteration (NULL, TRUE);
+  start_command ();
   if (fork () == 0)
     {
       alarm (LIFETIME);
@@ -517,14 +545,14 @@ static void
 test_survivor (Fixture *fixture, gconstpointer data)
 {
   /* Shows that workers notice the end of the application although a process that it has forked lives
-   * on. */
+   * on, and that commands are killed with what they have started. */
   g_autoptr (GSubprocess) host = host_start ("survived");
   g_autoptr (GDataInputStream) input = g_data_input_stream_new (
     g_subprocess_get_stdout_pipe (host));
   const pid_t group = atoi (g_subprocess_get_identifier (host));
-  int pids[2];
+  int pids[4];
 
-  for (guint i = 0; i < 2; i++)
+  for (guint i = 0; i < G_N_ELEMENTS (pids); i++)
     {
       g_autofree char *line = g_data_input_stream_read_line (input, NULL, NULL, NULL);
 
@@ -532,7 +560,7 @@ test_survivor (Fixture *fixture, gconstpointer data)
       pids[i] = atoi (line);
     }
   g_assert_true (g_subprocess_wait (host, NULL, NULL));
-  for (guint i = 0; i < 2; i++)
+  for (guint i = 0; i < G_N_ELEMENTS (pids); i++)
     fixture_iterate_until_gone (pids[i]);
   /* The one that was forked has the group to itself now. */
   g_assert_cmpint (kill (-group, SIGKILL), ==, 0);

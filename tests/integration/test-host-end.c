@@ -43,13 +43,36 @@ static const Kind kinds[] = {
   { "idle-with-grandchild", NULL, NULL, TRUE },
 };
 
+/* Commands, each of which tells some process ids, its own among them. */
+typedef struct
+{
+  const char *name;
+  const char *script;
+  guint n_processes;
+} Command;
+
+static const Command commands[] = {
+  { "command", "echo $$; exec sleep 1000", 1 },
+  { "deaf-command",
+    "trap '' HUP INT TERM; echo $$; while read line; do :; done; while :; do :; done", 1 },
+  { "command-with-child", "sleep 1000 & echo $!; echo $$; wait", 2 },
+  { "command-with-deaf-grandchild",
+    "trap '' HUP INT TERM; (sh -c 'sleep 1000 & echo $!; wait' & echo $!; wait) & echo $!; "
+    "echo $$; wait",
+    4 },
+  { "command-with-orphan", "(sleep 1000 & echo $!); echo $$; exec sleep 1000", 2 },
+  { "command-with-stopped-child", "sleep 1000 & kill -STOP $!; echo $!; echo $$; wait", 2 },
+};
+
+#define N_COMMAND_PROCESSES (1 + 1 + 2 + 4 + 2 + 2)
+
 typedef struct
 {
   DrayExecutor *executors[G_N_ELEMENTS (kinds)]; /* (owned): one for each kind, with one worker */
   DrayFuture *futures[G_N_ELEMENTS (kinds)];     /* (owned) (nullable) */
   DrayExecutor *starting;                        /* (owned): with a worker that never gets ready */
   DrayExecutor *commands;                        /* (owned) */
-  WorkshopRecord *records[2];                    /* (owned): of commands */
+  WorkshopRecord *records[G_N_ELEMENTS (commands)]; /* (owned) */
 } Scene;
 
 static void
@@ -136,25 +159,32 @@ print_item_cb (DrayFuture *future, GVariant *value, gpointer name)
 }
 
 static gboolean
-has_item (gpointer record)
+has_told (gpointer data)
 {
-  return ((WorkshopRecord *) record)->n_items == 1;
+  Scene *scene = data;
+
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    if (scene->records[i]->n_items < commands[i].n_processes)
+      return FALSE;
+
+  return TRUE;
 }
 
-/* @script tells the process id. */
-static WorkshopRecord *
-start_command (Scene *scene, const char *name, const char *script)
+static void
+start_commands (Scene *scene)
 {
-  const char *const argv[] = { "sh", "-c", script, NULL };
-  g_autoptr (DrayTask) task = dray_task_new_command (argv);
-  WorkshopRecord *record;
+  scene->commands = host_new_executor (G_N_ELEMENTS (commands));
+  for (guint i = 0; i < G_N_ELEMENTS (commands); i++)
+    {
+      const char *const argv[] = { "sh", "-c", commands[i].script, NULL };
+      g_autoptr (DrayTask) task = dray_task_new_command (argv);
 
-  dray_task_set_split (task, DRAY_SPLIT_LINES);
-  record = workshop_watch (dray_executor_submit (scene->commands, task, NULL));
-  g_signal_connect (record->future, "item", G_CALLBACK (print_item_cb), (gpointer) name);
-  fixture_iterate_until (has_item, record, "the command has started");
-
-  return record;
+      dray_task_set_split (task, DRAY_SPLIT_LINES);
+      scene->records[i] = workshop_watch (dray_executor_submit (scene->commands, task, NULL));
+      g_signal_connect (scene->records[i]->future, "item", G_CALLBACK (print_item_cb),
+                        (gpointer) commands[i].name);
+    }
+  fixture_iterate_until (has_told, scene, "the commands have started");
 }
 
 /* Starts all of it, tells the test the process ids, and that it is ready. */
@@ -164,11 +194,7 @@ arrange (Scene *scene)
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     start_worker (scene, i);
   start_starting (scene);
-  scene->commands = host_new_executor (2);
-  scene->records[0] = start_command (scene, "command", "echo $$; exec sleep 1000");
-  scene->records[1] = start_command (scene, "deaf-command",
-                                     "trap '' HUP INT TERM; echo $$; while read line; do :; done; "
-                                     "while :; do :; done");
+  start_commands (scene);
 
   printf ("ready\n");
   fflush (stdout);
@@ -318,7 +344,50 @@ run_leaving (void)
     pause ();
 }
 
+/* Commands are started one after the other for ever, each of which leaves two processes behind that
+ * wait for ever and have the host's standard output open. For each that has ended there is a line. */
+
+#define N_AT_A_TIME 3
+#define LINE "ended\n"
+
+static void restart_cb (DrayFuture *future, gpointer executor);
+
+static void
+start_next (DrayExecutor *executor)
+{
+  const char *const argv[] = { "sh", "-c", "exec 3>&0; sleep 1000 & sleep 1000 & exit 0", NULL };
+  g_autoptr (DrayTask) task = dray_task_new_command (argv);
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (GError) error = NULL;
+
+  dray_task_set_input_fd (task, STDOUT_FILENO, &error);
+  g_assert_no_error (error);
+  future = dray_executor_submit (executor, task, NULL);
+  dray_future_add_done_callback (future, restart_cb, executor, NULL);
+}
+
+static void
+restart_cb (DrayFuture *future, gpointer executor)
+{
+  g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_SUCCEEDED);
+  fputs (LINE, stdout);
+  fflush (stdout);
+  start_next (executor);
+}
+
+static void
+run_start_commands (void)
+{
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  DrayExecutor *executor = host_new_executor (N_AT_A_TIME);
+
+  for (guint i = 0; i < N_AT_A_TIME; i++)
+    start_next (executor);
+  g_main_loop_run (loop);
+}
+
 static const HostPart parts[] = {
+  { "start-commands", run_start_commands },
   { "leaving", run_leaving },
   { "return", run_return },
   { "exit", run_exit },
@@ -409,8 +478,8 @@ test_end (Fixture *fixture, gconstpointer data)
   g_autoptr (GArray) processes = read_processes (host);
   gint64 start;
 
-  /* One for each kind, four grandchildren, one that starts, two commands. */
-  g_assert_cmpuint (processes->len, ==, G_N_ELEMENTS (kinds) + 4 + 1 + 2);
+  /* One for each kind, four grandchildren, one that starts, and the commands'. */
+  g_assert_cmpuint (processes->len, ==, G_N_ELEMENTS (kinds) + 4 + 1 + N_COMMAND_PROCESSES);
   start = g_get_monotonic_time ();
   if (way->signal_number != 0)
     g_assert_cmpint (kill (way->signal_number < 0 ? -pid : pid, ABS (way->signal_number)), ==, 0);
@@ -442,6 +511,35 @@ test_leaving (Fixture *fixture, gconstpointer data)
                          "the worker is gone");
 }
 
+/* With other moments to be hit. */
+#define N_KILLS 20
+
+static void
+test_starting_commands (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that nothing of a command outlives the host wherever in the start or the end of commands it
+   * is killed. */
+  for (guint i = 0; i < N_KILLS; i++)
+    {
+      g_autoptr (GSubprocess) host = host_start ("start-commands");
+      GInputStream *output = g_subprocess_get_stdout_pipe (host);
+      char bytes[sizeof LINE - 1];
+      gsize size = sizeof bytes;
+
+      for (guint n_ended = 0; n_ended < 5 + i % 5; n_ended++)
+        {
+          g_assert_true (g_input_stream_read_all (output, bytes, sizeof bytes, &size, NULL, NULL));
+          g_assert_cmpuint (size, ==, sizeof bytes);
+        }
+      g_assert_cmpint (kill (atoi (g_subprocess_get_identifier (host)), SIGKILL), ==, 0);
+      g_assert_true (g_subprocess_wait (host, NULL, NULL));
+
+      /* The end comes when nobody has the pipe open any more. */
+      while (size > 0)
+        g_assert_true (g_input_stream_read_all (output, bytes, sizeof bytes, &size, NULL, NULL));
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -457,6 +555,7 @@ main (int argc, char **argv)
       workshop_add (path, &ways[i], test_end);
     }
   workshop_add ("/host-end/leaving", NULL, test_leaving);
+  workshop_add ("/host-end/starting-commands", NULL, test_starting_commands);
 
   return g_test_run ();
 }

@@ -484,12 +484,14 @@ test_errors (Harness *harness, gconstpointer data)
     }
 }
 
-/* The program that is killed: starts a child that says its number and waits for ever. */
+/* The program that is killed: starts a child that says its number and waits for ever, as do two
+ * processes of its own. */
 G_NORETURN static void
 be_a_parent (void)
 {
   Harness harness = { 0 };
-  Process process = PROCESS (&harness, "sh", "-c", "echo $$; exec sleep 1000");
+  Process process = PROCESS (&harness, "sh", "-c",
+                             "(sleep 1000 & exec sleep 1000) & echo $$; exec sleep 1000");
 
   harness_init (&harness);
   process.spawn.stdout_fd = STDOUT_FILENO;
@@ -503,7 +505,7 @@ static void
 test_parent_dies (Harness *harness, gconstpointer data)
 {
   g_test_summary ("A child that is to die with its parent does not outlive the program that "
-                  "started it, even if that is killed.");
+                  "started it, even if that is killed; nor does what it has started itself.");
 
   g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
   g_auto (Process) parent = PROCESS (harness, self, PARENT_ARGUMENT);
@@ -524,7 +526,7 @@ test_parent_dies (Harness *harness, gconstpointer data)
   kill (parent.pid, SIGKILL);
   wait_for_exit (&parent);
 
-  /* The pipe ends when the last process is gone that has it open, which is the child. */
+  /* The pipe ends when the last process is gone that has it open: the child, and its own. */
   rest = read_all (output);
   g_assert_cmpstr (rest, ==, "");
   fixture_iterate_until_gone (child);
