@@ -308,7 +308,7 @@ hear_ready_worker (DrayPoolWorker *self,
   else if (about_current && is_chunk (ticket) && header->type == DRAY_FRAME_OUTCOMES)
     hear_outcomes (self, payload, error);
   else if (about_current && is_chunk (ticket))
-    /* NOLINTNEXTLINE(bugprone-branch-clone): what follows must not be asked of a chunk. */
+    /* What follows must not be asked of a chunk. */
     g_propagate_error (error, dray_pool_worker_unexpected (header->type));
   else if (about_current && header->type == DRAY_FRAME_ITEM)
     hear_item (self, payload, NULL, error);

@@ -144,7 +144,7 @@ refuse_all (scmp_filter_ctx filter, const char *const *names, size_t n_names)
   return result;
 }
 
-#define REFUSE_ALL(filter, names) refuse_all (filter, names, sizeof names / sizeof names[0])
+#define REFUSE_ALL(filter, names) refuse_all (filter, names, sizeof (names) / sizeof (names)[0])
 
 /* A character that is put into a terminal's input is a command to the shell there. */
 static int

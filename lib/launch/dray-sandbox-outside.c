@@ -26,7 +26,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -45,19 +47,29 @@ typedef struct
   Sandbox sandbox;
 } Plan;
 
+static int
+parse_number (int *number, const char *text)
+{
+  char *end;
+  const long value = strtol (text, &end, 10);
+
+  *number = (int) value;
+  return end != text && *end == '\0' && value >= 0 && value <= INT_MAX;
+}
+
 /* PARENT required|preferred INNER -- COMMAND…: INNER is where in the command the sandbox begins
  * that is said to the inner half. */
 static int
 parse (Plan *plan, int argc, char **argv)
 {
-  int inner;
+  int parent, inner;
 
-  if (argc < 5 || strcmp (argv[3], "--") != 0)
+  if (argc < 5 || strcmp (argv[3], "--") != 0 || !parse_number (&parent, argv[0])
+      || !parse_number (&inner, argv[2]))
     return 0;
-  plan->parent = (pid_t) atoi (argv[0]);
+  plan->parent = (pid_t) parent;
   plan->required = strcmp (argv[1], "required") == 0;
   plan->command = argv + 4;
-  inner = atoi (argv[2]);
   return inner > 0 && inner < argc - 4
          && sandbox_parse (&plan->sandbox, argc - 4 - inner, argv + 4 + inner);
 }
@@ -78,38 +90,41 @@ open_control (int ends[2])
   return ends[0] >= 0 && ends[1] >= 0;
 }
 
-static void
-execute (char **command, int control)
+/* The sandbox gets what the worker is to have out of its way, and nothing for itself. */
+static int
+arrange (posix_spawn_file_actions_t *actions, int control)
 {
-  const int null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  int error = posix_spawn_file_actions_adddup2 (actions, control, FD_CONTROL);
 
-  if (null_fd < 0 || dup2 (control, FD_CONTROL) < 0 || dup2 (STDIN_FILENO, FD_INPUT) < 0
-      || dup2 (STDOUT_FILENO, FD_OUTPUT) < 0 || dup2 (null_fd, STDIN_FILENO) < 0
-      || dup2 (null_fd, STDOUT_FILENO) < 0)
-    return;
-  execvp (command[0], command);
+  if (error == 0)
+    error = posix_spawn_file_actions_adddup2 (actions, STDIN_FILENO, FD_INPUT);
+  if (error == 0)
+    error = posix_spawn_file_actions_adddup2 (actions, STDOUT_FILENO, FD_OUTPUT);
+  if (error == 0)
+    error = posix_spawn_file_actions_addopen (actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+  if (error == 0)
+    error = posix_spawn_file_actions_adddup2 (actions, STDIN_FILENO, STDOUT_FILENO);
+  return error;
 }
 
 /* Returns: its number; -1 with errno */
 static pid_t
 start (char **command, int control)
 {
-  static volatile int error;
-  const pid_t pid = vfork ();
+  posix_spawn_file_actions_t actions;
+  pid_t pid = -1;
+  int error = posix_spawn_file_actions_init (&actions);
 
-  if (pid == 0)
+  if (error == 0)
     {
-      execute (command, control);
-      error = errno;
-      _exit (EXIT_NOT_RUN);
+      error = arrange (&actions, control);
+      if (error == 0)
+        error = posix_spawnp (&pid, command[0], &actions, NULL, command, environ);
+      posix_spawn_file_actions_destroy (&actions);
     }
-  if (pid > 0 && error != 0)
-    {
-      waitpid (pid, NULL, 0);
-      errno = error;
-      return -1;
-    }
-  return pid;
+
+  errno = error;
+  return error == 0 ? pid : -1;
 }
 
 /* Whether there was one. */
