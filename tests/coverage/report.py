@@ -1,80 +1,184 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Prints the coverage of each file of the library, and fails where it is less than it must be.
+"""Says which part of the library was run, and fails where that is less than it must be.
 
-Usage: tests/coverage/report.py SUMMARY.json
+Usage: tests/coverage/report.py BUILD-FOLDER
 
-The summary is gcovr's. The goal is that every line of what decodes and of the state machines is
-run, and nine tenths of any other file. What falls short of that is listed. What must not happen is
-that less is run than was reached before.
+The folder is one that tests/coverage/run has made, with the counters that were left there.
+
+Every line of what decodes and of the state machines must be run, and nine tenths of any other file.
+What no test can get to is not counted: a line that says that it is never reached, and the lines
+below a comment that begins with "Not covered" and gives the reason, up to the next that is run.
 """
 
-import json
+import re
+import subprocess
 import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
 
 # In percent of the lines of a file; the first pattern that matches counts.
 GOALS = [
-    ('lib/wire/*', 100),
+    ('lib/wire/*.c', 100),
     ('lib/host/dray-ticket*.c', 100),
-    ('lib/host/dray-run.c', 100),
+    ('lib/host/dray-future*.c', 100),
     ('lib/host/dray-pool*.c', 100),
     ('lib/host/dray-dispatch*.c', 100),
-    ('lib/host/dray-process.c', 100),
-    ('lib/host/dray-flow.c', 100),
     ('lib/worker/dray-link*.c', 100),
-    ('*', 90),
+    ('lib/worker/dray-worker*.c', 100),
+    ('lib/*.c', 90),
 ]
 
-# What was reached, in percent of the lines of all files that match. This is what the unit tests of
-# lib/wire reach, with those of chunks and jobs in a worker. There is nothing about the other files
-# before all unit and integration tests have been measured.
-REACHED = [
-    ('lib/wire/*.c', 92),
-]
+# What falls short of that so far, and must not fall any further.
+REACHED = {
+    'lib/host/dray-dependent.c': 86,
+    'lib/host/dray-dispatch.c': 96,
+    'lib/host/dray-executor-properties.c': 68,
+    'lib/host/dray-future-combine.c': 96,
+    'lib/host/dray-future-priority.c': 97,
+    'lib/host/dray-future.c': 93,
+    'lib/host/dray-items-request.c': 85,
+    'lib/host/dray-launcher-sandbox.c': 59,
+    'lib/host/dray-launcher.c': 88,
+    'lib/host/dray-map.c': 72,
+    'lib/host/dray-pool-worker-chunk.c': 97,
+    'lib/host/dray-pool-worker-confined.c': 82,
+    'lib/host/dray-pool-worker-hear.c': 92,
+    'lib/host/dray-pool-worker-read.c': 98,
+    'lib/host/dray-pool-worker.c': 95,
+    'lib/host/dray-pool.c': 97,
+    'lib/host/dray-ticket-cancel.c': 96,
+    'lib/wire/dray-cargo.c': 94,
+    'lib/wire/dray-chunk-outcomes.c': 95,
+    'lib/wire/dray-decoder.c': 96,
+    'lib/wire/dray-descriptor.c': 89,
+    'lib/wire/dray-message.c': 98,
+    'lib/wire/dray-passage.c': 93,
+    'lib/wire/dray-payload.c': 74,
+    'lib/wire/dray-ring.c': 97,
+    'lib/wire/dray-slot.c': 85,
+    'lib/wire/dray-value-check.c': 98,
+    'lib/wire/dray-value.c': 90,
+    'lib/worker/dray-link-cargo.c': 84,
+    'lib/worker/dray-link-input.c': 94,
+    'lib/worker/dray-link-watcher.c': 96,
+    'lib/worker/dray-link.c': 98,
+    'lib/worker/dray-takeover.c': 70,
+    'lib/worker/dray-undertaker.c': 79,
+    'lib/worker/dray-worker-main.c': 73,
+    'lib/worker/dray-worker.c': 94,
+}
+
+REASON = re.compile(r'/\* Not covered: (\S.*)')
+NEVER = re.compile(r'\s*(default:\s*)?g_(assert_not_reached|return(_val)?_if_reached) \(')
 
 
-def part(covered, total):
+@dataclass
+class File:
+    name: str
+    lines: dict[int, int] = field(default_factory=dict)
+    branches: dict[tuple[str, ...], int] = field(default_factory=dict)
+
+    def uncovered(self) -> list[int]:
+        """The numbers of lines that should have been run and were not."""
+        source = (SOURCE / self.name).read_text(encoding='utf-8').splitlines()
+        missing, excused = [], False
+        for number, text in enumerate(source, 1):
+            if REASON.search(text):
+                excused = True
+            elif self.lines.get(number, 0) > 0:
+                excused = False
+            elif number in self.lines and not excused and not NEVER.match(text):
+                missing.append(number)
+        return missing
+
+
+def export(build: Path) -> str:
+    """What llvm-cov says in the format of lcov."""
+    profile = build / 'coverage' / 'all.profdata'
+    subprocess.run(['llvm-profdata', 'merge', '-sparse', '-o', profile,
+                    *(build / 'coverage').glob('*.profraw')], check=True)
+    programs = [build / 'lib' / name for name in ('libdray-1.so', 'dray-worker-1', 'dray-launch-1')]
+    programs += [build / 'tests' / f'test-{source.stem[5:]}'
+                 for source in SOURCE.glob('tests/unit/test-*.c')]
+    objects = [word for program in programs[1:] for word in ('-object', program)]
+    return subprocess.run(['llvm-cov', 'export', '-format=lcov', f'-instr-profile={profile}',
+                           programs[0], *objects],
+                          check=True, text=True, stdout=subprocess.PIPE).stdout
+
+
+def read(text: str) -> list[File]:
+    """The files of the library that are in such a text; a header is a part of what includes it."""
+    files: list[File] = []
+    wanted = False
+    for line in text.splitlines():
+        key, _, value = line.partition(':')
+        if key == 'SF':
+            name = Path(value).resolve()
+            wanted = name.suffix == '.c' and (SOURCE / 'lib') in name.parents
+            if wanted:
+                files.append(File(str(name.relative_to(SOURCE))))
+        elif wanted and key == 'DA':
+            number, count = value.split(',')[:2]
+            files[-1].lines[int(number)] = int(count)
+        elif wanted and key == 'BRDA':
+            *where, count = value.split(',')
+            files[-1].branches[tuple(where)] = 0 if count == '-' else int(count)
+    return sorted(files, key=lambda file: file.name)
+
+
+def part(covered: int, total: int) -> float:
     """In percent, rounded down, so that 100 means all."""
-    return 1000 * covered // total / 10 if total else 100
+    return 1000 * covered // total / 10 if total else 100.0
 
 
-def part_of(files, what):
-    return part(sum(file[f'{what}_covered'] for file in files),
-                sum(file[f'{what}_total'] for file in files))
+def ranges(numbers: list[int]) -> str:
+    """Such as 3-5, 9."""
+    pieces: list[list[int]] = []
+    for number in numbers:
+        if pieces and number == pieces[-1][1] + 1:
+            pieces[-1][1] = number
+        else:
+            pieces.append([number, number])
+    return ', '.join(str(a) if a == b else f'{a}-{b}' for a, b in pieces)
 
 
-def short_of_goal(files):
+def print_folders(files: list[File]) -> None:
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for file in files:
-        goal = next(goal for pattern, goal in GOALS if fnmatch(file['filename'], pattern))
-        if part(file['line_covered'], file['line_total']) < goal:
-            yield (f'{file["filename"]}: {file["line_total"] - file["line_covered"]} lines were '
-                   f'not run; the goal is {goal} %')
+        branches = file.branches.values()
+        for name in (str(Path(file.name).parent), 'all'):
+            for i, number in enumerate((len(file.lines) - len(file.uncovered()), len(file.lines),
+                                        sum(count > 0 for count in branches), len(branches))):
+                counts[name][i] += number
+
+    print(f'{"lines":>7}{"branches":>10}  folder')
+    for name, (lines, all_lines, branches, all_branches) in counts.items():
+        print(f'{part(lines, all_lines):6.1f}%{part(branches, all_branches):9.1f}%  {name}')
 
 
-def fallen(files):
-    for pattern, reached in REACHED:
-        matching = [file for file in files if fnmatch(file['filename'], pattern)]
-        percent = part_of(matching, 'line')
-        if not matching or percent < reached:
-            yield f'{pattern}: {percent} % of the lines were run, and {reached} % were before'
+def main() -> int:
+    files = read(export(Path(sys.argv[1])))
+    if not files:
+        print('Nothing was measured.', file=sys.stderr)
+        return 1
 
-
-def main():
-    with open(sys.argv[1], encoding='utf-8') as summary:
-        files = json.load(summary)['files']
-
-    print(f'{"lines":>7}{"branches":>10}  file')
+    status = 0
     for file in files:
-        print(f'{part_of([file], "line"):6.1f}%{part_of([file], "branch"):9.1f}%  '
-              f'{file["filename"]}')
-    print(f'{part_of(files, "line"):6.1f}%{part_of(files, "branch"):9.1f}%  all')
-
-    print(*short_of_goal(files), sep='\n')
-    problems = list(fallen(files))
-    print(*problems, sep='\n', file=sys.stderr)
-
-    return 1 if problems else 0
+        goal = REACHED.get(file.name) or next(goal for pattern, goal in GOALS
+                                              if fnmatch(file.name, pattern))
+        missing = file.uncovered()
+        percent = part(len(file.lines) - len(missing), len(file.lines))
+        if percent < goal:
+            print(f'{file.name}: {percent} % of the lines are run instead of {goal} %; '
+                  f'not {ranges(missing)}', file=sys.stderr)
+            status = 1
+    print_folders(files)
+    return status
 
 
 if __name__ == '__main__':
