@@ -144,11 +144,12 @@ dray_child_spawn (DrayIoThread *io,
                   gpointer user_data,
                   GError **error)
 {
-  DrayLeash leash = { { -1, -1 } };
+  DrayLeash leash = DRAY_LEASH_NONE;
+  DrayLeash *spare = dray_io_thread_get_spare_leash (io);
   int pidfd;
   pid_t pid;
 
-  if (spawn->dies_with_parent && !dray_leash_open (&leash, error))
+  if (spawn->dies_with_parent && !dray_leash_take (&leash, spare, error))
     return NULL;
 
   spawn->leash = spawn->dies_with_parent ? &leash : NULL;
@@ -156,7 +157,7 @@ dray_child_spawn (DrayIoThread *io,
   spawn->leash = NULL;
   if (pid == -1)
     {
-      dray_leash_close (&leash);
+      dray_leash_give_back (&leash, spare);
       return NULL;
     }
 
@@ -256,7 +257,7 @@ dray_child_reap (DrayChild *self)
     return;
 
   self->reaped = TRUE;
-  dray_leash_close (&self->leash);
+  dray_leash_give_back (&self->leash, dray_io_thread_get_spare_leash (self->io));
   if (self->end.known)
     wait_without_waiting (self, &info, 0);
 }

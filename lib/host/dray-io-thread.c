@@ -82,6 +82,7 @@ struct _DrayIoThread
   guint n_resting;     /* those of them that can wait */
   gint64 rest;         /* for so long, all of those, in µs */
   gint64 sleeps_until; /* monotonic, µs */
+  DrayLeash spare_leash; /* (owned): of a child that is gone, for the next one */
 };
 
 static GMutex instance_lock;
@@ -450,6 +451,7 @@ dray_io_thread_free (DrayIoThread *self)
     close (self->epoll_fd);
   if (self->wake_fd >= 0)
     close (self->wake_fd);
+  dray_leash_close (&self->spare_leash);
   g_mutex_clear (&self->lock);
   g_mutex_clear (&self->turn);
   g_mutex_clear (&self->gate);
@@ -510,6 +512,12 @@ dray_io_thread_is_current (DrayIoThread *self)
   return self->thread == g_thread_self ();
 }
 
+DrayLeash *
+dray_io_thread_get_spare_leash (DrayIoThread *self)
+{
+  return &self->spare_leash;
+}
+
 /* With every signal blocked from its first instruction on: the mask is inherited. */
 static gboolean
 start_thread (DrayIoThread *self, GError **error)
@@ -544,6 +552,7 @@ dray_io_thread_new (GError **error)
   g_mutex_init (&self->turn);
   g_mutex_init (&self->gate);
   self->wake_fd = -1;
+  self->spare_leash = DRAY_LEASH_NONE;
   self->epoll_fd = dray_descriptor_raise (epoll_create1 (EPOLL_CLOEXEC));
   if (self->epoll_fd >= 0)
     self->wake_fd = dray_descriptor_raise (eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -671,4 +680,5 @@ dray_io_thread_forked (void)
   close (self->epoll_fd);
   close (self->wake_fd);
   self->epoll_fd = self->wake_fd = -1;
+  dray_leash_close (&self->spare_leash);
 }

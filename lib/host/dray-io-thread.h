@@ -9,6 +9,8 @@
  * gives EPIPE. It never runs user code.
  */
 
+#include "dray-leash.h"
+
 #include <gio/gio.h>
 #include <sys/epoll.h>
 
@@ -57,6 +59,8 @@ void dray_io_thread_wake (DrayIoThread *self, DrayIoClient *client);
  * client may be freed, once nobody wakes it any more. */
 void dray_io_thread_forget (DrayIoThread *self, DrayIoClient *client);
 gboolean dray_io_thread_is_current (DrayIoThread *self);
+/* (transfer none): one that a child has done with, for the next, or none. I/O thread only. */
+DrayLeash *dray_io_thread_get_spare_leash (DrayIoThread *self);
 /* Any thread that knows the I/O thread to be held by somebody who can't let go meanwhile. Lets the
  * caller do what only the I/O thread may, if that one is asleep, and keeps it from waking up until
  * leave(). Never waits. No code of the application's may run in between. */

@@ -26,7 +26,7 @@
  *   application            pipe2 (), F_SETSIG, O_ASYNC: on nobody yet
  *     clone () ──>         the child makes its group, and puts it on the leash (F_SETOWN)
  *                          it closes its own two ends, with all others, and executes the command
- *   the command exits      the group is killed, the leash is closed, which kills it once more
+ *   the command exits      the group is killed; the leash is the next command's
  *   or the application     the kernel closes the leash
  *
  * There is no moment at which the command runs and is not on the leash: it is put on by the child
@@ -37,7 +37,10 @@
  * What the kernel remembers is the group itself and not its number: when that is given to another one,
  * it is never hit.
  *
- * It sends the signal if this user could: not to a program that got other rights from its file. And
+ * To make a leash takes ten times as long as to put somebody on it, which is why one is kept. Until then
+ * it is still on the group that is gone, and would kill nobody.
+ *
+ * The kernel sends the signal if this user could: not to a program that got other rights from its file. And
  * where something forbids all this (a sandbox that knows no such fcntl()), the leader of the group dies
  * with the application, and what it has started does not.
  *
@@ -53,17 +56,35 @@ arm (int fd)
 }
 
 gboolean
-dray_leash_open (DrayLeash *self, GError **error)
+dray_leash_take (DrayLeash *self, DrayLeash *spare, GError **error)
 {
+  *self = *spare;
+  *spare = DRAY_LEASH_NONE;
+  if (self->fds[0] >= 0)
+    return TRUE;
+
   if (!dray_descriptor_open_pipe (self->fds, error))
     {
-      self->fds[0] = self->fds[1] = -1;
+      *self = DRAY_LEASH_NONE;
       return FALSE;
     }
 
   arm (self->fds[0]);
   arm (self->fds[1]);
   return TRUE;
+}
+
+void
+dray_leash_give_back (DrayLeash *self, DrayLeash *spare)
+{
+  if (spare->fds[0] >= 0)
+    {
+      dray_leash_close (self);
+      return;
+    }
+
+  *spare = *self;
+  *self = DRAY_LEASH_NONE;
 }
 
 void

@@ -15,9 +15,15 @@ typedef struct
   int fds[2];
 } DrayLeash;
 
-/* One that no group is on: dray_spawn() sees to that. FALSE: there are no descriptors left. */
-gboolean dray_leash_open (DrayLeash *self, GError **error);
-/* Kills what is left of the group, if this process is the only one that has it. */
+#define DRAY_LEASH_NONE ((DrayLeash){ { -1, -1 } })
+
+/* The spare one, which becomes none, or a new one. dray_spawn() puts a group on it. FALSE: there are
+ * no descriptors left. */
+gboolean dray_leash_take (DrayLeash *self, DrayLeash *spare, GError **error);
+/* Its group has been killed, or there never was one. It becomes none, and the spare one if there is
+ * none. */
+void dray_leash_give_back (DrayLeash *self, DrayLeash *spare);
+/* Kills what is left of the group, if no other process has it as well. It becomes none. */
 void dray_leash_close (DrayLeash *self);
 
 G_END_DECLS
