@@ -23,5 +23,7 @@ struct _DrayMap
 /* (transfer full) (nullable): the one outcome of a list of one or none, which it takes; NULL for
  * NULL. */
 DrayOutcome *dray_map_steal_first (GPtrArray *outcomes);
+/* (transfer full) (nullable): such a list; NULL for one of none, which it frees, and for NULL. */
+GPtrArray *dray_map_steal_some (GPtrArray *outcomes);
 
 G_END_DECLS

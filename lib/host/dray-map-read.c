@@ -372,6 +372,16 @@ dray_map_steal_first (GPtrArray *outcomes)
   return outcome;
 }
 
+GPtrArray *
+dray_map_steal_some (GPtrArray *outcomes)
+{
+  if (outcomes != NULL && outcomes->len > 0)
+    return outcomes;
+
+  g_clear_pointer (&outcomes, g_ptr_array_unref);
+  return NULL;
+}
+
 /**
  * dray_map_next_finish:
  * @self: a map
@@ -430,8 +440,8 @@ dray_map_next_many_async (DrayMap *self,
  *
  * Gets the next outcomes. The errors are those of [method@Map.next_finish].
  *
- * Returns: (transfer container) (element-type DrayOutcome): the outcomes, none if there are no
- *   more; or %NULL with @error set
+ * Returns: (transfer container) (nullable) (element-type DrayOutcome): the outcomes, never none; %NULL
+ *   without an error if there are no more, or with @error set
  *
  * Since: 0.1
  */
@@ -442,5 +452,5 @@ dray_map_next_many_finish (DrayMap *self, GAsyncResult *result, GError **error)
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
-  return g_task_propagate_pointer (G_TASK (result), error);
+  return dray_map_steal_some (g_task_propagate_pointer (G_TASK (result), error));
 }

@@ -175,8 +175,8 @@ dray_map_wait_next (DrayMap *self, gint64 timeout, GCancellable *cancellable, GE
  * Waits for the next outcomes: until there is one, and takes as many as are there then, up to a
  * number. The errors are those of [method@Map.wait_next].
  *
- * Returns: (transfer container) (element-type DrayOutcome): the outcomes, none if there are
- *   no more; or %NULL with @error set
+ * Returns: (transfer container) (nullable) (element-type DrayOutcome): the outcomes, never none; %NULL
+ *   without an error if there are no more, or with @error set
  *
  * Since: 0.1
  */
@@ -189,5 +189,5 @@ dray_map_wait_next_many (
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
-  return wait_next (self, max, timeout, cancellable, error);
+  return dray_map_steal_some (wait_next (self, max, timeout, cancellable, error));
 }

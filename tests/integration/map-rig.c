@@ -122,7 +122,7 @@ map_record_wait (MapRecord *self, DrayMap *map)
       outcomes = dray_map_wait_next_many (map, 100, 60 * G_TIME_SPAN_SECOND, NULL, &self->error);
       for (guint i = 0; outcomes != NULL && i < outcomes->len; i++)
         map_record_take (self, outcomes->pdata[i]);
-      if (outcomes == NULL || outcomes->len == 0)
+      if (outcomes == NULL)
         break;
     }
 

@@ -256,7 +256,7 @@ wait_thread (gpointer user_data)
     {
       g_autoptr (GPtrArray) outcomes = dray_map_wait_next_many (odd->map, 100, -1, NULL, NULL);
 
-      if (outcomes == NULL || outcomes->len == 0)
+      if (outcomes == NULL)
         break;
       odd->n_outcomes += outcomes->len;
     }

@@ -420,14 +420,15 @@ pulled_cb (GObject *object, GAsyncResult *result, gpointer user_data)
   g_autoptr (GPtrArray) outcomes = dray_map_next_many_finish (map, result, &error);
 
   g_assert_no_error (error);
+  pull->ended = outcomes == NULL;
+  if (pull->ended)
+    return;
+
+  g_assert_cmpuint (outcomes->len, >, 0);
   g_assert_cmpuint (outcomes->len, <=, 10);
   for (guint i = 0; i < outcomes->len; i++)
     map_record_take (pull->record, outcomes->pdata[i]);
-
-  if (outcomes->len > 0)
-    dray_map_next_many_async (map, 10, NULL, pulled_cb, pull);
-  else
-    pull->ended = TRUE;
+  dray_map_next_many_async (map, 10, NULL, pulled_cb, pull);
 }
 
 static void

@@ -179,7 +179,7 @@ wait_by_hand (gpointer data)
     {
       g_autoptr (GPtrArray) outcomes = dray_map_wait_next_many (self->map, 50, -1, NULL, &error);
 
-      if (outcomes == NULL || outcomes->len == 0)
+      if (outcomes == NULL)
         break;
       for (guint i = 0; i < outcomes->len; i++)
         take (self, outcomes->pdata[i]);

@@ -66,7 +66,7 @@ async function generator(executor) {
     const outcomes = [];
     for (;;) {
         const some = await map.next_many_async(100, null);
-        if (some.length === 0)
+        if (some === null)
             break;
         outcomes.push(...some);
     }
