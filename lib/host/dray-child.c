@@ -37,7 +37,7 @@ struct _DrayChild
   pid_t pid;
 
   /* I/O thread only */
-  DrayLeash leash;   /* if it dies with its parent, until it is reaped */
+  DrayLeash leash;   /* if it is on one, at most until it is reaped */
   int pidfd;         /* (owned): -1 if there is none */
   DrayIoWatch watch; /* until it has exited, if there is a pidfd … */
   DrayIoTimer look;  /* … or if there is none */
@@ -149,10 +149,10 @@ dray_child_spawn (DrayIoThread *io,
   int pidfd;
   pid_t pid;
 
-  if (spawn->dies_with_parent && !dray_leash_take (&leash, spare, error))
+  if (spawn->is_leashed && !dray_leash_take (&leash, spare, error))
     return NULL;
 
-  spawn->leash = spawn->dies_with_parent ? &leash : NULL;
+  spawn->leash = spawn->is_leashed ? &leash : NULL;
   pid = dray_spawn (spawn, &pidfd, error);
   spawn->leash = NULL;
   if (pid == -1)
@@ -186,6 +186,13 @@ dray_child_free (DrayChild *self)
   if (self->pidfd != -1)
     close (self->pidfd);
   g_free (self);
+}
+
+void
+dray_child_unleash (DrayChild *self)
+{
+  dray_leash_take_off (&self->leash);
+  dray_leash_give_back (&self->leash, dray_io_thread_get_spare_leash (self->io));
 }
 
 void

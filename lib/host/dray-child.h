@@ -32,8 +32,8 @@ typedef struct
 typedef struct _DrayChild DrayChild;
 typedef void (*DrayChildExitedFunc) (DrayChild *self, gpointer user_data);
 
-/* I/O thread only, all of these. One that dies with its parent takes its group along. @exited is called
- * once, from the loop, never from here. Errors are those of dray_spawn(), or of a pipe. */
+/* I/O thread only, all of these. @exited is called once, from the loop, never from here. Errors
+ * are those of dray_spawn(), or of a pipe. */
 DrayChild *dray_child_spawn (DrayIoThread *io,
                              DraySpawn *spawn,
                              DrayChildExitedFunc exited,
@@ -41,6 +41,8 @@ DrayChild *dray_child_spawn (DrayIoThread *io,
                              GError **error);
 /* Must not be called before the child has exited; reaps it if that was not done. */
 void dray_child_free (DrayChild *self);
+/* From now on it sees by itself to the end of its group when the application ends. */
+void dray_child_unleash (DrayChild *self);
 /* In a process that was forked: what this one must not keep open. It must not be used any more. */
 void dray_child_forked (DrayChild *self);
 

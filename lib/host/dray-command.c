@@ -287,6 +287,7 @@ start_process (DrayCommand *self, gboolean *scarce, GError **error)
     .passage_fd = -1,
     .ring_fd = -1,
     .dies_with_parent = TRUE,
+    .is_leashed = TRUE,
     .runs_scripts = TRUE,
   };
 

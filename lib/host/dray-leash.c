@@ -34,6 +34,10 @@
  * process that the application forks closes its own (dray_pool_forked_cb()), and one that it starts
  * has none of them, for they are close-on-exec.
  *
+ * A worker is on a leash, too, until it has said hello. Then it sees to its own end, and that of its
+ * group, with a moment for what it has to put in order. What never says hello would not: it may be any
+ * program.
+ *
  * What the kernel remembers is the group itself and not its number: when that is given to another one,
  * it is never hit.
  *
@@ -72,6 +76,14 @@ dray_leash_take (DrayLeash *self, DrayLeash *spare, GError **error)
   arm (self->fds[0]);
   arm (self->fds[1]);
   return TRUE;
+}
+
+void
+dray_leash_take_off (DrayLeash *self)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (self->fds); i++)
+    if (self->fds[i] >= 0)
+      (void) fcntl (self->fds[i], F_SETOWN, 0);
 }
 
 void

@@ -20,6 +20,8 @@ typedef struct
 /* The spare one, which becomes none, or a new one. dray_spawn() puts a group on it. FALSE: there are
  * no descriptors left. */
 gboolean dray_leash_take (DrayLeash *self, DrayLeash *spare, GError **error);
+/* Its group is to live on. */
+void dray_leash_take_off (DrayLeash *self);
 /* Its group has been killed, or there never was one. It becomes none, and the spare one if there is
  * none. */
 void dray_leash_give_back (DrayLeash *self, DrayLeash *spare);

@@ -113,8 +113,11 @@ hear_hello (DrayPoolWorker *self, const DrayFrameHeader *header, GBytes *payload
 {
   g_auto (DrayHello) hello = { 0 };
 
-  if (dray_hello_decode (header, payload, DRAY_ROLE_WORKER, &hello, error))
-    dray_pool_worker_set_state (self, DRAY_POOL_WORKER_INITIALIZING);
+  if (!dray_hello_decode (header, payload, DRAY_ROLE_WORKER, &hello, error))
+    return;
+
+  dray_child_unleash (self->process.child);
+  dray_pool_worker_set_state (self, DRAY_POOL_WORKER_INITIALIZING);
 }
 
 static void

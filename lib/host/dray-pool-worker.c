@@ -612,6 +612,7 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
     .limits = &plan->limits,
     .passage_fd = -1,
     .ring_fd = -1,
+    .is_leashed = TRUE,
     .modest = has_company (pool),
   };
   gboolean started;

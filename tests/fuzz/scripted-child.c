@@ -113,6 +113,11 @@ dray_child_spawn (DrayIoThread *io,
 }
 
 void
+dray_child_unleash (DrayChild *self)
+{
+}
+
+void
 dray_child_forked (DrayChild *self)
 {
 }

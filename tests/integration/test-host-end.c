@@ -70,8 +70,9 @@ typedef struct
 {
   DrayExecutor *executors[G_N_ELEMENTS (kinds)]; /* (owned): one for each kind, with one worker */
   DrayFuture *futures[G_N_ELEMENTS (kinds)];     /* (owned) (nullable) */
-  DrayExecutor *starting;                        /* (owned): with a worker that never gets ready */
-  DrayExecutor *commands;                        /* (owned) */
+  DrayExecutor *strange;  /* (owned): with what is no worker, but might become one */
+  DrayExecutor *starting; /* (owned): with a worker that never gets ready */
+  DrayExecutor *commands; /* (owned) */
   WorkshopRecord *records[G_N_ELEMENTS (commands)]; /* (owned) */
 } Scene;
 
@@ -134,20 +135,54 @@ has_worker (gpointer list)
   return g_list_model_get_n_items (list) == 1;
 }
 
+/* @executor tells of one process only. */
+static int
+ask_starting_pid (DrayExecutor *executor)
+{
+  GListModel *workers = dray_executor_get_workers (executor);
+  g_autoptr (DrayWorkerProcess) worker = NULL;
+
+  g_object_unref (dray_executor_call (executor, "null", NULL));
+  fixture_iterate_until (has_worker, workers, "a worker is starting");
+  worker = g_list_model_get_item (workers, 0);
+  return dray_worker_process_get_pid (worker);
+}
+
 static void
 start_starting (Scene *scene)
 {
   const char *argv[] = { host_get_worker (), "--init-hangs", NULL };
   g_autoptr (DrayLauncher) launcher = dray_launcher_new_argv (argv);
-  g_autoptr (DrayWorkerProcess) worker = NULL;
-  GListModel *workers;
 
   scene->starting = dray_executor_new (launcher);
-  workers = dray_executor_get_workers (scene->starting);
-  g_object_unref (dray_executor_call (scene->starting, "null", NULL));
-  fixture_iterate_until (has_worker, workers, "a worker is starting");
-  worker = g_list_model_get_item (workers, 0);
-  print_pid ("starting", dray_worker_process_get_pid (worker));
+  print_pid ("starting", ask_starting_pid (scene->starting));
+}
+
+static gboolean
+is_written (gpointer path)
+{
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+/* It has told nothing yet, and never does: it reads nothing, and has a child. */
+static void
+start_strange (Scene *scene)
+{
+  g_autofree char *directory = g_dir_make_tmp ("dray-host-end-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (directory, "child", NULL);
+  const char *argv[] = { "sh", "-c",
+                         "sleep 1000 & echo $! >\"$0.new\"; mv \"$0.new\" \"$0\"; exec sleep 1000",
+                         path, NULL };
+  g_autoptr (DrayLauncher) launcher = dray_launcher_new_argv (argv);
+  g_autofree char *child = NULL;
+
+  scene->strange = dray_executor_new (launcher);
+  print_pid ("strange", ask_starting_pid (scene->strange));
+  fixture_iterate_until (is_written, path, "it has started something");
+  g_file_get_contents (path, &child, NULL, NULL);
+  print_pid ("strange", atoi (child));
+  g_unlink (path);
+  g_rmdir (directory);
 }
 
 static void
@@ -194,6 +229,7 @@ arrange (Scene *scene)
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     start_worker (scene, i);
   start_starting (scene);
+  start_strange (scene);
   start_commands (scene);
 
   printf ("ready\n");
@@ -206,6 +242,7 @@ end_all (Scene *scene, void (*end) (DrayExecutor *executor))
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
     end (scene->executors[i]);
   end (scene->starting);
+  end (scene->strange);
   end (scene->commands);
 }
 
@@ -478,8 +515,8 @@ test_end (Fixture *fixture, gconstpointer data)
   g_autoptr (GArray) processes = read_processes (host);
   gint64 start;
 
-  /* One for each kind, four grandchildren, one that starts, and the commands'. */
-  g_assert_cmpuint (processes->len, ==, G_N_ELEMENTS (kinds) + 4 + 1 + N_COMMAND_PROCESSES);
+  /* One for each kind, four grandchildren, those that start, and the commands'. */
+  g_assert_cmpuint (processes->len, ==, G_N_ELEMENTS (kinds) + 4 + 1 + 2 + N_COMMAND_PROCESSES);
   start = g_get_monotonic_time ();
   if (way->signal_number != 0)
     g_assert_cmpint (kill (way->signal_number < 0 ? -pid : pid, ABS (way->signal_number)), ==, 0);

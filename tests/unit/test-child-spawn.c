@@ -495,7 +495,7 @@ be_a_parent (void)
 
   harness_init (&harness);
   process.spawn.stdout_fd = STDOUT_FILENO;
-  process.spawn.dies_with_parent = TRUE;
+  process.spawn.dies_with_parent = process.spawn.is_leashed = TRUE;
   start (&process);
   for (;;)
     pause ();
