@@ -102,7 +102,7 @@ BLOCKED = {
     'another thread that waits, too': '''
         executor = dray.ProcessPoolExecutor(1)
         future = executor.submit(work)
-        threading.Thread(target=future.exception, daemon=True).start()
+        threading.Thread(target=dray.wait, args=([future],), daemon=True).start()
         time.sleep(3600)
     ''',
 }
@@ -193,8 +193,46 @@ class TestCtrlC(ProgramCase):
         terminal = self.start('dray.ProcessPoolExecutor(1).submit(work)')
         terminal.wait_for('^running$')
         terminal.press_ctrl_c()
-        self.check_end(terminal, status=0)
+        self.check_end(terminal)
         self.assertEqual(terminal.output.count('ended by JobCancelled'), 1, terminal.output)
+
+    def test_futures_that_it_ends_are_cancelled(self):
+        """Those that ran and those that waited, on whatever way the executor was left; what was done
+        before is what it was."""
+        ends = {
+            'with': 'with executor: time.sleep(3600)',
+            'shutdown': 'executor.shutdown()',
+        }
+        for where, end in ends.items():
+            with self.subTest(where=where):
+                terminal = self.start(f'''
+                    executor = dray.ProcessPoolExecutor(1)
+                    done = executor.submit(abs, -7)
+                    futures = [executor.submit(work) for _ in range(3)]
+                    try:
+                        {end}
+                    except KeyboardInterrupt:
+                        print(done.result(), [future.cancelled() for future in futures])
+                        futures[0].result()
+                ''')
+                terminal.wait_for('^running$')
+                terminal.press_ctrl_c()
+                # Where it is raised, and what was being handled there.
+                self.check_end(terminal, status=1, tracebacks=2)
+                self.assertIn('7 [True, True, True]\n', terminal.output)
+                self.assertEqual(terminal.output.splitlines()[-1],
+                                 'concurrent.futures._base.CancelledError')
+
+    def test_futures_that_it_ends_at_exit_are_cancelled(self):
+        terminal = self.start('''
+            executor = dray.ProcessPoolExecutor(1)
+            for _ in range(2):
+                executor.submit(work).add_done_callback(lambda future: print(future.cancelled()))
+        ''')
+        terminal.wait_for('^running$')
+        terminal.press_ctrl_c()
+        self.check_end(terminal)
+        self.assertEqual(terminal.output.splitlines().count('True'), 2, terminal.output)
 
     def test_when_the_program_goes_on(self):
         terminal = self.start('''

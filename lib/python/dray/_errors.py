@@ -24,10 +24,14 @@ def is_cancelled(error: Any) -> bool:
     return bool(error.domain == _IO_DOMAIN and error.code == int(Gio.IOErrorEnum.CANCELLED))
 
 
+def is_end(error: Any) -> bool:
+    """Whether the executor was shut down before the task was done."""
+    return bool(error.domain == _DOMAIN and error.code == int(Dray.Error.SHUT_DOWN))
+
+
 def is_crash(error: Any) -> bool:
     """Whether a worker is to blame, and not the call: then the pool of others would be broken."""
-    return bool(error.domain == _DOMAIN and error.code in _BROKEN
-                and error.code != int(Dray.Error.SHUT_DOWN))
+    return bool(error.domain == _DOMAIN and error.code in _BROKEN) and not is_end(error)
 
 
 def exception_for(error: Any) -> BaseException:

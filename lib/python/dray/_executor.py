@@ -195,9 +195,12 @@ class ProcessPoolExecutor(futures.Executor):
         """Shuts down, and kills the workers."""
         self._shut_down(_shutdown.KILL, False)
 
-    def _shut_down(self, mode: Any, wait: bool) -> None:
+    def _mark_as_shut_down(self) -> None:
         with self._pool.lock:
             self._pool.is_shut_down = True
+
+    def _shut_down(self, mode: Any, wait: bool) -> None:
+        self._mark_as_shut_down()
         if wait:
             _shutdown.finish(self._pool, mode)
         else:
@@ -235,7 +238,11 @@ class ProcessPoolExecutor(futures.Executor):
     def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> bool | None:
         """Waits for all calls; after Ctrl+C they are asked to stop instead."""
         interrupted = exc_type is not None and issubclass(exc_type, KeyboardInterrupt)
-        self._shut_down(_shutdown.TERMINATE if interrupted else _shutdown.DRAIN, True)
+        if interrupted:
+            self._mark_as_shut_down()
+            _shutdown.finish_interrupted(self._pool)
+        else:
+            self.shutdown()
         return None
 
 
@@ -360,7 +367,7 @@ def _results(submissions: Iterator[Future[T]], end: float | None,
             while submitted:
                 yield take()
         finally:
-            for future in submitted:
+            for future in reversed(submitted):  # or the next would begin when one that runs ends
                 future.cancel()
 
     return iterate()

@@ -52,6 +52,7 @@ class Pool:
         self.n_streams = 0
         self.had_streams = False
         self.is_shut_down = False
+        self.is_interrupted = False  # by Ctrl+C, which cancels what it ends
         self.broken: str | None = None
         self.is_inherited = False  # from a parent process
 
@@ -229,7 +230,7 @@ class Reactor:
         pool.leave(future)
 
     def _fail(self, pool: Pool, future: Future[Any], error: Any) -> None:
-        if _errors.is_cancelled(error):
+        if _errors.is_cancelled(error) or (pool.is_interrupted and _errors.is_end(error)):
             future.cancel()
             future._let_go()
             return

@@ -8,6 +8,7 @@ a second one kills at once.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ TERMINATE = Dray.ShutdownMode.TERMINATE
 KILL = Dray.ShutdownMode.KILL
 
 _WHILE = 0.1  # s
+_STATEMENTS = 257  # Py_file_input
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 is_exiting = False
@@ -40,6 +42,12 @@ def begin(pool: Pool, mode: Any) -> None:
         return
     pool.reactor.attend()
     pool.dray.shutdown_async(mode, None, None)
+
+
+def finish_interrupted(pool: Pool) -> None:
+    """After Ctrl+C: ends calls, whose futures are cancelled, and waits for that."""
+    pool.is_interrupted = True
+    finish(pool, TERMINATE)
 
 
 def finish(pool: Pool, mode: Any) -> None:
@@ -61,6 +69,7 @@ def finish(pool: Pool, mode: Any) -> None:
                              daemon=True).start()
             ended.wait()
         except KeyboardInterrupt as error:
+            pool.is_interrupted = True
             mode = KILL if mode in (TERMINATE, KILL) else TERMINATE
             interrupt = interrupt or error
     if interrupt is not None:
@@ -96,12 +105,31 @@ def _at_exit() -> None:
     interrupted = issubclass(getattr(sys, 'last_type', None) or Exception, KeyboardInterrupt)
     for pool in list(_pools):
         try:
-            finish(pool, TERMINATE if interrupted else DRAIN)
+            if interrupted:
+                finish_interrupted(pool)
+            else:
+                finish(pool, DRAIN)
         except KeyboardInterrupt as error:
             if not interrupted:
-                sys.excepthook(type(error), error, error.__traceback__)
+                _report(error)
             interrupted = True
     _reactor.join_threads()
+
+
+def _report(interrupt: KeyboardInterrupt) -> None:
+    """As what ends a program, though it is at its end already.
+
+    Python would print that it ignores it, and end as if all had gone well, while whoever started the
+    program goes by that. It ends by the signal if code that it runs for C has left it an interrupt.
+    """
+    sys.excepthook(type(interrupt), interrupt, interrupt.__traceback__)
+    run = ctypes.pythonapi.PyRun_String
+    run.argtypes = ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object
+    run.restype = ctypes.py_object
+    try:
+        run(b'raise KeyboardInterrupt', _STATEMENTS, {}, {})
+    except KeyboardInterrupt:
+        pass
 
 
 _inherited: list[object] = []
