@@ -4,6 +4,7 @@ better."""
 
 import asyncio
 import concurrent.futures
+import ctypes
 import gc
 import multiprocessing
 import os
@@ -320,6 +321,44 @@ class TestLargeValues(ExecutorCase):
         result = self.executor.submit(work.echo, view).result(WATCHDOG)
         self.assertIsInstance(result, memoryview)
         self.assertEqual(bytes(result), bytes(view))
+
+    def test_views_are_as_they_were(self):
+        """Format, shape and whether they can be written to, small or large; what comes back large can
+        not be written to, since it may be shared."""
+        numbers = memoryview(array('d', range(24)))
+        many = memoryview(array('i', range(LARGE)))
+        views = [
+            numbers, numbers.toreadonly(), numbers[::2], numbers[5:5],
+            numbers.cast('B').cast('d', (2, 3, 4)), numbers.cast('B').cast('d', (24, 1)),
+            memoryview(ctypes.c_double(1)), memoryview((ctypes.c_int * 4)(1, 2, 3, 4)),
+            memoryview(b'x?'), memoryview(b'?').cast('?'),
+            many, many.toreadonly(), many[::-1], many.cast('B').cast('i', (2, LARGE // 2)),
+            memoryview(bytes(LARGE)),
+        ]
+        for view in views:
+            with self.subTest(view=(view.format, view.shape, view.readonly)):
+                code, before = view.format.lstrip('<>'), view.tobytes()
+                described, result = self.executor.submit(work.describe_view, view).result(WATCHDOG)
+                self.assertEqual(described, (code, view.shape, view.readonly, before))
+                self.assertEqual(view.tobytes(), before)
+                self.assertEqual((result.format, result.shape), (code, view.shape))
+                self.assertEqual(result.readonly, view.readonly or result.nbytes > LARGE)
+                self.assertEqual(result.tobytes()[1:], before[1:])
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_views_of_arrays(self):
+        values = numpy.arange(LARGE, dtype='f4').reshape(4, -1)
+        for view in memoryview(values), memoryview(numpy.asfortranarray(values)):
+            _, result = self.executor.submit(work.describe_view, view.toreadonly()).result(WATCHDOG)
+            self.assertEqual((result.format, result.shape), ('f', values.shape))
+            self.assertTrue((numpy.asarray(result) == values).all())
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_views_that_python_has_no_others_of(self):
+        for kind in '>i4', 'c8', [('x', 'i4')]:
+            with self.subTest(kind=kind):
+                future = self.executor.submit(work.echo, memoryview(numpy.zeros(9, dtype=kind)))
+                self.assertRaisesRegex(TypeError, 'memoryview of the format', future.result, WATCHDOG)
 
     def test_exception_with_large_value(self):
         error = self.executor.submit(work.fail, 'x' * LARGE).exception(WATCHDOG)

@@ -39,6 +39,14 @@ def describe(value):
     return type(value).__name__, len(value), writable
 
 
+def describe_view(view):
+    """All that a memoryview tells of itself, and how it is changed; then the view."""
+    described = view.format, view.shape, view.readonly, view.tobytes()
+    if not view.readonly and view.nbytes > 0:
+        view.cast('B')[:1] = b'!'
+    return described, view
+
+
 def count(n, last=None):
     for i in range(n):
         yield i

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 from array import array
 
 from . import _memory
@@ -44,6 +45,9 @@ _IN_ONE_PIECE = 0x01
 IN_FILE = b'\x02'
 FAILURE = b'E'
 UNREADABLE = b'U'
+
+_ORDER = '<' if sys.byteorder == 'little' else '>'
+_NATIVE_CODES = frozenset('cbB?hHiIlLqQnNefdP')
 
 _LARGE = (bytes, bytearray, memoryview, array)
 
@@ -150,6 +154,30 @@ def _pack_large(value: Any, pickler_type: Callable[..., Any] | None, buffers: li
     return file.getvalue()
 
 
+def _describe(view: memoryview) -> tuple[str, tuple[int, ...], bool]:
+    """What a view of bytes has to be told to be like this one.
+
+    Errors: TypeError if Python has no such views but of what others have made.
+    """
+    prefix, code = view.format[:-1], view.format[-1:]
+    is_native = code in _NATIVE_CODES and (prefix in ('', '@') or (
+        prefix in ('=', _ORDER) and struct.calcsize(view.format) == struct.calcsize(code)))
+    if not is_native:
+        raise TypeError(f'A memoryview of the format ‘{view.format}’ can’t be sent to another process')
+    return code, view.shape or (), view.readonly
+
+
+def _view_as(view: memoryview, code: str, shape: tuple[int, ...], is_readonly: bool) -> memoryview:
+    """The other half. What is small can always be written to, if that which was sent could be."""
+    if is_readonly:
+        view = view.toreadonly()
+    elif view.readonly and view.nbytes < OUT_OF_BAND:
+        view = memoryview(bytearray(view))
+    if view.nbytes == 0:
+        return view.cast(code)  # type: ignore[call-overload,no-any-return]
+    return view.cast(code, shape)  # type: ignore[call-overload,no-any-return]
+
+
 _extended: dict[Any, Any] = {}
 
 
@@ -164,15 +192,16 @@ def _extend(base: Any) -> Any:
                 super().__init__(file, protocol=5, buffer_callback=keep)
                 self._out_of_band = buffers
 
-            def persistent_id(self, candidate: Any) -> tuple[str, int, str] | None:
+            def persistent_id(self, candidate: Any) -> tuple[str, int, Any] | None:
                 kind = type(candidate)
                 if kind not in _LARGE or not _is_large(candidate):
                     return None
                 view = memoryview(candidate)
+                described = _describe(view) if kind is memoryview else getattr(
+                    candidate, 'typecode', None)
                 buffers = self._out_of_band
                 buffers.append(view if view.c_contiguous else memoryview(bytes(view)))
-                code = candidate.typecode if kind is array else ''
-                return kind.__name__, len(buffers) - 1, code
+                return kind.__name__, len(buffers) - 1, described
 
         _extended[base] = Pickler
     return _extended[base]
@@ -251,13 +280,13 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file, buffers=buffers.unclaimed())
         self._out_of_band = buffers
 
-    def persistent_load(self, pid: tuple[str, int, str]) -> Any:
-        kind, number, code = pid
+    def persistent_load(self, pid: tuple[str, int, Any]) -> Any:
+        kind, number, described = pid
         view = self._out_of_band.claim(number)
         if kind == 'memoryview':
-            return view
+            return _view_as(view, *described)
         if kind == 'array':
-            values = array(code)
+            values = array(described)
             values.frombytes(view)
             return values
         return bytearray(view) if kind == 'bytearray' else _memory.new_bytes(view)
