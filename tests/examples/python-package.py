@@ -3,6 +3,7 @@
 """What the package dray can do, bit by bit. Each function prints what it shows."""
 
 import os
+import queue
 
 import dray
 
@@ -19,6 +20,13 @@ def load_dictionary(words):
 
 def look_up(word):
     return numbers[word]
+
+
+def measure_all(words):
+    for i, word in enumerate(words):
+        dray.set_progress(i / len(words), word)
+        len(word)
+    dray.set_progress(1, 'done')
 
 
 def fail_at_first():
@@ -50,6 +58,15 @@ def hurry(executor):
     print('hurry:', *urgent.map(len, WORDS))
 
 
+def follow(executor):
+    reports = queue.SimpleQueue()
+    followed = executor.options(on_progress=lambda *report: reports.put(report))
+    followed.submit(measure_all, WORDS)
+    for fraction, text in iter(reports.get, (1, 'done')):
+        assert fraction < 1 and text in WORDS
+    print('follow:', 'done')
+
+
 def read_the_beginning(executor):
     lines = executor.submit(read_lines, __file__)
     for number, line in enumerate(lines, 1):
@@ -71,6 +88,7 @@ def main():
     with dray.ProcessPoolExecutor() as executor:
         try_again(executor)
         hurry(executor)
+        follow(executor)
         read_the_beginning(executor)
         tell_apart(executor)
 

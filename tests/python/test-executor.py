@@ -515,6 +515,67 @@ class TestMainContexts(ExecutorCase):
         self.executor.submit(work.square, 4).add_done_callback(lambda future: called.set())
         self.assertTrue(called.wait(WATCHDOG))
 
+    def run_in_loop(self, function):
+        """Calls a function in a main loop, which it is given to quit."""
+        loop = GLib.MainLoop()
+        GLib.idle_add(lambda: function(loop) and False)
+        loop.run()
+
+    def test_progress_comes_in_the_loop(self):
+        """Each that has time to, in the main thread, and the last before the call is done."""
+        gate = self.path('gate')
+        seen = []
+
+        def show(fraction, text):
+            seen.append((fraction, text, threading.current_thread()))
+            open(gate, 'w').close()
+
+        def begin(loop):
+            reports = [(None, 'begun'), (0.5, None), (2, 'ended')]
+            options = self.executor.options(on_progress=show)
+            future = options.submit(work.report, reports, gate)
+            future.add_done_callback(lambda future: (seen.append(future.result()), loop.quit()))
+
+        self.run_in_loop(begin)
+        main = threading.main_thread()
+        self.assertEqual(seen[-2:], [(1, 'ended', main), 3])
+        self.assertEqual({report[2] for report in seen[:-1]}, {main})
+        self.assertIn(seen[0][:2], [(None, 'begun'), (0.5, None)])
+
+    def test_progress_of_a_stream_and_of_many_calls(self):
+        """It may be summed up, but each call's last report comes."""
+        seen = []
+        options = self.executor.options(on_progress=lambda *report: seen.append(report))
+
+        def begin(loop):
+            self.assertEqual(len(list(options.submit(work.report_and_count, 1000))), 1000)
+            results = list(options.map(work.report, [[(0.25, str(i))] for i in range(50)]))
+            self.assertEqual(results, [1] * 50)
+            GLib.timeout_add(1, lambda: len(seen) < 51 or loop.quit())
+
+        self.run_in_loop(begin)
+        self.assertEqual(seen[0], (1, '1000 of 1000'))  # all came while the loop was busy
+        self.assertEqual(sorted(int(text) for _, text in seen[1:]), list(range(50)))
+
+    def test_progress_without_a_loop(self):
+        seen = []
+
+        def show(fraction, text):
+            seen.append((fraction, text))
+            raise ValueError('which is logged')
+
+        options = self.executor.options(on_progress=show)
+        with self.assertLogs('concurrent.futures', 'ERROR') as logs:
+            self.assertEqual(options.submit(work.report, [(0, 'a'), (1, 'b')]).result(WATCHDOG), 2)
+            self.wait_for(lambda: seen[-1:] == [(1, 'b')] and len(logs.records) == len(seen))
+        self.assertEqual(sorted(seen), seen)
+
+    def test_progress_that_nobody_asked_for(self):
+        self.assertEqual(self.executor.submit(work.report, [(0.1, 'a')] * 1000).result(), 1000)
+        self.assertEqual(work.report([(0.1, 'a')] * 2), 2)
+        with self.assertRaises(TypeError):
+            self.executor.options(on_progress='loud')
+
     def test_asyncio(self):
         async def add():
             first, second = self.executor.submit(work.square, 3), self.executor.submit(work.square, 4)

@@ -6,6 +6,8 @@ import signal
 import sys
 import time
 
+import dray
+
 state = None
 
 
@@ -45,6 +47,22 @@ def describe_view(view):
     if not view.readonly and view.nbytes > 0:
         view.cast('B')[:1] = b'!'
     return described, view
+
+
+def report(reports, path=None):
+    """Says how far it is; waits for a file before the last time."""
+    for fraction, text in reports[:-1]:
+        dray.set_progress(fraction, text)
+    if path is not None:
+        wait_for_file(path)
+    dray.set_progress(*reports[-1])
+    return len(reports)
+
+
+def report_and_count(n):
+    for i in range(n):
+        dray.set_progress((i + 1) / n, f'{i + 1} of {n}')
+        yield i
 
 
 def count(n, last=None):

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from ._calls import UnpicklableFunction
     from ._executor import OptionedExecutor, ProcessPoolExecutor
     from ._future import Future, Stream
-    from ._worker import JobCancelled, current_job
+    from ._worker import JobCancelled, current_job, set_progress
 
 __all__ = [
     'ALL_COMPLETED', 'FIRST_COMPLETED', 'FIRST_EXCEPTION', 'BrokenExecutor', 'BrokenProcessPool',
     'CancelledError', 'Future', 'InvalidStateError', 'JobCancelled', 'OptionedExecutor',
-    'ProcessPoolExecutor', 'Stream', 'UnpicklableFunction', 'as_completed', 'current_job', 'wait',
+    'ProcessPoolExecutor', 'Stream', 'UnpicklableFunction', 'as_completed', 'current_job',
+    'set_progress', 'wait',
 ]
 
 _HOMES = {
@@ -40,6 +41,7 @@ _HOMES = {
     'Stream': 'dray._future',
     'UnpicklableFunction': 'dray._calls',
     'current_job': 'dray._worker',
+    'set_progress': 'dray._worker',
 }
 
 

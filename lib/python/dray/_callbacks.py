@@ -12,6 +12,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import _base
 from typing import Any
 
 from ._repository import GLib
@@ -77,6 +78,69 @@ def current_place() -> Place:
         if place is None:
             place = _places[key] = Place(context)
         return place
+
+
+class ProgressCallback:
+    """Is called with what a call reports, the latest of it, where it was given.
+
+    What is reported faster than it can be called is summed up in the last report, which comes in any
+    case; in a main loop, before done callbacks do.
+    """
+
+    def __init__(self, function: Callable[[float | None, str | None], object]) -> None:
+        self._function = function
+        self._place = current_place()
+        self.is_bound = GLib.main_depth() > 0  # it was given by something that a loop runs
+        self.source: Any = None  # the library's future
+        self._lock = threading.Lock()
+        # protected by the lock
+        self._latest: tuple[float | None, str | None] | None = None
+        self._shown: tuple[float | None, str | None] | None = (None, None)  # or about to be
+        self._is_called = False
+        self._is_over = False
+
+    def follow(self, source: Any) -> None:
+        """Listens to the library's future. Its context is that of the thread that this is called on."""
+        self.source = source  # or PyGObject forgets the handler
+        source.connect('progressed', lambda _source, fraction, text: self.report(fraction, text))
+
+    def report(self, fraction: float, text: str | None) -> None:
+        with self._lock:
+            if self._is_over:
+                return
+            report = (None if fraction < 0 else fraction), text or None
+            is_coming = self._latest is not None
+            if not is_coming and report == self._shown:
+                return
+            self._latest = self._shown = report
+        if not (self.is_bound or self._place.is_running()):
+            self._show()
+        elif not is_coming:
+            self._place.call(self._show)
+
+    def end(self) -> None:
+        """Nothing that is reported after this is heard."""
+        with self._lock:
+            self._is_over = True
+        self.source = None
+
+    def _show(self) -> None:
+        """On one thread at a time, or an older report could come after a newer one."""
+        with self._lock:
+            if self._is_called:
+                return
+            self._is_called = True
+        while (latest := self._take()) is not None:
+            try:
+                self._function(*latest)
+            except Exception:
+                _base.LOGGER.exception('exception calling progress callback')
+
+    def _take(self) -> tuple[float | None, str | None] | None:
+        with self._lock:
+            latest, self._latest = self._latest, None
+            self._is_called = latest is not None
+            return latest
 
 
 def forget_inherited() -> None:

@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from . import _calls, _inherit, _main, _memory, _message, _reactor, _shutdown
+from . import _callbacks, _calls, _inherit, _main, _memory, _message, _reactor, _shutdown
 from ._future import Future, Stream
 from ._processes import CallQueue, Manager, Processes
 from ._repository import Dray, new_value
@@ -41,6 +41,11 @@ class Options:
     priority: int = 0
     retries: int = 0
     key: str | None = None
+    on_progress: Callable[[float | None, str | None], object] | None = None
+
+    def __post_init__(self) -> None:
+        if self.on_progress is not None and not callable(self.on_progress):
+            raise TypeError('on_progress must be a callable')
 
     def apply(self, task: Any) -> None:
         if self.timeout is not None:
@@ -106,7 +111,9 @@ class ProcessPoolExecutor(futures.Executor):
         return self._submit(_DEFAULTS, fn, args, kwargs)
 
     def options(self, *, timeout: float | None = None, priority: int = 0, retries: int = 0,
-                key: str | None = None) -> OptionedExecutor:
+                key: str | None = None,
+                on_progress: Callable[[float | None, str | None], object] | None = None
+                ) -> OptionedExecutor:
         """A view of this executor, for calls about which there is more to say.
 
         Arguments:
@@ -115,8 +122,10 @@ class ProcessPoolExecutor(futures.Executor):
             priority: lower ones go first, as in GLib.
             retries: how often a call is run again whose worker died.
             key: a call with the key of one that is not done joins that one.
+            on_progress: called with what the function says in set_progress(), a fraction and a text,
+                where a done callback would be that is added now.
         """
-        return OptionedExecutor(self, Options(timeout, priority, retries, key))
+        return OptionedExecutor(self, Options(timeout, priority, retries, key, on_progress))
 
     def map(self, fn: Callable[..., T], /, *iterables: Iterable[Any], timeout: float | None = None,
             chunksize: int = 1, buffersize: int | None = None) -> Iterator[T]:
@@ -175,6 +184,8 @@ class ProcessPoolExecutor(futures.Executor):
 
         task = _calls.new_task(message, streams)
         options.apply(task)
+        if options.on_progress is not None:
+            future._progress = _callbacks.ProgressCallback(options.on_progress)
         if streams:
             task.set_pull(True)
         pool.reactor.submit(pool, task, future)

@@ -120,6 +120,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         self._dray: Handle | None = None  # while it is not done
         self._reactor: Reactor | None = None
         self._inheritance: object = None  # what the call needs of the application until it is done
+        self._progress: _callbacks.ProgressCallback | None = None
 
     # As other threads see it
 
@@ -242,6 +243,8 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
     def _let_go(self) -> None:
         self._dray = None
         self._inheritance = None
+        if self._progress is not None:
+            self._progress.end()
 
 
 class Stream(Future[T], Iterator[Any]):

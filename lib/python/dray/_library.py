@@ -55,6 +55,7 @@ _variant_new = _declare(_glib, 'g_variant_new_from_bytes', _pointer, ctypes.c_ch
 variant_size = _declare(_glib, 'g_variant_get_size', ctypes.c_size_t, _pointer)
 variant_data = _declare(_glib, 'g_variant_get_data', _pointer, _pointer)
 _variant_unref = _declare(_glib, 'g_variant_unref', None, _pointer)
+_free = _declare(_glib, 'g_free', None, _pointer)
 _error_free = _declare(_glib, 'g_error_free', None, _pointer)
 _quark_to_string = _declare(_glib, 'g_quark_to_string', ctypes.c_char_p, ctypes.c_uint32)
 _array_unref = _declare(_glib, 'g_ptr_array_unref', None, _pointer)
@@ -67,6 +68,8 @@ _task_unref = _declare(_dray, 'dray_task_unref', None, _pointer)
 _submit = _declare(_dray, 'dray_executor_submit', _pointer, _pointer, _pointer, _pointer)
 _is_done = _declare(_dray, 'dray_future_is_done', ctypes.c_int, _pointer)
 _get_state = _declare(_dray, 'dray_future_get_state', ctypes.c_int, _pointer)
+_get_progress = _declare(_dray, 'dray_future_get_progress', ctypes.c_double, _pointer)
+_dup_status = _declare(_dray, 'dray_future_dup_status', _pointer, _pointer)
 _dup_result = _declare(_dray, 'dray_future_dup_result', _pointer, _pointer,
                        ctypes.POINTER(ctypes.POINTER(_Error)))
 _queue_add = _declare(_dray, 'dray_completion_queue_add', None, _pointer, _pointer)
@@ -90,6 +93,8 @@ _set_initializer = _declare(_dray, 'dray_worker_set_initializer', None, _pointer
 _emit = _declare(_dray_unlocked, 'dray_job_emit', ctypes.c_int, _pointer, _pointer)
 _allocate = _declare(_dray, 'dray_job_allocate_bytes', _pointer, _pointer, ctypes.c_size_t,
                      ctypes.POINTER(_pointer))
+_set_progress = _declare(_dray_unlocked, 'dray_job_set_progress', ctypes.c_int, _pointer,
+                         ctypes.c_double, ctypes.c_char_p)
 _is_cancelled = _declare(_dray, 'dray_job_is_cancelled', ctypes.c_int, _pointer)
 _add_function = _declare(_dray, 'dray_worker_add_function', None, _pointer, ctypes.c_char_p,
                          _pointer, _pointer, _pointer)
@@ -187,6 +192,13 @@ class Handle:
         done: int = _wait(self.address, timeout, None, None)
         return bool(done)
 
+    def progress(self) -> tuple[float, str | None]:
+        """What was reported last: a fraction, or -1, and a text."""
+        text = _dup_status(self.address)
+        status = None if text is None else ctypes.string_at(text).decode()
+        _free(text)
+        return _get_progress(self.address), status
+
     def result(self, large: int) -> bytes | Value:
         """The bytes of its result, or where it is that large, the value.
 
@@ -273,6 +285,14 @@ class Job:
         """The descriptor that came with it, a duplicate."""
         descriptor: int = _fd_list_get(_get_attachments(self.address), 0, None)
         return descriptor
+
+    def set_progress(self, fraction: float, text: str | None) -> None:
+        """On any thread. May wait, and so the job may be over meanwhile."""
+        address = _ref(self.address)
+        try:
+            _set_progress(address, fraction, None if text is None else text.encode(errors='replace'))
+        finally:
+            _unref(address)
 
     def is_cancelled(self) -> bool:
         cancelled: int = _is_cancelled(self.address)

@@ -151,15 +151,27 @@ class Reactor:
         """Submits a task of the library."""
         try:
             pool.enter(future)
-            with self._lock:
-                task.set_label(future._name)
-                dray = pool.dray.submit(task, None)
-                if isinstance(future, Stream):
-                    future._attach_source(dray)
-                self._record_locked(pool, future, _library.handle_of(dray))
+            task.set_label(future._name)
+            progress = future._progress
+            if progress is None or progress.is_bound:
+                self._submit(pool, task, future)
+            else:
+                # What it reports is told to the thread that it is submitted on, which has to listen.
+                self._call_and_wait(lambda: self._submit(pool, task, future))
         except BaseException:
             self._abandon(pool, future)
             raise
+
+    def _submit(self, pool: Pool, task: Any, future: Future[Any]) -> None:
+        with self._lock:
+            if future not in pool.futures:
+                return  # it was abandoned
+            dray = pool.dray.submit(task, None)
+            if isinstance(future, Stream):
+                future._attach_source(dray)
+            if future._progress is not None:
+                future._progress.follow(dray)
+            self._record_locked(pool, future, _library.handle_of(dray))
 
     def submit_call(self, pool: Pool, data: bytes, future: Future[Any]) -> None:
         """Submits an ordinary call."""
@@ -209,6 +221,26 @@ class Reactor:
         """Calls a function on the reactor's thread."""
         self._place.call(function)
 
+    def _call_and_wait(self, function: Callable[[], object]) -> None:
+        if threading.current_thread() is self.thread:
+            function()
+            return
+        errors: list[BaseException] = []
+        called = threading.Event()
+
+        def call() -> None:
+            try:
+                function()
+            except BaseException as error:
+                errors.append(error)
+            finally:
+                called.set()
+
+        self.call(call)
+        called.wait()
+        if errors:
+            raise errors[0]
+
     def settle(self, address: int) -> None:
         """Ends the future of what the library has finished, if nobody else did."""
         with self._lock:
@@ -221,6 +253,8 @@ class Reactor:
             del self._records[address]
             if self._last is dray:
                 self._last = None
+        if future._progress is not None:
+            future._progress.report(*dray.progress())
         try:
             value = dray.result(_message.OUT_OF_BAND)
         except GLib.Error as error:

@@ -153,6 +153,21 @@ def current_job() -> Any:
     return Dray.Job.get_current()
 
 
+def set_progress(fraction: float | None, text: str | None = None) -> None:
+    """Says how far the call is that runs now, to whoever has asked for that with `on_progress`.
+
+    Arguments:
+        fraction: how much is done, from 0 to 1; None where that is not known.
+        text: what is being done, for people to read.
+
+    Of what is reported quickly, only the latest is heard. It may be called on any thread. In the
+    application itself it does nothing.
+    """
+    job = None if _server is None else _server.job
+    if job is not None:
+        job.set_progress(-1 if fraction is None else fraction, text)
+
+
 def main() -> None:
     """Serves the application until it says goodbye."""
     global _server
