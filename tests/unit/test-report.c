@@ -2,54 +2,11 @@
 
 #include "config.h"
 
-#include "dray-message.h"
+#include "message-harness.h"
 
 #include <math.h>
-#include <string.h>
 
 /* What a worker reports of a task: its progress, and how it failed. */
-
-#define KIB ((gsize) 1024)
-#define MIB (1024 * KIB)
-#define MAX_PAYLOAD (64 * MIB)
-
-typedef struct
-{
-  const char *bytes;
-  gsize size;
-  const char *why;
-} Hostile;
-
-#define HOSTILE(bytes, why) { bytes, sizeof bytes - 1, why }
-
-/* (transfer full): the payload that arrives when @message is sent. Clears it. */
-static GBytes *
-transfer (DrayMessage *message, DrayFrameHeader *header)
-{
-  gsize size = dray_message_get_size (message);
-  GByteArray *bytes = g_byte_array_new ();
-  g_autoptr (GBytes) frame = NULL;
-  g_autoptr (GError) error = NULL;
-
-  g_byte_array_append (bytes, dray_message_get_head (message), message->head_length);
-  if (message->body != NULL)
-    g_byte_array_append (bytes, g_bytes_get_data (message->body, NULL),
-                         g_bytes_get_size (message->body));
-  if (message->tail_length > 0)
-    g_byte_array_append (bytes, dray_message_get_tail (message), message->tail_length);
-  dray_message_clear (message);
-  g_assert_cmpuint (dray_message_get_size (message), ==, 0);
-
-  frame = g_byte_array_free_to_bytes (bytes);
-  g_assert_cmpuint (g_bytes_get_size (frame), ==, size);
-  g_assert_cmpuint (size % 8, ==, 0);
-  g_assert_true (
-    dray_frame_header_decode (g_bytes_get_data (frame, NULL), MAX_PAYLOAD, header, &error));
-  g_assert_no_error (error);
-  g_assert_cmpuint (DRAY_FRAME_HEADER_SIZE + header->length + dray_frame_padding (header->length),
-                    ==, size);
-  return g_bytes_new_from_bytes (frame, DRAY_FRAME_HEADER_SIZE, header->length);
-}
 
 static void
 test_progress_round_trip (void)
