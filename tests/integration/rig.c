@@ -38,6 +38,19 @@ rig_tear_down (Rig *self, gconstpointer data)
   g_clear_pointer (&self->directory, g_free);
 }
 
+void
+rig_add_modes (const char *path, void (*test) (Rig *self, gconstpointer data))
+{
+  static const char *const names[] = { "drain", "cancel-pending", "terminate", "kill" };
+
+  for (guint mode = DRAY_SHUTDOWN_DRAIN; mode <= DRAY_SHUTDOWN_KILL; mode++)
+    {
+      g_autofree char *full_path = g_strdup_printf ("%s/%s", path, names[mode]);
+
+      rig_add (full_path, GUINT_TO_POINTER (mode), test);
+    }
+}
+
 DrayLauncher *
 rig_new_launcher (const char *mode)
 {

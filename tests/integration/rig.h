@@ -34,6 +34,9 @@ typedef struct
 
 #define rig_add(path, data, test) g_test_add (path, Rig, data, rig_set_up, test, rig_tear_down)
 
+/* Adds a test for each DrayShutdownMode, which is its data, with the mode's name behind @path. */
+void rig_add_modes (const char *path, void (*test) (Rig *self, gconstpointer data));
+
 void rig_set_up (Rig *self, gconstpointer data);
 void rig_tear_down (Rig *self, gconstpointer data);
 

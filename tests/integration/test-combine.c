@@ -761,8 +761,6 @@ test_wide_cancel (Rig *rig, gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const char *const modes[] = { "drain", "cancel-pending", "terminate", "kill" };
-
   g_test_init (&argc, &argv, NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (endings); i++)
@@ -782,12 +780,7 @@ main (int argc, char **argv)
   rig_add ("/combine/cancel/shared", NULL, test_cancel_shared);
   rig_add ("/combine/cancel/parts-go-on", NULL, test_parts_go_on);
   rig_add ("/combine/cancel/race", NULL, test_cancel_race);
-  for (guint mode = DRAY_SHUTDOWN_DRAIN; mode <= DRAY_SHUTDOWN_KILL; mode++)
-    {
-      g_autofree char *path = g_strdup_printf ("/combine/shutdown/%s", modes[mode]);
-
-      rig_add (path, GUINT_TO_POINTER (mode), test_shutdown);
-    }
+  rig_add_modes ("/combine/shutdown", test_shutdown);
   rig_add ("/combine/survives-executor", NULL, test_survives_executor);
   rig_add ("/combine/executor-is-dropped", NULL, test_executor_is_dropped);
   rig_add ("/combine/dropped-handles", NULL, test_dropped_handles);

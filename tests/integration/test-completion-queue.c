@@ -677,8 +677,6 @@ test_many_cancel_race (Rig *rig, gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const char *const modes[] = { "drain", "cancel-pending", "terminate", "kill" };
-
   g_test_init (&argc, &argv, NULL);
 
   rig_add ("/completion-queue/order", NULL, test_order);
@@ -690,12 +688,7 @@ main (int argc, char **argv)
   rig_add ("/completion-queue/many-waits", NULL, test_many_waits);
   rig_add ("/completion-queue/cancel-race", NULL, test_cancel_race);
   rig_add ("/completion-queue/threads", NULL, test_threads);
-  for (guint mode = DRAY_SHUTDOWN_DRAIN; mode <= DRAY_SHUTDOWN_KILL; mode++)
-    {
-      g_autofree char *path = g_strdup_printf ("/completion-queue/shutdown/%s", modes[mode]);
-
-      rig_add (path, GUINT_TO_POINTER (mode), test_shutdown);
-    }
+  rig_add_modes ("/completion-queue/shutdown", test_shutdown);
   rig_add ("/completion-queue/dropped", NULL, test_dropped);
   rig_add ("/completion-queue/many", NULL, test_many);
   for (guint i = 0; i < G_N_ELEMENTS (waits_many); i++)

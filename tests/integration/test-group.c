@@ -454,8 +454,6 @@ test_many (Rig *rig, gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const char *const modes[] = { "drain", "cancel-pending", "terminate", "kill" };
-
   g_test_init (&argc, &argv, NULL);
 
   rig_add ("/group/success", NULL, test_success);
@@ -466,12 +464,7 @@ main (int argc, char **argv)
   rig_add ("/group/wait/ends", NULL, test_wait_ends);
   rig_add ("/group/wait/inside", NULL, test_wait_inside);
   rig_add ("/group/add-while-waited-for", NULL, test_add_while_waited_for);
-  for (guint mode = DRAY_SHUTDOWN_DRAIN; mode <= DRAY_SHUTDOWN_KILL; mode++)
-    {
-      g_autofree char *path = g_strdup_printf ("/group/shutdown/%s", modes[mode]);
-
-      rig_add (path, GUINT_TO_POINTER (mode), test_shutdown);
-    }
+  rig_add_modes ("/group/shutdown", test_shutdown);
   rig_add ("/group/dropped", NULL, test_dropped);
   rig_add ("/group/races", NULL, test_races);
   rig_add ("/group/many", GINT_TO_POINTER (FALSE), test_many);

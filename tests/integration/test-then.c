@@ -626,8 +626,6 @@ main (int argc, char **argv)
 {
   static const char *const breaks[] = { "fails", "cancelled-first", "cancelled-last",
                                         "cancelled-by-executor", "shut-down" };
-  static const char *const modes[] = { "drain", "cancel-pending", "terminate", "kill" };
-
   g_test_init (&argc, &argv, NULL);
 
   for (guint i = 0; i < G_N_ELEMENTS (places); i++)
@@ -658,12 +656,7 @@ main (int argc, char **argv)
   rig_add ("/then/full", NULL, test_full);
   rig_add ("/then/too-large", NULL, test_too_large);
   rig_add ("/then/wait", NULL, test_wait);
-  for (guint mode = DRAY_SHUTDOWN_DRAIN; mode <= DRAY_SHUTDOWN_KILL; mode++)
-    {
-      g_autofree char *path = g_strdup_printf ("/then/shutdown/%s", modes[mode]);
-
-      rig_add (path, GUINT_TO_POINTER (mode), test_shutdown);
-    }
+  rig_add_modes ("/then/shutdown", test_shutdown);
   rig_add ("/then/shutdown/of-next", NULL, test_shutdown_of_next);
   rig_add ("/then/shutdown/of-first", NULL, test_shutdown_of_first);
   rig_add ("/then/dropped", NULL, test_dropped);
