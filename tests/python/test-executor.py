@@ -11,6 +11,7 @@ import os
 import pathlib
 import pickle
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -467,6 +468,60 @@ class TestMultiprocessing(ExecutorCase):
         error = self.executor.submit(work.echo, lock).exception(WATCHDOG)
         self.assertIsInstance(error, TypeError)
         self.assertIn('get_context', str(error))
+
+    def test_two_way_pipes(self):
+        """Beside large and small arguments, of streams as well, and after ours was closed."""
+        for prefix in b'', b'> ', b'> ' * LARGE:
+            ours, theirs = multiprocessing.Pipe()
+            with ours:
+                future = self.executor.submit(work.converse, theirs, prefix)
+                theirs.close()
+                for text in b'one', b'two':
+                    ours.send_bytes(text)
+                    self.assertEqual(ours.recv_bytes(), prefix[:2] + text.upper())
+                ours.send_bytes(b'enough')
+                self.assertEqual(future.result(WATCHDOG), len(prefix))
+
+        ours, theirs = multiprocessing.Pipe()
+        with ours, theirs:
+            ours.send_bytes(b'enough')
+            self.assertEqual(list(self.executor.submit(work.converse_and_count, theirs)), [0])
+
+    def test_one_way_pipes(self):
+        receiving, sending = multiprocessing.Pipe(duplex=False)
+        with receiving, sending:
+            self.executor.submit(work.put_into_pipe, sending, b'text').result(WATCHDOG)
+            self.assertEqual(receiving.recv_bytes(), b'text')
+
+    def test_sockets(self):
+        ours, theirs = socket.socketpair()
+        with ours:
+            future = self.executor.submit(work.converse, theirs)
+            theirs.close()
+            ours.sendall(b'question')
+            self.assertEqual(ours.recv(100), b'QUESTION')
+            ours.shutdown(socket.SHUT_WR)
+            self.assertEqual(future.result(WATCHDOG), 0)
+            self.assertEqual(ours.recv(100), b'')  # nobody else has the other end
+
+    def test_sockets_are_not_kept(self):
+        def converse():
+            ours, theirs = multiprocessing.Pipe()
+            with ours, theirs:
+                ours.send_bytes(b'enough')
+                self.executor.submit(work.converse, theirs).result(WATCHDOG)
+
+        converse()
+        before = len(os.listdir('/proc/self/fd'))
+        for _ in range(20):
+            converse()
+        # Another worker may have been started, which has a few.
+        self.wait_for(lambda: len(os.listdir('/proc/self/fd')) < before + 20)
+
+    def test_initializers_have_no_sockets(self):
+        ours, theirs = multiprocessing.Pipe()
+        with ours, theirs, self.assertRaisesRegex(TypeError, 'give it to a call'):
+            dray.ProcessPoolExecutor(1, initializer=work.converse, initargs=(theirs,))
 
     def test_shared_memory_outlives_workers(self):
         memory = shared_memory.SharedMemory(create=True, size=16)

@@ -132,6 +132,25 @@ def put(queue, lock, value):
         queue.put(value)
 
 
+def converse(connection, prefix=b''):
+    """Answers, over a two-way pipe or a socket, until the other side has enough."""
+    if hasattr(connection, 'recv_bytes'):
+        while (question := connection.recv_bytes()) != b'enough':
+            connection.send_bytes(prefix[:2] + question.upper())
+        return len(prefix)
+    while question := connection.recv(100):
+        connection.sendall(prefix[:2] + question.upper())
+    return len(prefix)
+
+
+def put_into_pipe(connection, text):
+    connection.send_bytes(text)
+
+
+def converse_and_count(connection):
+    yield converse(connection)
+
+
 def write_shared_memory(name, text):
     from multiprocessing import shared_memory
     memory = shared_memory.SharedMemory(name)

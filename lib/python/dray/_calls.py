@@ -48,51 +48,62 @@ def pack(function: Callable[..., Any], args: tuple[Any, ...],
 
 def new_task(message: _message.Message, streams: bool) -> Any:
     """Describes a call to the library; what is large of it lies in a file beside it."""
-    name = 'stream' if streams else 'call'
-    if not message.buffers:
-        return Dray.Task.new_call(name, new_value(message.data))
-
-    try:
-        descriptor = _memory.new_sealed_file(message.parts(), message.size)
-    except OSError:
-        return Dray.Task.new_call(name, new_value(message.in_one_piece()))
-    try:
-        task = Dray.Task.new_call(name, new_value(_message.IN_FILE))
-        task.set_attachments(_fd_list(descriptor))
-    finally:
-        os.close(descriptor)
+    files = Gio.UnixFDList.new()
+    for descriptor in message.attachments:
+        files.append(descriptor)  # a duplicate
+    task = Dray.Task.new_call('stream' if streams else 'call', new_value(_pass_on(message, files)))
+    if files.get_length() > 0:
+        task.set_attachments(files)
     return task
 
 
-def _fd_list(descriptor: int) -> Any:
-    files = Gio.UnixFDList.new()
-    files.append(descriptor)  # a duplicate
-    return files
-
-
-def _pack_anyhow(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
+def _pass_on(message: _message.Message, files: Any) -> bytes:
+    """What is sent of a message; where it is large, the last of the files has the rest."""
+    if not message.buffers:
+        return message.data
     try:
-        return _pack_plain(function, call)
+        descriptor = _memory.new_sealed_file(message.parts(), message.size)
+    except OSError:
+        return message.in_one_piece()
+    try:
+        files.append(descriptor)
+    finally:
+        os.close(descriptor)
+    return _message.IN_FILE
+
+
+def _pack_anyhow(function: Callable[..., Any], call: tuple[Any, ...],
+                 takes_sockets: bool = True) -> _message.Message:
+    failure: Exception | None = None
+    try:
+        message = _pack_plain(function, call)
+        if not _inherit.is_lost_in(message.data):
+            return message
     except Exception as error:
         if not _inherit.is_needed():
             raise
-        try:
-            return _pack_inherited(function, call)
-        except _inherit.CanNotInherit:
-            raise
-        except Exception:
-            raise error from None
+        failure = error
+    try:
+        return _pack_inherited(function, call, takes_sockets)
+    except _inherit.CanNotInherit:
+        raise
+    except Exception as error:
+        raise failure or error from None
+    finally:
+        del failure  # it leads to this frame, and to all that is waited for there
 
 
-def _pack_inherited(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
+def _pack_inherited(function: Callable[..., Any], call: tuple[Any, ...],
+                    takes_sockets: bool) -> _message.Message:
     by_value = not (_main.main_is_importable() and _can_be_pickled(function))
     if by_value and cloudpickle is None:
         raise UnpicklableFunction
     pickler = _inherit.pickler_over(cloudpickle.CloudPickler if by_value else None)
-    inheritance = _inherit.Inheritance()
+    inheritance = _inherit.Inheritance(takes_sockets)
     with inheritance.spawning():
         message = _message.pack(call, pickler)
     message.inheritance = inheritance
+    message.attachments = inheritance.sockets
     return message
 
 
@@ -187,5 +198,5 @@ def pack_initializer(function: Callable[..., Any],
     """The initialiser of workers, in one piece, the files off the path that it needs, and what has to
     live as long as it is called.
     """
-    message = _pack_anyhow(function, (function, args))
+    message = _pack_anyhow(function, (function, args), takes_sockets=False)
     return message.in_one_piece(), _files_off_path(function, args), message.inheritance

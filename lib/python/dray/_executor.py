@@ -178,7 +178,8 @@ class ProcessPoolExecutor(futures.Executor):
             future.set_exception(error)
             return future
         future._inheritance = message.inheritance
-        if options is _DEFAULTS and not streams and not message.buffers:
+        is_plain = not (streams or message.buffers or message.attachments)
+        if options is _DEFAULTS and is_plain:
             pool.reactor.submit_call(pool, message.data, future)
             return future
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Locks and queues of multiprocessing, on their way to workers.
+"""Locks, queues, pipes and sockets, on their way to workers.
 
 These only let themselves be pickled while a process of multiprocessing is being started, since that
 hands down their open files. Workers are started by others, so something stands in for such a process.
-Files are opened anew by the worker, through /proc; they are duplicated for that, and stay open as
-long as the executor that they were given to.
+Pipes are opened anew by the worker, through /proc; they are duplicated for that, and stay open as
+long as the call is not done, or the executor that they were given to exists. Sockets, and with them
+two-way pipes, can't be opened: they are attached to the call, and its initialiser can't have any.
 
 Semaphores have names to be found by, except for those of the start method `fork`, which are memory
 that only a fork of the application shares.
@@ -26,9 +27,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from . import _library
+
+
+_KINDS = {'multiprocessing.synchronize', 'multiprocessing.connection', 'socket'}
+
 
 class File:
-    """An open file of the application, as multiprocessing passes it on."""
+    """A pipe of the application, as multiprocessing passes it on."""
 
     def __init__(self, descriptor: int):
         self._description = os.getpid(), descriptor, fcntl.fcntl(descriptor, fcntl.F_GETFL)
@@ -40,6 +46,17 @@ class File:
         return os.open(f'/proc/{pid}/fd/{descriptor}', flags & keep | os.O_CLOEXEC)
 
 
+class Attached:
+    """A file that comes with the call, as one of its attachments."""
+
+    def __init__(self, number: int):
+        self._number = number
+
+    def detach(self) -> int:
+        """In a worker: a descriptor of that file."""
+        return _library.attachment(self._number)
+
+
 class CanNotInherit(TypeError):
     """Workers can't be given this."""
 
@@ -47,21 +64,29 @@ class CanNotInherit(TypeError):
 class Inheritance:
     """What a process of multiprocessing would inherit, and what keeps it there."""
 
-    DupFd = File  # the name that multiprocessing looks for
-
-    def __init__(self) -> None:
-        self._descriptors: list[int] = []
+    def __init__(self, takes_sockets: bool) -> None:
+        self._takes_sockets = takes_sockets
+        self._pipes: list[int] = []
+        self.sockets: list[int] = []
 
     def __del__(self) -> None:
-        for descriptor in self._descriptors:
+        for descriptor in self._pipes + self.sockets:
             os.close(descriptor)
 
     def duplicate_for_child(self, descriptor: int) -> int:
-        if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-            raise CanNotInherit(
-                'A socket or a two-way pipe can’t be sent to workers: use Pipe(duplex=False)')
-        self._descriptors.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3))
-        return self._descriptors[-1]
+        is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+        if is_socket and not self._takes_sockets:
+            raise CanNotInherit('A socket or a two-way pipe can’t be given to an initializer, which '
+                                'comes to each worker, and gets no open files: give it to a call')
+        duplicate = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+        (self.sockets if is_socket else self._pipes).append(duplicate)
+        return duplicate
+
+    def DupFd(self, descriptor: int) -> File | Attached:
+        """Of what was duplicated; the name that multiprocessing looks for."""
+        if descriptor in self.sockets:
+            return Attached(self.sockets.index(descriptor))
+        return File(descriptor)
 
     @contextmanager
     def spawning(self) -> Iterator[None]:
@@ -76,9 +101,13 @@ class Inheritance:
 
 
 def is_needed() -> bool:
-    """Whether the program has made anything that is inherited."""
-    return ('multiprocessing.synchronize' in sys.modules
-            or 'multiprocessing.connection' in sys.modules)
+    """Whether the program may have made anything that is inherited."""
+    return bool(_KINDS & sys.modules.keys())
+
+
+def is_lost_in(pickled: bytes) -> bool:
+    """Whether a pickle has an end of a pipe in it, of which only the number was pickled."""
+    return b'multiprocessing.connection' in pickled
 
 
 def pickler_over(pickler_type: Callable[..., Any] | None) -> Callable[..., Any]:

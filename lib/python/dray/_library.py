@@ -83,6 +83,7 @@ _quark_from_string = _declare(_glib, 'g_quark_from_string', ctypes.c_uint32, cty
 _set_error = _declare(_glib, 'g_set_error_literal', None, _pointer, ctypes.c_uint32, ctypes.c_int,
                       ctypes.c_char_p)
 _fd_list_get = _declare(_gio, 'g_unix_fd_list_get', ctypes.c_int, _pointer, ctypes.c_int, _pointer)
+_fd_list_length = _declare(_gio, 'g_unix_fd_list_get_length', ctypes.c_int, _pointer)
 
 _get_attachments = _declare(_dray, 'dray_job_get_attachments', _pointer, _pointer)
 _worker_new = _declare(_dray, 'dray_worker_new', _pointer)
@@ -281,9 +282,15 @@ class Job:
         goes_on: int = _emit(self.address, value)
         return bool(goes_on)
 
-    def attachment(self) -> int:
-        """The descriptor that came with it, a duplicate."""
-        descriptor: int = _fd_list_get(_get_attachments(self.address), 0, None)
+    def attachment(self, number: int) -> int:
+        """A descriptor that came with it, a duplicate; -1 is the last."""
+        attachments = _get_attachments(self.address)
+        n_attachments = _fd_list_length(attachments) if attachments else 0
+        if not -n_attachments <= number < n_attachments:
+            raise OSError('An open file did not come with its call')
+        descriptor: int = _fd_list_get(attachments, number % n_attachments, None)
+        if descriptor < 0:
+            raise OSError('There are too many open files')
         return descriptor
 
     def set_progress(self, fraction: float, text: str | None) -> None:
@@ -306,6 +313,17 @@ class Job:
         value: int = _variant_new(b'ay', contents, True)
         _bytes_unref(contents)
         return value
+
+
+# Whose call is being unpickled, in a worker
+arriving: Job | None = None
+
+
+def attachment(number: int) -> int:
+    """A descriptor that comes with that call."""
+    if arriving is None:
+        raise OSError('There is no open file: it came with a call, and only with that')
+    return arriving.attachment(number)
 
 
 class _Borrowed:

@@ -58,6 +58,7 @@ class Message:
     def __init__(self, data: bytes, buffers: list[Any]):
         self.data = data
         self.buffers = buffers
+        self.attachments: list[int] = []  # open files that come with it
         self.inheritance: object = None  # what has to live until this has arrived
 
     @property

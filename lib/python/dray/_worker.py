@@ -91,12 +91,16 @@ class _Server:
     def _unpickle(self, job: _library.Job, arguments: Any) -> Any:
         data: Any = _memory.copy_of(arguments)
         if data == _message.IN_FILE:
-            descriptor = job.attachment()
+            descriptor = job.attachment(-1)
             try:
                 data = _memory.map_file(descriptor)
             finally:
                 os.close(descriptor)
-        return _message.unpack(data, self.hear)
+        _library.arriving = job
+        try:
+            return _message.unpack(data, self.hear)
+        finally:
+            _library.arriving = None
 
     def _emit_all(self, job: _library.Job, generator: Any) -> Any:
         """Returns what the generator returns. What nobody pulls blocks it."""
