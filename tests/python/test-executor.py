@@ -7,6 +7,7 @@ import concurrent.futures
 import ctypes
 import gc
 import multiprocessing
+import multiprocessing.connection
 import os
 import pathlib
 import pickle
@@ -15,6 +16,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import weakref
 from array import array
@@ -186,7 +188,7 @@ class TestBreaking(ExecutorCase):
     options = {'on_crash': 'break'}
 
     def test_costs_the_pool(self):
-        blocked = self.executor.submit(work.wait_for_file, self.path('never'))
+        blocked = self.executor.submit(time.sleep, 3600)
         self.executor.submit(work.die)
         self.assertIsInstance(blocked.exception(WATCHDOG), dray.BrokenProcessPool)
         with self.assertRaises(dray.BrokenProcessPool):
@@ -217,7 +219,7 @@ class TestCancelling(ExecutorCase):
         self.assertEqual(self.executor.submit(work.square, 5).result(WATCHDOG), 25)
 
     def test_hundreds(self):
-        calls = [self.executor.submit(work.wait_for_file, self.path('never')) for _ in range(200)]
+        calls = [self.executor.submit(time.sleep, 3600) for _ in range(200)]
         for call in calls:
             self.assertTrue(call.cancel())
         self.assertEqual(self.executor.submit(work.square, 5).result(WATCHDOG), 25)
@@ -228,7 +230,7 @@ class TestCancelling(ExecutorCase):
         self.assertFalse(future.cancel())
 
     def test_waiters_are_told(self):
-        future = self.executor.submit(work.wait_for_file, self.path('never'))
+        future = self.executor.submit(time.sleep, 3600)
         waiting = threading.Thread(target=concurrent.futures.wait, args=([future],))
         waiting.start()
         future.cancel()
@@ -692,6 +694,25 @@ class TestLife(unittest.TestCase):
         self.assertTrue(all(call.done() for call in calls))
         self.assertGreaterEqual(sum(call.cancelled() for call in calls), 48)
         folder.cleanup()
+
+    def test_processes(self):
+        """What programs look at that do what is private to the standard library's executor."""
+        executor = dray.ProcessPoolExecutor(1)
+        self.addCleanup(executor.shutdown)
+        future = executor.submit(time.sleep, 3600)
+        (pid, process), = executor._processes.items()
+        self.assertEqual((process.pid, process.ident), (pid, pid))
+        self.assertTrue(process.is_alive())
+        self.assertIsNone(process.exitcode)
+        self.assertIn(f'pid={pid} started', repr(process))
+        self.assertEqual(multiprocessing.connection.wait([process.sentinel], 0), [])
+        process.kill()
+        self.assertEqual(multiprocessing.connection.wait([process.sentinel]), [process.sentinel])
+        process.join()
+        self.assertFalse(process.is_alive())
+        self.assertEqual(process.exitcode, -signal.SIGKILL)
+        self.assertIn(f'pid={pid} stopped exitcode=-9', repr(process))
+        self.assertIsInstance(future.exception(WATCHDOG), dray.BrokenProcessPool)
 
     def test_kill_workers(self):
         executor = dray.ProcessPoolExecutor(1)

@@ -24,13 +24,23 @@ _STARTING = 10.0
 _WORKING = (Dray.WorkerState.IDLE, Dray.WorkerState.BUSY)
 
 
+# What multiprocessing says where somebody else has taken the status of a process.
+_UNKNOWN_STATUS = 255
+
+
 class Process:
-    """A worker process, as multiprocessing would show it."""
+    """A worker process, as multiprocessing would show it.
+
+    It is the library that waits for its workers. So the exit status is known here if the process was
+    ended here, or if the library has not come to it yet.
+    """
 
     def __init__(self, pid: int):
-        self.pid = pid
+        self.pid = self.ident = pid
         self.name = f'DrayWorker-{pid}'
         self.daemon = False
+        self._sent = 0  # the signal, if it was one to end it
+        self._exitcode: int | None = None
         self._descriptor: int | None = None
         try:
             self._descriptor = os.pidfd_open(pid)
@@ -40,6 +50,34 @@ class Process:
     def __del__(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
+
+    def __repr__(self) -> str:
+        state = 'started' if self.is_alive() else f'stopped exitcode={self.exitcode}'
+        return f'<{type(self).__name__} name={self.name!r} pid={self.pid} {state}>'
+
+    @property
+    def sentinel(self) -> int:
+        """A descriptor that multiprocessing.connection.wait() takes, ready when it has ended."""
+        if self._descriptor is None:
+            raise ValueError('The process is over')
+        return self._descriptor
+
+    @property
+    def exitcode(self) -> int | None:
+        if self._exitcode is None and not self.is_alive():
+            self._exitcode = self._find_exitcode()
+        return self._exitcode
+
+    def _find_exitcode(self) -> int:
+        if self._descriptor is not None:
+            try:
+                end = os.waitid(os.P_PIDFD, self._descriptor,
+                                os.WEXITED | os.WNOWAIT | os.WNOHANG)
+            except ChildProcessError:
+                end = None  # it was waited for
+            if end is not None:
+                return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+        return -self._sent if self._sent else _UNKNOWN_STATUS
 
     def is_alive(self) -> bool:
         return not self._ends_within(0)
@@ -65,6 +103,7 @@ class Process:
             return
         try:
             signal.pidfd_send_signal(self._descriptor, signum)
+            self._sent = signum
         except ProcessLookupError:
             pass
 
