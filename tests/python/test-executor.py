@@ -520,6 +520,13 @@ class TestMultiprocessing(ExecutorCase):
         # Another worker may have been started, which has a few.
         self.wait_for(lambda: len(os.listdir('/proc/self/fd')) < before + 20)
 
+    def test_workers_return_no_pipes(self):
+        error = self.executor.submit(work.open_pipe).exception(WATCHDOG)
+        self.assertIsInstance(error, TypeError)
+        self.assertIn('end of a pipe', str(error))
+        name = 'multiprocessing.connection'
+        self.assertEqual(self.executor.submit(work.echo, [name]).result(WATCHDOG), [name])
+
     def test_initializers_have_no_sockets(self):
         ours, theirs = multiprocessing.Pipe()
         with ours, theirs, self.assertRaisesRegex(TypeError, 'give it to a call'):

@@ -147,6 +147,11 @@ def put_into_pipe(connection, text):
     connection.send_bytes(text)
 
 
+def open_pipe():
+    import multiprocessing.connection
+    return ['multiprocessing.connection', multiprocessing.Pipe()]
+
+
 def converse_and_count(connection):
     yield converse(connection)
 

@@ -135,6 +135,9 @@ class ProgressCallback:
                 self._function(*latest)
             except Exception:
                 _base.LOGGER.exception('exception calling progress callback')
+            except BaseException:
+                self._is_called = False
+                raise
 
     def _take(self) -> tuple[float | None, str | None] | None:
         with self._lock:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from . import _memory, _message
@@ -24,10 +25,19 @@ class Unreadable(Exception):
         self.error = error
 
 
+class _Unreturnable(TypeError):
+    """Part of a value would arrive as something else."""
+
+
 def pack(value: Any, by_value: bool) -> _message.Message:
     """In a worker: what a function returned."""
     try:
-        return _message.pack(value, _pickler(by_value))
+        message = _message.pack(value, _pickler(by_value))
+        if b'multiprocessing.connection' in message.data:
+            _check_has_no_pipe(value)
+        return message
+    except _Unreturnable:
+        raise
     except Exception:
         _explain(value)
         pickler = None if by_value else _pickler(True)
@@ -38,6 +48,31 @@ def pack(value: Any, by_value: bool) -> _message.Message:
         except Exception:
             pass
         raise
+
+
+def _check_has_no_pipe(value: Any) -> None:
+    """Of an end of a pipe the number was pickled, which is another file in the application, or none.
+
+    Errors: _Unreturnable, if there is one in the value.
+    """
+    connection: Any = sys.modules.get('multiprocessing.connection')
+    if connection is None:
+        return  # it is but a name
+
+    class Pickler(pickle.Pickler):
+
+        def reducer_override(self, candidate: Any) -> Any:
+            if isinstance(candidate, connection._ConnectionBase):
+                raise _Unreturnable('An end of a pipe can’t be returned by a worker: make the pipe in '
+                                    'the application, and give it to the call')
+            return NotImplemented
+
+    try:
+        Pickler(io.BytesIO(), 5).dump(value)
+    except _Unreturnable:
+        raise
+    except Exception:
+        pass  # it takes another pickler
 
 
 def _explain(value: Any) -> None:

@@ -123,12 +123,12 @@ def _report(interrupt: KeyboardInterrupt) -> None:
     program goes by that. It ends by the signal if code that it runs for C has left it an interrupt.
     """
     sys.excepthook(type(interrupt), interrupt, interrupt.__traceback__)
-    run = ctypes.pythonapi.PyRun_String
-    run.argtypes = ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object
-    run.restype = ctypes.py_object
     try:
+        run = ctypes.pythonapi.PyRun_String
+        run.argtypes = ctypes.c_char_p, ctypes.c_int, ctypes.py_object, ctypes.py_object
+        run.restype = ctypes.py_object
         run(b'raise KeyboardInterrupt', _STATEMENTS, {}, {})
-    except KeyboardInterrupt:
+    except (AttributeError, KeyboardInterrupt):
         pass
 
 
