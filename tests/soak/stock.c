@@ -193,12 +193,14 @@ pick_mode (GRand *rand)
 static void
 shut_down (DrayExecutor *executor, GRand *rand, SoakDriver *driver)
 {
+  const gboolean asynchronously = soak_chance (rand, 60);
+  const gboolean by_hand = soak_chance (rand, 60);
   Ending *ending;
 
-  if (soak_chance (rand, 60))
+  if (asynchronously)
     dray_executor_shutdown_async (executor, pick_mode (rand), NULL, shut_down_cb,
                                   soak_promise_new (driver, "a shutdown", NULL, NULL));
-  if (soak_chance (rand, 60))
+  if (by_hand)
     {
       ending = g_new (Ending, 1);
       ending->executor = g_object_ref (executor);
@@ -206,6 +208,11 @@ shut_down (DrayExecutor *executor, GRand *rand, SoakDriver *driver)
       ending->promise = soak_promise_new (driver, "a shutdown that is waited for", NULL, NULL);
       soak_hands_push (shut_down_by_hand, ending);
     }
+
+  /* Whoever runs a task without a future (dray_executor_run_async()) has the executor until it is done.
+   * If that is paused, and nobody else has it any more, it is for ever. */
+  if (!asynchronously && !by_hand)
+    dray_executor_set_paused (executor, FALSE);
 }
 
 /* Some are just dropped. */
