@@ -4,13 +4,44 @@
 
 #include "dray-undertaker.h"
 
+#include "dray-leash.h"
+
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define LOOK_INTERVAL 10 /* ms */
+
+static DrayLeash leash = { { -1, -1 } }; /* (owned): this process's own */
+
+static void
+forked_cb (void)
+{
+  dray_leash_close (&leash);
+}
+
+/* Where there is none to be had, the application sees to the group for as long as there is one. */
+void
+dray_undertaker_prepare (void)
+{
+  const pid_t group = getpgrp ();
+
+  if (group != getpid () || !dray_leash_open (&leash, NULL))
+    return;
+
+  pthread_atfork (NULL, NULL, forked_cb);
+  dray_leash_put_on (&leash, group);
+}
+
+void
+dray_undertaker_dismiss (void)
+{
+  dray_leash_take_off (&leash);
+  dray_leash_close (&leash);
+}
 
 /* For a process that was forked off one with several threads: nothing here may take a lock. */
 

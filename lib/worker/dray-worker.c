@@ -600,6 +600,7 @@ dray_worker_run (DrayWorker *self)
   /* The caller's reference may be dropped by a function of his. */
   g_object_ref (self);
   self->runs = TRUE;
+  dray_undertaker_prepare ();
   link = dray_link_new (in_fd, out_fd);
   dray_link_set_cancel_signal (link, self->cancel_signal);
   status = serve (self, link);
@@ -607,6 +608,8 @@ dray_worker_run (DrayWorker *self)
     dray_undertaker_start (TRUE);
   else if (dray_undertaker_has_work ())
     dray_undertaker_start (FALSE);
+  else
+    dray_undertaker_dismiss ();
   dray_link_stop (link);
   dray_link_take_leave (link);
   g_object_unref (self);

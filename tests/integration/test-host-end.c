@@ -30,6 +30,9 @@ typedef struct
   gboolean has_grandchild;
 } Kind;
 
+/* The kind of what they have started. */
+#define GRANDCHILD "grandchild"
+
 static const Kind kinds[] = {
   { "busy", "block", "blocked", FALSE },
   { "busy-with-grandchild", "block", "blocked", TRUE },
@@ -114,7 +117,7 @@ start_worker (Scene *scene, guint i)
   pid = ask (scene->executors[i], "pid");
   print_pid (kind->name, pid);
   if (kind->has_grandchild)
-    print_pid (kind->name, ask (scene->executors[i], "grandchild"));
+    print_pid (GRANDCHILD, ask (scene->executors[i], "grandchild"));
   if (kind->function == NULL)
     return;
 
@@ -481,27 +484,53 @@ typedef struct
 {
   const char *name;
   const char *part;
-  int signal_number; /* 0: it ends by itself; negative: its whole group is sent this */
+  int signal_number;     /* 0: it ends by itself; negative: its whole group is sent this */
+  gboolean with_workers; /* they are killed as well, before it can see to what they have started */
 } Way;
 
 static const Way ways[] = {
-  { "return", "return", 0 },
-  { "exit", "exit", 0 },
-  { "exit-at-once", "exit-at-once", 0 },
-  { "exit-on-a-thread", "exit-on-a-thread", 0 },
-  { "abort", "abort", 0 },
-  { "terminate", "wait", SIGTERM },
-  { "kill", "wait", SIGKILL },
-  { "kill-group", "wait", -SIGKILL },
-  { "drop", "drop", 0 },
-  { "shut-down", "shut-down", 0 },
-  { "shutting-down", "shutting-down", 0 },
+  { "return", "return", 0, FALSE },
+  { "exit", "exit", 0, FALSE },
+  { "exit-at-once", "exit-at-once", 0, FALSE },
+  { "exit-on-a-thread", "exit-on-a-thread", 0, FALSE },
+  { "abort", "abort", 0, FALSE },
+  { "terminate", "wait", SIGTERM, FALSE },
+  { "kill", "wait", SIGKILL, FALSE },
+  { "kill-group", "wait", -SIGKILL, FALSE },
+  { "kill-all", "wait", SIGKILL, TRUE },
+  { "drop", "drop", 0, FALSE },
+  { "shut-down", "shut-down", 0, FALSE },
+  { "shutting-down", "shutting-down", 0, FALSE },
 };
 
 static gboolean
 is_gone (gpointer pid)
 {
   return fixture_process_is_gone (GPOINTER_TO_INT (pid));
+}
+
+static gboolean
+is_worker (const Process *process)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (g_str_equal (process->kind, kinds[i].name))
+      return TRUE;
+
+  return FALSE;
+}
+
+/* As killall does where they are the same program as the host. */
+static void
+kill_workers (pid_t host, GArray *processes)
+{
+  g_assert_cmpint (kill (host, SIGSTOP), ==, 0);
+  for (guint i = 0; i < processes->len; i++)
+    {
+      const Process *process = &g_array_index (processes, Process, i);
+
+      if (is_worker (process))
+        g_assert_cmpint (kill (process->pid, SIGKILL), ==, 0);
+    }
 }
 
 static void
@@ -518,6 +547,8 @@ test_end (Fixture *fixture, gconstpointer data)
   /* One for each kind, four grandchildren, those that start, and the commands'. */
   g_assert_cmpuint (processes->len, ==, G_N_ELEMENTS (kinds) + 4 + 1 + 2 + N_COMMAND_PROCESSES);
   start = g_get_monotonic_time ();
+  if (way->with_workers)
+    kill_workers (pid, processes);
   if (way->signal_number != 0)
     g_assert_cmpint (kill (way->signal_number < 0 ? -pid : pid, ABS (way->signal_number)), ==, 0);
   g_assert_true (g_subprocess_wait (host, NULL, NULL));

@@ -120,7 +120,8 @@ ignore_cancel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
 }
 
 /* The channel's input leads somewhere else from now on: nobody can write to the pipe any more, and
- * this process does not notice. */
+ * this process does not notice. There is a pipe that is left alone, with O_ASYNC: this process is killed
+ * when it loses that. */
 static GVariant *
 deaf_channel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
@@ -134,7 +135,7 @@ deaf_channel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **erro
       struct stat status;
 
       if (fd != nowhere[0] && fstat (fd, &status) == 0 && S_ISFIFO (status.st_mode)
-          && (fcntl (fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+          && (fcntl (fd, F_GETFL) & (O_ACCMODE | O_ASYNC)) == O_RDONLY)
         dup2 (nowhere[0], fd);
     }
 

@@ -36,7 +36,7 @@
  *
  * A worker is on a leash, too, until it has said hello. Then it sees to its own end, and that of its
  * group, with a moment for what it has to put in order. What never says hello would not: it may be any
- * program.
+ * program. And a worker holds a leash itself, which its group is on: see dray-undertaker.h.
  *
  * What the kernel remembers is the group itself and not its number: when that is given to another one,
  * it is never hit.
@@ -60,13 +60,8 @@ arm (int fd)
 }
 
 gboolean
-dray_leash_take (DrayLeash *self, DrayLeash *spare, GError **error)
+dray_leash_open (DrayLeash *self, GError **error)
 {
-  *self = *spare;
-  *spare = DRAY_LEASH_NONE;
-  if (self->fds[0] >= 0)
-    return TRUE;
-
   if (!dray_descriptor_open_pipe (self->fds, error))
     {
       *self = DRAY_LEASH_NONE;
@@ -78,12 +73,26 @@ dray_leash_take (DrayLeash *self, DrayLeash *spare, GError **error)
   return TRUE;
 }
 
+gboolean
+dray_leash_take (DrayLeash *self, DrayLeash *spare, GError **error)
+{
+  *self = *spare;
+  *spare = DRAY_LEASH_NONE;
+  return self->fds[0] >= 0 || dray_leash_open (self, error);
+}
+
 void
-dray_leash_take_off (DrayLeash *self)
+dray_leash_put_on (DrayLeash *self, pid_t group)
 {
   for (guint i = 0; i < G_N_ELEMENTS (self->fds); i++)
     if (self->fds[i] >= 0)
-      (void) fcntl (self->fds[i], F_SETOWN, 0);
+      (void) fcntl (self->fds[i], F_SETOWN, -group);
+}
+
+void
+dray_leash_take_off (DrayLeash *self)
+{
+  dray_leash_put_on (self, 0);
 }
 
 void

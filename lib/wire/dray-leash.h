@@ -2,10 +2,11 @@
 
 #pragma once
 
-/* The leash of a process group, which the kernel kills when this process ends, however that happens.
- * See dray-leash.c for how. */
+/* The leash of a process group, which the kernel kills when the process that holds it ends, however that
+ * happens. See dray-leash.c for how. */
 
 #include <glib.h>
+#include <sys/types.h>
 
 G_BEGIN_DECLS
 
@@ -17,9 +18,12 @@ typedef struct
 
 #define DRAY_LEASH_NONE ((DrayLeash){ { -1, -1 } })
 
-/* The spare one, which becomes none, or a new one. dray_spawn() puts a group on it. FALSE: there are
- * no descriptors left. */
+/* A new one, that no group is on. FALSE: there are no descriptors left. */
+gboolean dray_leash_open (DrayLeash *self, GError **error);
+/* The spare one, which becomes none, or a new one. */
 gboolean dray_leash_take (DrayLeash *self, DrayLeash *spare, GError **error);
+/* Not for a process that still has the memory of its parent: dray-spawn-child.c does the same. */
+void dray_leash_put_on (DrayLeash *self, pid_t group);
 /* Its group is to live on. */
 void dray_leash_take_off (DrayLeash *self);
 /* Its group has been killed, or there never was one. It becomes none, and the spare one if there is
