@@ -190,7 +190,8 @@ complete (DrayCommand *self)
   GError *error = NULL;
   GVariant *result = NULL;
 
-  if (self->failure == NULL)
+  /* A signal may have come in the middle of a record: what nothing ends is a part of one then. */
+  if (self->failure == NULL && dray_child_get_exit (self->process.child)->signal == 0)
     {
       dray_splitter_end (self->splitter);
       deliver_items (self);

@@ -4,6 +4,8 @@
 
 #include "rig.h"
 
+#include <signal.h>
+
 /* What commands write, in each shape that it can be had in. */
 
 static DrayTask *
@@ -250,6 +252,40 @@ test_too_long (Rig *rig, gconstpointer data)
 }
 
 static void
+test_cut_off (Rig *rig, gconstpointer data)
+{
+  static const struct
+  {
+    const char *script;
+    DraySplit split;
+    guint n_items;
+  } vectors[] = {
+    { "printf 'whole\\ncut'; kill -KILL $$", DRAY_SPLIT_LINES, 1 },
+    { "printf 'whole\\nGr\\303'; kill -KILL $$", DRAY_SPLIT_LINES, 1 },
+    { "printf 'whole\\000/home/user/cut'; kill -KILL $$", DRAY_SPLIT_RECORDS, 1 },
+    { "printf 'cut'; kill -KILL $$", DRAY_SPLIT_RECORDS, 0 },
+    { "printf 'whole\\n'; kill -KILL $$", DRAY_SPLIT_LINES, 1 },
+    { "printf 'a part'; kill -KILL $$", DRAY_SPLIT_CHUNKS, 1 },
+  };
+
+  g_test_summary ("What a command that was killed has written of a line or a record is no item: nobody "
+                  "shall take it for a whole one.");
+
+  rig_start_without_workers (rig);
+  for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
+    {
+      g_autoptr (GPtrArray) items
+        = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+      g_autoptr (DrayFuture) future = rig_submit (
+        rig, new_shell (vectors[i].script, vectors[i].split, DRAY_ENCODING_UTF8));
+
+      g_signal_connect (future, "item", G_CALLBACK (collect_cb), items);
+      rig_expect_error (future, DRAY_SIGNAL_ERROR, SIGKILL, "?*");
+      g_assert_cmpuint (items->len, ==, vectors[i].n_items);
+    }
+}
+
+static void
 test_bounded (Rig *rig, gconstpointer data)
 {
   DrayTask *task = new_shell ("exec yes", DRAY_SPLIT_LINES, DRAY_ENCODING_UTF8);
@@ -300,6 +336,7 @@ main (int argc, char **argv)
   rig_add ("/commands/huge", NULL, test_huge);
   rig_add ("/commands/invalid-text", NULL, test_invalid_text);
   rig_add ("/commands/too-long", NULL, test_too_long);
+  rig_add ("/commands/cut-off", NULL, test_cut_off);
   rig_add ("/commands/bounded", NULL, test_bounded);
   rig_add ("/commands/hundreds", NULL, test_hundreds);
 
