@@ -65,6 +65,14 @@ dray_passage_free (DrayPassage *self)
   g_free (self);
 }
 
+/* That the other side has closed its end with something unread (ECONNRESET) is told once, and before
+ * what it has sent. */
+static gboolean
+may_try_again (int reason)
+{
+  return reason == EINTR || reason == ECONNRESET;
+}
+
 /* --- Finding each other --- */
 
 static GBytes *
@@ -93,7 +101,11 @@ has_cookie (int fd, GBytes *cookie, int flags)
   guint8 bytes[DRAY_PASSAGE_COOKIE_SIZE + 1];
   gsize size;
   const void *wanted = g_bytes_get_data (cookie, &size);
-  gssize n_read = recv (fd, bytes, sizeof bytes, MSG_DONTWAIT | flags);
+  gssize n_read;
+
+  do
+    n_read = recv (fd, bytes, sizeof bytes, MSG_DONTWAIT | flags);
+  while (n_read < 0 && may_try_again (errno));
 
   return size == DRAY_PASSAGE_COOKIE_SIZE && n_read == (gssize) size
          && memcmp (bytes, wanted, size) == 0;
@@ -252,7 +264,7 @@ receive_message (DrayPassage *self, Message *received)
   received->n_fds = 0;
   do
     n_read = recvmsg (self->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  while (n_read < 0 && errno == EINTR);
+  while (n_read < 0 && may_try_again (errno));
   if (n_read <= 0)
     return FALSE;
 

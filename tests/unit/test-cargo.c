@@ -531,6 +531,49 @@ test_hostile_values (Ends *self, gconstpointer data)
     }
 }
 
+static void
+test_hung_up (Ends *self, gconstpointer data)
+{
+  /* Shows that what a worker has passed arrives, though it has died before it took what was passed to it:
+   * then the system tells of that first. */
+  const int memory_fd = dray_payload_create (NULL);
+  g_autoptr (GError) error = NULL;
+  guint64 serial = dray_passage_send (self->worker, &memory_fd, 1, &error);
+  int received = -1;
+
+  g_assert_no_error (error);
+  dray_passage_send (self->host, &memory_fd, 1, &error);
+  g_assert_no_error (error);
+  close (memory_fd);
+  g_clear_pointer (&self->worker, dray_passage_free);
+  dup2 (STDERR_FILENO, self->raw_fd);
+
+  g_assert_true (dray_passage_receive (self->host, serial, &received, 1, &error));
+  g_assert_no_error (error);
+  g_assert_cmpint (fcntl (received, F_GET_SEALS), >=, 0);
+  close (received);
+}
+
+static void
+test_hung_up_at_once (gconstpointer data)
+{
+  /* Shows that a worker which has said that it has the passage is believed, though it has died since. */
+  const int memory_fd = dray_payload_create (NULL);
+  g_autoptr (GError) error = NULL;
+  int theirs;
+  DrayPassage *host = dray_passage_new (&theirs, &error);
+  DrayPassage *worker;
+
+  g_assert_no_error (error);
+  worker = dray_passage_adopt (theirs, dray_passage_get_cookie (host));
+  dray_passage_send (host, &memory_fd, 1, &error);
+  g_assert_no_error (error);
+  close (memory_fd);
+  dray_passage_free (worker);
+  g_assert_true (dray_passage_is_confirmed (host));
+  dray_passage_free (host);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -555,6 +598,8 @@ main (int argc, char **argv)
   ends_add ("/cargo/hostile/flood", NULL, test_hostile_flood);
   ends_add ("/cargo/hostile/manifests", NULL, test_hostile_manifests);
   ends_add ("/cargo/hostile/values", NULL, test_hostile_values);
+  ends_add ("/cargo/hung-up", NULL, test_hung_up);
+  g_test_add_data_func ("/cargo/hung-up/at-once", NULL, test_hung_up_at_once);
 
   return g_test_run ();
 }
