@@ -240,7 +240,7 @@ dup_interpreter (const guint8 *bytes, gsize size)
 
   g_strdelimit (line, " \t\n", ' ');
   words = g_strsplit (g_strchug (line + 2), " ", 2);
-  return g_path_is_absolute (words[0]) ? g_strdup (words[0]) : NULL;
+  return words[0] != NULL && g_path_is_absolute (words[0]) ? g_strdup (words[0]) : NULL;
 }
 
 static void

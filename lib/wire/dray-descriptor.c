@@ -40,13 +40,9 @@ gboolean
 dray_descriptor_is_scarce (int fd)
 {
   struct rlimit limit;
-  rlim_t reserve;
 
-  if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-    return FALSE;
-
-  reserve = MIN (RESERVE, limit.rlim_cur / 4);
-  return (rlim_t) fd + reserve >= limit.rlim_cur;
+  return getrlimit (RLIMIT_NOFILE, &limit) == 0
+         && (rlim_t) fd + MIN (RESERVE, limit.rlim_cur / 4) >= limit.rlim_cur;
 }
 
 static void

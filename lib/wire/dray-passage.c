@@ -273,11 +273,12 @@ receive_message (DrayPassage *self, Message *received)
     {
       gsize size = header->cmsg_len - CMSG_LEN (0);
 
-      if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS
-          || received->n_fds > 0)
-        continue;
-      memcpy (received->fds, CMSG_DATA (header), size);
-      received->n_fds = (guint) (size / sizeof (int));
+      if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS
+          && received->n_fds == 0)
+        {
+          memcpy (received->fds, CMSG_DATA (header), size);
+          received->n_fds = (guint) (size / sizeof (int));
+        }
     }
 
   received->cut = (message.msg_flags & MSG_CTRUNC) != 0;

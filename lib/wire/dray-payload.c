@@ -86,13 +86,9 @@ write_all (int fd, const guint8 *data, gsize size)
           data += n_written;
           size -= (gsize) n_written;
         }
-      else if (n_written == 0)
+      else if (n_written == 0 || errno != EINTR)
         {
-          return ENOSPC;
-        }
-      else if (errno != EINTR)
-        {
-          return errno;
+          return n_written == 0 ? ENOSPC : errno;
         }
     }
 

@@ -380,8 +380,6 @@ check_variable_array (Checker *self, guint child, const guint8 *data, gsize size
 
   if (size == 0)
     return TRUE;
-  if (size < width)
-    return FALSE;
 
   body = read_offset (data + size - width, width);
   if (body >= size || (size - body) % width != 0)

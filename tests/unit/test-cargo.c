@@ -397,6 +397,44 @@ test_hostile_nothing (Ends *self, gconstpointer data)
 }
 
 static void
+test_host_gone (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GBytes) cookie = NULL;
+  DrayPassage *host;
+  int theirs;
+
+  g_test_summary ("A worker whose host went before it could answer has no passage.");
+
+  host = dray_passage_new (&theirs, NULL);
+  cookie = g_bytes_ref (dray_passage_get_cookie (host));
+  dray_passage_free (host);
+  g_assert_null (dray_passage_adopt (theirs, cookie));
+}
+
+static void
+test_hostile_no_passage (Ends *self, gconstpointer data)
+{
+  g_autoptr (GUnixFDList) attachments = new_attachments (1);
+  g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_string ("value"));
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) payload = NULL;
+  g_autoptr (GBytes) inner = NULL;
+  g_auto (DrayMessage) message = { 0 };
+  DrayCargo *cargo = dray_cargo_new ();
+  DrayFrameHeader header;
+
+  g_test_summary ("Open files that are named where there is nothing to pass them are refused.");
+
+  cargo->attachments = g_object_ref (attachments);
+  g_assert_true (
+    dray_message_init_loaded (&message, &result_header, NULL, value, cargo, G_MAXUINT32, &error));
+  g_assert_true (dray_cargo_pass (&message, self->worker, &error));
+  payload = get_payload (&message, &header);
+  g_assert_null (dray_cargo_receive (NULL, payload, G_MAXUINT32, &inner, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+}
+
+static void
 test_hostile_flood (Ends *self, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
@@ -584,6 +622,7 @@ main (int argc, char **argv)
   ends_add ("/cargo/submit", NULL, test_submit);
   ends_add ("/cargo/too-large", NULL, test_too_large);
   fixture_add ("/cargo/passage/not-ours", NULL, test_not_ours);
+  fixture_add ("/cargo/passage/host-gone", NULL, test_host_gone);
   ends_add ("/cargo/passage/drained", NULL, test_drained);
   ends_add ("/cargo/passage/full", NULL, test_full);
   ends_add ("/cargo/passage/stale", NULL, test_stale);
@@ -595,6 +634,7 @@ main (int argc, char **argv)
       ends_add (path, &hostile_notes[i], test_hostile_messages);
     }
   ends_add ("/cargo/hostile/nothing", NULL, test_hostile_nothing);
+  ends_add ("/cargo/hostile/no-passage", NULL, test_hostile_no_passage);
   ends_add ("/cargo/hostile/flood", NULL, test_hostile_flood);
   ends_add ("/cargo/hostile/manifests", NULL, test_hostile_manifests);
   ends_add ("/cargo/hostile/values", NULL, test_hostile_values);

@@ -197,6 +197,35 @@ test_no_outcomes (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (reader.n_returned, ==, 3);
 }
 
+static void
+test_unsound_outcome (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("no end", 6);
+  g_autoptr (GVariant) crooked = g_variant_ref_sink (
+    g_variant_new_from_bytes (G_VARIANT_TYPE_STRING, bytes, FALSE));
+  g_autoptr (GVariant) arrived = NULL;
+  g_autoptr (GBytes) payload = NULL;
+  g_autoptr (GError) error = NULL;
+  DrayOutcomesWriter writer = { .records.grows = TRUE };
+  DrayOutcomesReader reader;
+  DrayMessage message;
+
+  g_test_summary ("An outcome in no normal form is sent in one.");
+
+  g_assert_true (dray_outcomes_append_value (&writer, crooked, &error));
+  g_assert_no_error (error);
+  dray_outcomes_init_message (&message, &header, &writer.records, 0, 0);
+  dray_outcomes_writer_reset (&writer);
+  dray_records_clear (&writer.records);
+  payload = steal_payload (&message, DRAY_FRAME_OUTCOMES);
+
+  g_assert_true (dray_outcomes_decode (payload, &reader, &error));
+  g_assert_cmpuint (reader.n_outcomes, ==, 1);
+  arrived = dray_outcomes_next (&reader, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (g_variant_get_string (arrived, NULL), ==, "");
+}
+
 /* --- What is hostile --- */
 
 static gboolean
@@ -327,6 +356,7 @@ main (int argc, char **argv)
   fixture_add ("/chunk/unsound-arguments", NULL, test_unsound_arguments);
   fixture_add ("/chunk/outcomes", NULL, test_outcomes);
   fixture_add ("/chunk/no-outcomes", NULL, test_no_outcomes);
+  fixture_add ("/chunk/unsound-outcome", NULL, test_unsound_outcome);
   fixture_add ("/chunk/truncated", NULL, test_truncated);
   fixture_add ("/chunk/bad-numbers", NULL, test_bad_numbers);
   fixture_add ("/chunk/mutations", NULL, test_mutations);

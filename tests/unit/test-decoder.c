@@ -577,6 +577,60 @@ test_no_memory (void)
     g_test_skip ("the limit on memory is not enforced here");
 }
 
+/* Takes all blocks of @size that there are, but no more than @most bytes, where nothing is limited.
+ * Each of them knows the one before. */
+static gpointer
+take_all_memory (gsize size, gsize most)
+{
+  gpointer last = NULL;
+  gpointer block;
+
+  for (gsize taken = 0; taken < most && (block = g_try_malloc (size)) != NULL; taken += size)
+    {
+      *(gpointer *) block = last;
+      last = block;
+    }
+  return last;
+}
+
+static void
+test_no_memory_at_all (void)
+{
+  g_autoptr (DrayDecoder) decoder = dray_decoder_new (G_MAXSIZE);
+  g_autoptr (GError) error = NULL;
+  struct rlimit before, limited;
+  gsize used = get_data_size ();
+  gpointer taken;
+
+  g_test_summary ("Nor is anything aborted where there is no memory for the beginning of one.");
+
+  if (SANITIZED || used == 0)
+    {
+      g_test_skip ("memory cannot be limited here");
+      return;
+    }
+
+  g_assert_cmpint (getrlimit (RLIMIT_DATA, &before), ==, 0);
+  limited = before;
+  limited.rlim_cur = used;
+  g_assert_cmpint (setrlimit (RLIMIT_DATA, &limited), ==, 0);
+  taken = take_all_memory (256 * 1024, used + 32 * MIB);
+  error = feed_unwritten (decoder, MIB);
+  g_assert_cmpint (setrlimit (RLIMIT_DATA, &before), ==, 0);
+
+  while (taken != NULL)
+    {
+      gpointer next = *(gpointer *) taken;
+
+      g_free (taken);
+      taken = next;
+    }
+  if (error != NULL)
+    g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
+  else
+    g_test_skip ("the limit on memory is not enforced here");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -594,6 +648,7 @@ main (int argc, char **argv)
   g_test_add_func ("/decoder/large/announced-never-sent", test_announced_never_sent);
   g_test_add_func ("/decoder/large/uncopied", test_large_uncopied);
   g_test_add_func ("/decoder/large/no-memory", test_no_memory);
+  g_test_add_func ("/decoder/large/no-memory-at-all", test_no_memory_at_all);
   g_test_add_func ("/decoder/payload-outlives", test_payload_outlives);
 
   return g_test_run ();

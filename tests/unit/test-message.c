@@ -237,6 +237,62 @@ test_value_too_large (void)
 }
 
 static void
+test_value_too_large_normal (void)
+{
+  const char *type = "(sttttttt)";
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("short", 5);
+  g_autoptr (GVariant) value = g_variant_ref_sink (
+    g_variant_new_from_bytes (G_VARIANT_TYPE (type), bytes, FALSE));
+  g_autoptr (GError) error = NULL;
+  g_auto (DrayMessage) message = { 0 };
+
+  g_test_summary ("A value that gets too large by being put in normal form is too large.");
+
+  g_assert_false (
+    dray_message_init_value (&message, &item_header, value, 5 + 1 + strlen (type), &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
+  g_assert_cmpuint (dray_message_get_size (&message), ==, 0);
+}
+
+static void
+test_make_sound (void)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_static ("no end", 6);
+  g_autoptr (GVariant) crooked = g_variant_ref_sink (
+    g_variant_new_from_bytes (G_VARIANT_TYPE_STRING, bytes, FALSE));
+  g_autoptr (GVariant) straight = g_variant_ref_sink (g_variant_new_string ("text"));
+  g_autoptr (GVariant) same = dray_value_make_sound (straight, NULL);
+  g_autoptr (GVariant) normal = dray_value_make_sound (crooked, NULL);
+  g_autoptr (GVariant) deep = g_variant_ref_sink (g_variant_new_int32 (1));
+  g_autoptr (GVariant) wide = NULL;
+  g_autoptr (GError) error = NULL;
+  GVariantBuilder builder;
+
+  g_test_summary ("A value that goes beside a frame is sent as it is, in normal form, or not.");
+
+  g_assert_true (same == straight);
+  g_assert_cmpstr (g_variant_get_string (normal, NULL), ==, "");
+
+  for (guint depth = 0; depth < 300; depth++)
+    {
+      GVariant *outer = g_variant_ref_sink (g_variant_new_variant (deep));
+
+      g_variant_unref (deep);
+      deep = outer;
+    }
+  g_assert_null (dray_value_make_sound (deep, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
+  g_clear_error (&error);
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_TUPLE);
+  for (gsize i = 0; i < DRAY_VALUE_MAX_TYPE; i++)
+    g_variant_builder_add (&builder, "y", 1);
+  wide = g_variant_ref_sink (g_variant_builder_end (&builder));
+  g_assert_null (dray_value_make_sound (wide, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
+}
+
+static void
 test_value_too_deep (void)
 {
   g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_string ("innermost"));
@@ -530,6 +586,8 @@ main (int argc, char **argv)
   g_test_add_func ("/message/value/floating", test_value_floating);
   g_test_add_func ("/message/value/not-normal", test_value_not_normal);
   g_test_add_func ("/message/value/too-large", test_value_too_large);
+  g_test_add_func ("/message/value/too-large-normal", test_value_too_large_normal);
+  g_test_add_func ("/message/value/make-sound", test_make_sound);
   g_test_add_func ("/message/value/too-deep", test_value_too_deep);
   g_test_add_func ("/message/value/long-type", test_value_long_type);
   g_test_add_func ("/message/value/no-bytes", test_value_no_bytes);

@@ -252,6 +252,13 @@ test_wide_offsets (void)
   bytes[255] = 0;
   g_assert_false (check_bytes ("as", bytes, 256));
 
+  /* Two strings of 254 bytes in all, of which a tuple needs to know one end only. */
+  memset (bytes, 'a', 256);
+  bytes[9] = bytes[253] = 0;
+  bytes[254] = 10;
+  bytes[255] = 0;
+  g_assert_false (check_bytes ("(ss)", bytes, 256));
+
   /* Two strings of 260 bytes in all, which no offset of a byte reaches. */
   memset (bytes, 'a', sizeof bytes);
   bytes[9] = bytes[259] = 0;
