@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -119,6 +121,23 @@ ignore_cancel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
   return NULL;
 }
 
+/* What another thread polls stays open until it looks again, whatever becomes of the descriptor. So
+ * the one that watches the channel is woken, and has looked when it has read what woke it. */
+static void
+wake_watcher (void)
+{
+  for (int fd = 3; fd < 256; fd++)
+    {
+      g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
+      g_autofree char *target = g_file_read_link (path, NULL);
+      struct pollfd unread = { .fd = fd, .events = POLLIN };
+
+      if (g_strcmp0 (target, "anon_inode:[eventfd]") == 0 && eventfd_write (fd, 1) == 0)
+        while (poll (&unread, 1, 0) > 0)
+          g_usleep (100);
+    }
+}
+
 /* The channel's input leads somewhere else from now on: nobody can write to the pipe any more, and
  * this process does not notice. There is a pipe that is left alone, with O_ASYNC: this process is killed
  * when it loses that. */
@@ -138,6 +157,7 @@ deaf_channel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **erro
           && (fcntl (fd, F_GETFL) & (O_ACCMODE | O_ASYNC)) == O_RDONLY)
         dup2 (nowhere[0], fd);
     }
+  wake_watcher ();
 
   if (g_variant_is_of_type (arguments, G_VARIANT_TYPE ("(u)")))
     {
