@@ -91,8 +91,8 @@ def wait_for_file(path):
 
 def sleep_until_cancelled(started, ended):
     """Leaves a file when it begins, and another one if it is interrupted."""
-    open(started, 'w').close()
     try:
+        open(started, 'w').close()
         while True:
             time.sleep(3600)
     except KeyboardInterrupt as error:
