@@ -418,7 +418,9 @@ hostile_cargo_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
   else if (!send_bad_memory (job, how))
     g_assert_not_reached ();
 
-  return misbehaving_block (job, error);
+  if (g_str_equal (how, "lingering"))
+    return misbehaving_block (job, error);
+  misbehaving_wait_for_kill ();
 }
 
 const MisbehavingFunction misbehaving_cargo_functions[] = {

@@ -184,7 +184,7 @@ garbage_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 
   misbehaving_write_raw (garbage, strlen (garbage));
 
-  return misbehaving_block (job, error);
+  misbehaving_wait_for_kill ();
 }
 
 /* Where there is a ring, what the library writes later comes to lie over this. */
@@ -227,7 +227,7 @@ oversized_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 
   misbehaving_write_raw (&header, sizeof header);
 
-  return misbehaving_block (job, error);
+  misbehaving_wait_for_kill ();
 }
 
 static GVariant *
@@ -235,7 +235,7 @@ wrong_id_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
   write_raw_string (FRAME_RESULT, dray_job_get_id (job) + 1000000, 1, "nobody asked for this");
 
-  return misbehaving_block (job, error);
+  misbehaving_wait_for_kill ();
 }
 
 static GVariant *

@@ -61,6 +61,9 @@ GVariant *misbehaving_new_bytes (gsize size);
 void misbehaving_record (const char *filename, guint32 number);
 /* Waits until @job is cancelled, and returns NULL with the error that says so. */
 GVariant *misbehaving_block (DrayJob *job, GError **error);
+/* For who has broken the protocol: were it cancelled, and did return, the task behind it would begin, and
+ * be lost as well. */
+void misbehaving_wait_for_kill (void) G_GNUC_NORETURN;
 void misbehaving_raise_by_default (int signal_number);
 
 typedef struct
