@@ -129,7 +129,8 @@ def _set_up(fd):
     settings = termios.tcgetattr(fd)
     settings[1] &= ~termios.OPOST
     settings[3] &= ~termios.ECHO
-    settings[3] |= termios.ISIG | termios.ICANON
+    # Ctrl+C would else drop what was written and not yet read.
+    settings[3] |= termios.ISIG | termios.ICANON | termios.NOFLSH
     settings[6][termios.VINTR] = CTRL_C
     termios.tcsetattr(fd, termios.TCSANOW, settings)
 
