@@ -32,6 +32,7 @@ find_direct_worker_locked (DrayPool *self, DrayTicket *ticket)
       || dray_pending_queue_get_length (self->calls) > 1
       || dray_pending_queue_get_length (self->commands) > 0
       || dray_pending_queue_peek (self->calls) != ticket
+      || dray_dispatch_waits_to_be_passed (self, ticket)
       || dray_pool_task_size (ticket->task) > MAX_DIRECT_SIZE
       || dray_pool_worker_get_room (link->data) == 0)
     return NULL;

@@ -86,6 +86,7 @@ dray_dispatch_leave_io_thread (DrayPool *self)
 
   dray_io_timer_clear (&self->relaunch);
   dray_io_timer_clear (&self->restart);
+  dray_io_timer_clear (&self->repass);
   dray_io_timer_clear (&self->recall);
 
   dray_pool_lock (self);

@@ -4,6 +4,7 @@
 
 #include "dray-dispatch-private.h"
 
+#include "dray-error.h"
 #include "dray-pool-worker.h"
 
 /*
@@ -19,9 +20,16 @@
  * or until a process of the pool is gone. While any is at work there is hope, however often it fails.
  * With none, it fails after MAX_LAUNCH_FAILURES in a row, and each that follows after its first try,
  * until one can be started again. Calls are not held up.
+ *
+ * Attachments. The kernel lets all processes of a user together have only so many descriptors in
+ * flight. A call whose attachments it does not take goes back to its place in the queue in the same
+ * way, and whatever is behind it waits with it; who had the others in flight is not known, so it
+ * fails after MAX_PASS_FAILURES in a row, about five seconds, whoever is at work, and each that follows
+ * after its first try, until one can be passed again.
  */
 
 #define MAX_LAUNCH_FAILURES 3
+#define MAX_PASS_FAILURES 9
 #define FIRST_DELAY (20 * G_TIME_SPAN_MILLISECOND)
 #define MAX_DELAY (2 * G_TIME_SPAN_SECOND)
 
@@ -160,4 +168,32 @@ void
 dray_pool_note_process_gone (DrayPool *self)
 {
   dray_io_timer_clear (&self->restart);
+}
+
+/* --- Attachments --- */
+
+void
+dray_pool_repass_cb (DrayIoTimer *timer)
+{
+  DrayPool *self = (DrayPool *) (gpointer) ((guint8 *) timer - G_STRUCT_OFFSET (DrayPool, repass));
+
+  dray_pool_dispatch (self);
+}
+
+void
+dray_pool_put_off_call (DrayPool *self, DrayTicket *ticket, GError *reason)
+{
+  self->n_pass_failures++;
+  if (self->n_pass_failures >= MAX_PASS_FAILURES)
+    {
+      dray_ticket_complete (
+        ticket, NULL, g_error_new_literal (DRAY_ERROR, DRAY_ERROR_ATTACHMENTS, reason->message));
+      dray_ticket_unref (ticket);
+    }
+  else
+    {
+      delay (self, &self->repass, self->n_pass_failures);
+      dray_pool_requeue (self, ticket);
+    }
+  g_error_free (reason);
 }

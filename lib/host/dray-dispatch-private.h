@@ -11,6 +11,8 @@ G_BEGIN_DECLS
 /* dray-dispatch.c: I/O thread only, or whoever stands in for it. */
 gboolean dray_dispatch_has_free_slot (DrayPool *self);
 gboolean dray_dispatch_is_paused_locked (DrayPool *self);
+/* Whether @call has to wait until descriptors can be passed again. */
+gboolean dray_dispatch_waits_to_be_passed (DrayPool *self, DrayTicket *call);
 /* Writes what the workers were given. */
 void dray_dispatch_flush_workers (DrayPool *self);
 

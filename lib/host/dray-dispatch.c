@@ -116,7 +116,8 @@ give_calls_to (DrayPool *self, DrayPoolWorker *worker, guint n_calls)
   guint n_taken = 0;
 
   dray_pool_lock (self);
-  while (n_taken < n_calls && (tickets[n_taken] = dray_pending_queue_peek (self->calls)) != NULL)
+  while (n_taken < n_calls && (tickets[n_taken] = dray_pending_queue_peek (self->calls)) != NULL
+         && !dray_dispatch_waits_to_be_passed (self, tickets[n_taken]))
     {
       dray_pool_dequeue_locked (self, tickets[n_taken]);
       if (dray_pool_worker_is_last (worker, tickets[n_taken++]))
@@ -135,6 +136,12 @@ dray_dispatch_is_paused_locked (DrayPool *self)
   return self->paused && self->n_urgent == 0 && !self->shutting_down;
 }
 
+gboolean
+dray_dispatch_waits_to_be_passed (DrayPool *self, DrayTicket *call)
+{
+  return self->repass.io != NULL && dray_task_get_attachments (call->task) != NULL;
+}
+
 static Pending
 look_at_pending (DrayPool *self)
 {
@@ -146,7 +153,10 @@ look_at_pending (DrayPool *self)
       DrayTicket *call = dray_pending_queue_peek (self->calls);
       DrayTicket *command = dray_pending_queue_peek (self->commands);
 
-      pending.n_calls = dray_pending_queue_get_length (self->calls);
+      if (call != NULL && dray_dispatch_waits_to_be_passed (self, call))
+        call = NULL;
+      if (call != NULL)
+        pending.n_calls = dray_pending_queue_get_length (self->calls);
       pending.n_commands = dray_pending_queue_get_length (self->commands);
       if (call != NULL && command != NULL)
         {

@@ -147,16 +147,14 @@ dray_exchange_init_submit (
       dray_message_clear (message);
     }
 
-  if (g_error_matches (reason, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE))
-    {
-      g_propagate_error (error, g_steal_pointer (&reason));
-      return FALSE;
-    }
-
-  if (dray_task_get_attachments (task) == NULL)
+  if (dray_task_get_attachments (task) == NULL
+      && !g_error_matches (reason, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE))
     return init_inline (message, ticket, max_payload, error);
 
-  if (reason != NULL)
+  if (g_error_matches (reason, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE)
+      || g_error_matches (reason, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    g_propagate_error (error, g_steal_pointer (&reason));
+  else if (reason != NULL)
     g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_ATTACHMENTS, reason->message);
   else
     g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_ATTACHMENTS,

@@ -175,8 +175,8 @@ init_submit (DrayPoolWorker *self, DrayMessage *message, DrayTicket *ticket, GEr
       return TRUE;
     }
 
-  if (!dray_exchange_init_submit (self->exchange, message, ticket,
-                                  self->pool->now.max_message_size, error))
+  if (!dray_exchange_init_submit (self->exchange, message, ticket, self->pool->now.max_message_size,
+                                  error))
     return FALSE;
 
   if (chunk != NULL)
@@ -184,12 +184,46 @@ init_submit (DrayPoolWorker *self, DrayMessage *message, DrayTicket *ticket, GEr
   return TRUE;
 }
 
+/* Returns: FALSE if the worker does not get it: it was put off, or has failed. *hung_up (out): there
+ * is no message, since the worker is gone. */
+static gboolean
+prepare_submit (DrayPoolWorker *self, DrayTicket *ticket, DrayMessage *message, gboolean *hung_up)
+{
+  GError *error = NULL;
+
+  *hung_up = FALSE;
+  if (init_submit (self, message, ticket, &error))
+    {
+      if (dray_task_get_attachments (ticket->task) != NULL)
+        self->pool->n_pass_failures = 0;
+      return TRUE;
+    }
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE))
+    {
+      g_error_free (error);
+      *hung_up = TRUE;
+      return TRUE;
+    }
+
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    {
+      ticket->attempt--; /* it was none */
+      dray_pool_put_off_call (self->pool, ticket, error);
+    }
+  else
+    {
+      dray_ticket_complete (ticket, NULL, error);
+      dray_ticket_unref (ticket);
+    }
+  return FALSE;
+}
+
 void
 dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
 {
-  g_autoptr (GError) error = NULL;
   DrayMessage message;
-  gboolean hung_up = FALSE;
+  gboolean hung_up;
 
   ticket->attempt++;
   if (is_done (ticket))
@@ -198,14 +232,8 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
       return;
     }
 
-  if (!init_submit (self, &message, ticket, &error))
-    hung_up = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
-  if (error != NULL && !hung_up)
-    {
-      dray_ticket_complete (ticket, NULL, g_steal_pointer (&error));
-      dray_ticket_unref (ticket);
-      return;
-    }
+  if (!prepare_submit (self, ticket, &message, &hung_up))
+    return;
 
   self->tasks_taken++;
   ticket->worker = self;

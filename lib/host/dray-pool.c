@@ -37,6 +37,7 @@ dray_pool_new (DrayLaunchPlan *plan, const DrayPoolOptions *options)
   self->client.wake = dray_pool_wake_cb;
   self->relaunch.expired = dray_pool_relaunch_cb;
   self->restart.expired = dray_pool_restart_cb;
+  self->repass.expired = dray_pool_repass_cb;
   self->recall.expired = dray_pool_recall_cb;
   g_mutex_init (&self->lock);
   self->guard.forked = dray_pool_forked_cb;

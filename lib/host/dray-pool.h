@@ -124,10 +124,12 @@ struct _DrayPool
   GError *launch_error;     /* (owned) (nullable): of the last failure */
   gboolean launch_hopeless; /* it was one too many; not yet acted upon */
   guint n_start_failures;   /* in a row: commands for which something was short */
+  guint n_pass_failures;    /* in a row: calls whose attachments could not be passed */
   gboolean dispatching;
   gboolean dispatch_again;
   DrayIoTimer relaunch; /* set: no worker is started before it expires */
   DrayIoTimer restart;  /* set: no command is started before it expires */
+  DrayIoTimer repass;   /* set: no call with attachments is given out before it expires */
   DrayIoTimer recall;   /* set: until it expires, no task that waits in a worker is recalled */
 };
 
@@ -241,6 +243,7 @@ void dray_pool_give_up_cb (DrayForkGuard *guard);
 void dray_pool_wake_cb (DrayIoClient *client);
 void dray_pool_relaunch_cb (DrayIoTimer *timer);
 void dray_pool_restart_cb (DrayIoTimer *timer);
+void dray_pool_repass_cb (DrayIoTimer *timer);
 void dray_pool_recall_cb (DrayIoTimer *timer);
 /* Gives out what is pending, as far as there are workers, and closes the pool when it is time. */
 void dray_pool_dispatch (DrayPool *self);
@@ -250,6 +253,8 @@ void dray_pool_recall_overtaken (DrayPool *self);
 void dray_pool_requeue (DrayPool *self, DrayTicket *ticket);
 /* A command could not be started for want of something; both are taken. It waits, or fails. */
 void dray_pool_put_off_command (DrayPool *self, DrayTicket *ticket, GError *reason);
+/* The attachments of a call could not be passed now; both are taken. It waits, or fails. */
+void dray_pool_put_off_call (DrayPool *self, DrayTicket *ticket, GError *reason);
 /* What it had, others may have. */
 void dray_pool_note_process_gone (DrayPool *self);
 void dray_pool_note_launch_failure (DrayPool *self, GError *reason); /* takes it */

@@ -186,6 +186,18 @@ dray_passage_adopt (int fd, GBytes *cookie)
 
 /* --- Sending --- */
 
+static void
+set_send_error (GError **error, int reason)
+{
+  /* All processes of a user together can have only so many descriptors in flight. */
+  if (reason == EAGAIN || reason == ETOOMANYREFS)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK,
+                         _("Open files could not be passed to the other side: too many others are "
+                           "on their way"));
+  else
+    dray_set_error_errno (error, reason, _("Open files could not be passed to the other side"));
+}
+
 guint64
 dray_passage_send (DrayPassage *self, const int *fds, guint n_fds, GError **error)
 {
@@ -214,7 +226,7 @@ dray_passage_send (DrayPassage *self, const int *fds, guint n_fds, GError **erro
 
   if (n_sent < 0)
     {
-      dray_set_error_errno (error, errno, _("Open files could not be passed to the other side"));
+      set_send_error (error, errno);
       return 0;
     }
 

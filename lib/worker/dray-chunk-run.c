@@ -129,16 +129,16 @@ send_locked (DrayChunkRun *self, const DrayRecords *records, guint n_returned)
   /* The watcher may have been faster. */
   if (records->n_records == 0 && n_returned == 0)
     {
-      dray_link_finish (self->link, NULL);
+      dray_link_finish (self->link, NULL, NULL);
       return;
     }
 
   dray_outcomes_init_message (&message, &header, records, n_returned, busy);
   self->measured = self->last;
   if (self->over)
-    dray_link_finish (self->link, &message);
+    dray_link_finish (self->link, &message, NULL);
   else
-    dray_link_send (self->link, NULL, &message);
+    dray_link_send (self->link, NULL, &message, NULL);
 }
 
 /* Everything that is packed, and gives back what was not begun if @yield; but not the first call,

@@ -142,7 +142,7 @@ dray_job_finish (DrayJob *self, GVariant *result, GError *error)
     return;
 
   dray_message_init_error (&message, header.task_id, header.attempt, failure);
-  dray_link_finish (self->link, &message);
+  dray_link_finish (self->link, &message, NULL);
 }
 
 gboolean
@@ -405,5 +405,5 @@ dray_job_set_progress (DrayJob *self, double fraction, const char *text)
   fraction = isnan (fraction) || fraction < 0 ? -1 : MIN (fraction, 1);
   dray_message_init_progress (&message, self->call->task_id, self->call->attempt, fraction, text);
 
-  return dray_link_send (self->link, self->call, &message);
+  return dray_link_send (self->link, self->call, &message, NULL);
 }

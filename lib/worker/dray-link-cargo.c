@@ -23,6 +23,13 @@
 /* Bytes. As much as the host takes by default before it stops reading. */
 #define MAX_IN_FLIGHT ((gsize) 64 * 1024 * 1024)
 
+/* All processes of a user together can have only so many descriptors in flight (as many as a process
+ * can have open). A value goes in its frame then, but attachments have to wait: this long, with
+ * pauses that double, since nobody tells when there is room. In µs. */
+#define PATIENCE (5 * G_TIME_SPAN_SECOND)
+#define FIRST_PAUSE 1000
+#define LAST_PAUSE 50000
+
 void
 dray_link_open_passage (DrayLink *self, const DrayHello *hello)
 {
@@ -142,16 +149,44 @@ settle (DrayLink *self, guint slot, gboolean sent)
 }
 
 static gboolean
-send_outcome_or_item (DrayLink *self, const DrayCall *call, DrayMessage *message)
+send_outcome_or_item (DrayLink *self, const DrayCall *call, DrayMessage *message, GError **error)
 {
   if (call != NULL)
-    return dray_link_send (self, call, message);
+    return dray_link_send (self, call, message, error);
 
-  dray_link_finish (self, message);
+  dray_link_finish (self, message, error);
   return TRUE;
 }
 
-/* Returns: FALSE, without an error, if it could not be passed, and nothing was sent */
+/* As send_outcome_or_item(); where there are attachments, and too many other descriptors are on
+ * their way, it tries again for a while. */
+static gboolean
+send_patiently (DrayLink *self, const DrayCall *call, DrayMessage *message, GError **error)
+{
+  const gboolean can_wait = message->cargo->attachments != NULL;
+  const gint64 end = g_get_monotonic_time () + PATIENCE;
+  gulong pause = FIRST_PAUSE;
+
+  for (;;)
+    {
+      g_autoptr (GError) reason = NULL;
+      gboolean sent = send_outcome_or_item (self, call, message, &reason);
+
+      if (!can_wait || !g_error_matches (reason, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)
+          || g_get_monotonic_time () >= end)
+        {
+          if (reason != NULL)
+            g_propagate_error (error, g_steal_pointer (&reason));
+          return sent;
+        }
+
+      g_usleep (pause);
+      pause = MIN (2 * pause, LAST_PAUSE);
+    }
+}
+
+/* Returns: FALSE if nothing was sent: with an error since this can't be, or with a *reason why what
+ * goes beside the frame could not be passed */
 static gboolean
 send_with_cargo (DrayLink *self,
                  const DrayCall *call,
@@ -159,11 +194,11 @@ send_with_cargo (DrayLink *self,
                  GVariant *value,
                  DrayCargo *cargo,
                  gboolean *sent,
+                 GError **reason,
                  GError **error)
 {
   g_auto (DrayMessage) message = { 0 };
   guint slot = cargo->slot;
-  gboolean passed;
 
   if (!dray_message_init_loaded (&message, header, NULL, value, cargo, self->max_payload, error))
     {
@@ -171,10 +206,9 @@ send_with_cargo (DrayLink *self,
       return FALSE;
     }
 
-  *sent = send_outcome_or_item (self, call, &message);
-  passed = message.cargo == NULL;
-  settle (self, slot, *sent && passed);
-  return passed;
+  *sent = send_patiently (self, call, &message, reason);
+  settle (self, slot, *sent && *reason == NULL);
+  return *reason == NULL;
 }
 
 gboolean
@@ -187,8 +221,9 @@ dray_link_send_value (DrayLink *self,
                       GError **error)
 {
   g_auto (DrayMessage) message = { 0 };
+  g_autoptr (GError) reason = NULL;
   DrayCargo *cargo = load_value (self, value);
-  GError *reason = NULL;
+  GError *failure = NULL;
 
   *sent = FALSE;
   if (cargo == NULL && attachments != NULL)
@@ -196,21 +231,20 @@ dray_link_send_value (DrayLink *self,
   if (attachments != NULL)
     cargo->attachments = g_object_ref (attachments);
 
-  if (cargo != NULL && send_with_cargo (self, call, header, value, cargo, sent, &reason))
+  if (cargo != NULL && send_with_cargo (self, call, header, value, cargo, sent, &reason, &failure))
     return TRUE;
 
-  if (reason == NULL && attachments != NULL)
-    reason = g_error_new_literal (DRAY_ERROR, DRAY_ERROR_ATTACHMENTS,
-                                  _("Open files could not be passed to the other side"));
-  if (reason != NULL)
+  if (failure == NULL && attachments != NULL)
+    failure = g_error_new_literal (DRAY_ERROR, DRAY_ERROR_ATTACHMENTS, reason->message);
+  if (failure != NULL)
     {
-      g_propagate_error (error, reason);
+      g_propagate_error (error, failure);
       return FALSE;
     }
 
   if (!dray_message_init_value (&message, header, value, self->max_payload, error))
     return FALSE;
 
-  *sent = send_outcome_or_item (self, call, &message);
+  *sent = send_outcome_or_item (self, call, &message, NULL);
   return TRUE;
 }

@@ -228,7 +228,7 @@ end_telling (DrayLink *self)
 }
 
 gboolean
-dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message)
+dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message, GError **error)
 {
   GQueue returned = G_QUEUE_INIT;
   gboolean allowed, alive, passed;
@@ -236,7 +236,7 @@ dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message)
   g_mutex_lock (&self->send_lock);
   allowed = may_send (self, call, &returned);
   push_returned_locked (self, &returned);
-  passed = !allowed || message == NULL || dray_cargo_pass (message, self->passage, NULL);
+  passed = !allowed || message == NULL || dray_cargo_pass (message, self->passage, error);
   if (allowed && passed && message != NULL)
     dray_outbox_push (self->outbox, message);
   alive = flush_locked (self);
@@ -264,7 +264,7 @@ dray_link_send_returned (DrayLink *self)
   g_mutex_unlock (&self->lock);
 
   if (any)
-    dray_link_send (self, NULL, NULL);
+    dray_link_send (self, NULL, NULL, NULL);
 }
 
 /* Life */
@@ -356,7 +356,7 @@ dray_link_greet (DrayLink *self)
   g_auto (DrayMessage) message = { 0 };
 
   dray_message_init_hello (&message, &hello);
-  dray_link_send (self, NULL, &message);
+  dray_link_send (self, NULL, &message, NULL);
 
   while (!self->greeted && dray_link_get_state (self) < DRAY_LINK_HUNG_UP)
     dray_link_read (self);
@@ -464,7 +464,7 @@ dray_link_next (DrayLink *self)
 
       /* This waits for whoever is writing. */
       g_mutex_unlock (&self->lock);
-      dray_link_send (self, NULL, NULL);
+      dray_link_send (self, NULL, NULL, NULL);
       g_mutex_lock (&self->lock);
     }
 
@@ -480,13 +480,13 @@ dray_link_next (DrayLink *self)
 }
 
 void
-dray_link_finish (DrayLink *self, DrayMessage *outcome)
+dray_link_finish (DrayLink *self, DrayMessage *outcome, GError **error)
 {
   g_mutex_lock (&self->lock);
   self->running = NULL;
   g_mutex_unlock (&self->lock);
 
-  dray_link_send (self, NULL, outcome);
+  dray_link_send (self, NULL, outcome, error);
 }
 
 void

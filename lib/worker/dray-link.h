@@ -77,8 +77,9 @@ DrayCall *dray_link_next (DrayLink *self);
 gboolean dray_link_enter_function (DrayLink *self);
 void dray_link_leave_function (DrayLink *self);
 /* The function of the call that next() gave has returned; nothing but this can be said about it
- * any more. Takes @outcome (nullable: it was sent before), returns when it is written. */
-void dray_link_finish (DrayLink *self, DrayMessage *outcome);
+ * any more. Takes @outcome (nullable: it was sent before), returns when it is written. Errors as of
+ * send(): then another outcome has to follow. */
+void dray_link_finish (DrayLink *self, DrayMessage *outcome, GError **error);
 /* The worker has been told to end, and has done all it had to; its program may still take a while, or
  * for ever. If the host goes now, it has the usual time. After stop(). */
 void dray_link_take_leave (DrayLink *self);
@@ -95,8 +96,10 @@ gboolean dray_link_is_host_gone (DrayLink *self);
 gsize dray_link_get_max_payload (DrayLink *self);
 /* Takes @message and writes it, after what has to come before it; this waits for as long as the
  * host does not read. With @call (nullable), only if that one still runs and was not cancelled.
- * FALSE: it was not sent; if @message still has its cargo, because that could not be passed. */
-gboolean dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message);
+ * FALSE: it was not sent; with an error (G_IO_ERROR): since its cargo could not be passed, which
+ * @message then still has. */
+gboolean
+dray_link_send (DrayLink *self, const DrayCall *call, DrayMessage *message, GError **error);
 /* Sends a value with @header, in shared memory where that is better, and @attachments (nullable)
  * with it: an item of @call, or without one the outcome, as finish() does. *sent (out): as send()
  * returns. FALSE with an error: the value can't be sent, or the attachments can't be passed. */

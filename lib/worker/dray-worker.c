@@ -393,7 +393,7 @@ refuse_to_work (DrayLink *link, GError *error)
                                  _("The worker’s initializer failed without saying why"));
 
   dray_message_init_error (&message, 0, 0, error);
-  dray_link_send (link, NULL, &message);
+  dray_link_send (link, NULL, &message, NULL);
   g_error_free (error);
 }
 

@@ -141,6 +141,17 @@ make_pipe (GError **error)
 }
 
 static gboolean
+send_descriptor (GError **error)
+{
+  int theirs;
+  g_autoptr (DrayPassage) host = dray_passage_new (&theirs, NULL);
+  g_autoptr (DrayPassage) worker = dray_passage_adopt (theirs, dray_passage_get_cookie (host));
+  const int input = STDIN_FILENO;
+
+  return dray_passage_send (worker, &input, 1, error) > 0;
+}
+
+static gboolean
 receive_descriptor (GError **error)
 {
   const int file = open ("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -172,6 +183,8 @@ receive_descriptor (GError **error)
 #define NO_SEALS REFUSE_COMMAND (fcntl, EPERM, F_ADD_SEALS)
 #define NO_READ REFUSE (pread64, EIO)
 #define NO_MESSAGE REFUSE (sendto, ENOBUFS)
+#define NO_DESCRIPTORS REFUSE (sendmsg, ENOBUFS)
+#define NO_MORE_IN_FLIGHT REFUSE (sendmsg, ETOOMANYREFS)
 /* Of one that is given a number lower than this. */
 #define NO_RAISING                                                                   \
   {                                                                                  \
@@ -196,6 +209,8 @@ static const Case cases[] = {
   { "passage/sockets", make_passage, { REFUSE (socketpair, EMFILE) }, "Too many open files" },
   { "passage/cookie", make_passage, { NO_MESSAGE }, "No buffer space" },
   { "passage/adopted", adopt_passage, { NO_MOVE }, "Too many open files" },
+  { "passage/sent", send_descriptor, { NO_DESCRIPTORS }, "No buffer space" },
+  { "passage/in-flight", send_descriptor, { NO_MORE_IN_FLIGHT }, "too many others" },
   { "passage/received", receive_descriptor, { NO_RAISING }, "open files" },
   { "pipe", make_pipe, { NO_RAISING }, "Too many open files" },
 };
