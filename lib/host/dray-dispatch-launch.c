@@ -23,9 +23,9 @@
  *
  * Attachments. The kernel lets all processes of a user together have only so many descriptors in
  * flight. A call whose attachments it does not take goes back to its place in the queue in the same
- * way, and whatever is behind it waits with it; who had the others in flight is not known, so it
- * fails after MAX_PASS_FAILURES in a row, about five seconds, whoever is at work, and each that follows
- * after its first try, until one can be passed again.
+ * way, and whatever is behind it waits with it. Who had the others in flight is not known. So after
+ * MAX_PASS_FAILURES in a row, about five seconds, it fails, whoever is at work, and so does each that
+ * has waited behind it, after a try of its own.
  */
 
 #define MAX_LAUNCH_FAILURES 3
@@ -180,11 +180,28 @@ dray_pool_repass_cb (DrayIoTimer *timer)
   dray_pool_dispatch (self);
 }
 
+/* Returns: whether it has been tried often enough */
+static gboolean
+is_past_passing (DrayPool *self, DrayTicket *ticket)
+{
+  if (ticket->id <= self->last_unpassed_id)
+    return TRUE;
+
+  self->n_pass_failures++;
+  if (self->n_pass_failures < MAX_PASS_FAILURES)
+    return FALSE;
+
+  self->n_pass_failures = 0;
+  dray_pool_lock (self);
+  self->last_unpassed_id = self->last_ticket_id;
+  dray_pool_unlock (self);
+  return TRUE;
+}
+
 void
 dray_pool_put_off_call (DrayPool *self, DrayTicket *ticket, GError *reason)
 {
-  self->n_pass_failures++;
-  if (self->n_pass_failures >= MAX_PASS_FAILURES)
+  if (is_past_passing (self, ticket))
     {
       dray_ticket_complete (
         ticket, NULL, g_error_new_literal (DRAY_ERROR, DRAY_ERROR_ATTACHMENTS, reason->message));

@@ -125,6 +125,7 @@ struct _DrayPool
   gboolean launch_hopeless; /* it was one too many; not yet acted upon */
   guint n_start_failures;   /* in a row: commands for which something was short */
   guint n_pass_failures;    /* in a row: calls whose attachments could not be passed */
+  guint64 last_unpassed_id; /* tickets up to this one have waited long enough for that */
   gboolean dispatching;
   gboolean dispatch_again;
   DrayIoTimer relaunch; /* set: no worker is started before it expires */

@@ -5,9 +5,11 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gunixfdlist.h>
 #include <linux/capability.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -19,9 +21,11 @@
  * received, as one of them may have open. Here somebody has used that up, and the test and its
  * workers are without the privileges that would let them go beyond. */
 
-/* More fit into no process of the test than it needs, and few enough to be used up at once. */
+/* What a process of the test may have open, and so all together in flight. Somebody else may have some
+ * in flight too, and may take them, so the test has more than that of its own. */
 #define MAX_OPEN 200
 #define AT_ONCE 100
+#define N_MESSAGES 3
 #define LARGE (4u * 1024 * 1024)
 
 /* --- Who uses it up --- */
@@ -68,14 +72,32 @@ pressure_clear (Pressure *self)
   self->fds[0] = -1;
 }
 
+/* Within the limit that there was. */
+static void
+set_limit (gboolean low)
+{
+  struct rlimit limit;
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  limit.rlim_cur = low ? MIN (limit.rlim_max, MAX_OPEN) : limit.rlim_max;
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+}
+
 /* Returns: FALSE if this process may go beyond what others may */
 static gboolean
 pressure_init (Pressure *self)
 {
+  int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  gboolean refused;
+
   g_assert_cmpint (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, self->fds), ==, 0);
-  while (send_copies (self->fds[0], self->fds[1]))
-    ;
-  if (errno == ETOOMANYREFS)
+  set_limit (FALSE);
+  for (guint i = 0; i < N_MESSAGES; i++)
+    g_assert_true (send_copies (self->fds[0], fd));
+  set_limit (TRUE);
+  refused = !send_copies (self->fds[0], fd) && errno == ETOOMANYREFS;
+  close (fd);
+  if (refused)
     return TRUE;
 
   pressure_clear (self);
@@ -309,17 +331,25 @@ drop_privileges (void)
   syscall (SYS_capset, &header, sets);
 }
 
+/* What one run has in flight would be too much for another one. */
+static void
+wait_for_other_runs (void)
+{
+  int fd = open ("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+  g_assert_cmpint (fd, >=, 0);
+  while (flock (fd, LOCK_EX) != 0)
+    g_assert_cmpint (errno, ==, EINTR);
+}
+
 int
 main (int argc, char **argv)
 {
-  struct rlimit limit;
-
   g_test_init (&argc, &argv, NULL);
 
+  wait_for_other_runs ();
   drop_privileges ();
-  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
-  limit.rlim_cur = MIN (limit.rlim_max, MAX_OPEN);
-  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  set_limit (TRUE);
 
   rig_add ("/in-flight/sent", NULL, test_sent);
   rig_add ("/in-flight/sent/idle-worker", NULL, test_idle_worker);
