@@ -19,8 +19,12 @@
  * and a read.
  */
 
+/* Whoever includes this file may have sizes of his own: the fuzzer's are small, so that a short
+ * output gets everywhere. */
+#ifndef CHUNK_SIZE
 #define CHUNK_SIZE ((gsize) 64 * 1024)
 #define LEAST_ROOM ((gsize) 16 * 1024)
+#endif
 
 struct _DraySplitter
 {

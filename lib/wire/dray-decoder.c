@@ -29,6 +29,10 @@
  * and is shown to grow all the same: what is not touched takes no memory.
  */
 
+/* Whoever includes this file may have sizes of his own: the fuzzer's are small, so that a short
+ * stream gets everywhere. */
+#ifndef BUFFER_SIZE
+
 /* What one read can bring at most. */
 #define BUFFER_SIZE ((gsize) 128 * 1024)
 
@@ -41,6 +45,8 @@
 
 /* What malloc() of the C library takes from the system each time. */
 #define MAPPED_MIN ((gsize) 32 * 1024 * 1024)
+
+#endif
 
 G_STATIC_ASSERT (GATHER_MAX + DRAY_FRAME_HEADER_SIZE < BUFFER_SIZE / 2);
 G_STATIC_ASSERT (FIRST_BLOCK_SIZE >= BUFFER_SIZE);

@@ -2,10 +2,17 @@
 
 #include "config.h"
 
-#include "dray-decoder.h"
 #include "fuzz.h"
 
 #include <string.h>
+
+/* The file itself, with buffers that a short stream fills: what takes memory takes time, and a
+ * payload that is large enough for a mapping of its own would be too large to make here. */
+#define BUFFER_SIZE ((gsize) 4096)
+#define GATHER_MAX ((gsize) 1024)
+#define FIRST_BLOCK_SIZE ((gsize) 8192)
+#define MAPPED_MIN ((gsize) 24 * 1024)
+#include "dray-decoder.c"
 
 /*
  * A stream of bytes becomes frames (dray-frame.c, dray-decoder.c), whichever side reads it.
@@ -17,8 +24,9 @@
  */
 
 /* So much and no more is put into a stream by one script. */
-#define MAX_STREAM ((gsize) 512 * 1024)
-#define MAX_PAYLOAD ((gsize) 320 * 1024)
+#define MAX_STREAM ((gsize) 64 * 1024)
+#define MAX_PAYLOAD ((gsize) 36 * 1024)
+#define MAX_LARGE 8192
 
 /* Beyond that, to make a gap between what is announced and what comes. */
 #define LARGEST_PAYLOAD ((gsize) 1 << 30)
@@ -76,7 +84,7 @@ append_large (GByteArray *stream, FuzzScript *script)
     .type = fuzz_take_boolean (script) ? DRAY_FRAME_ITEM : DRAY_FRAME_RESULT,
     .task_id = 1,
     .attempt = 1,
-    .length = fuzz_take_up_to (script, G_MAXUINT16),
+    .length = fuzz_take_up_to (script, MAX_LARGE),
   };
   gsize start = stream->len;
   guint8 bytes[DRAY_FRAME_HEADER_SIZE];
@@ -162,7 +170,7 @@ decode (const Stream *stream, Decoded *self)
       guint8 *space = dray_decoder_get_space (decoder, &space_size);
 
       /* There is always room, and never more of it than has come already, or than a read brings. */
-      fuzz_check (space_size > 0 && space_size <= MAX (offset, (gsize) 512 * 1024));
+      fuzz_check (space_size > 0 && space_size <= MAX (offset, FIRST_BLOCK_SIZE));
       piece = MIN (MIN (piece, space_size), stream->size - offset);
       memcpy (space, stream->data + offset, piece);
       dray_decoder_take (decoder, piece);

@@ -156,12 +156,13 @@ take_bytes (FuzzScript *self)
   return g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, size, 1);
 }
 
-/* An array of what is all of one type, which the first child decides. */
+/* An array of what is all of one type, which the first child decides. That comes again, and so
+ * there are fewer of the inner ones: a few bytes would make thousands of values. */
 static GVariant *
 take_array (FuzzScript *self, guint depth)
 {
   g_autoptr (GVariant) first = g_variant_ref_sink (take_floating (self, depth + 1));
-  guint n_children = fuzz_take_up_to (self, MAX_CHILDREN);
+  guint n_children = fuzz_take_up_to (self, MAX (1, MAX_CHILDREN >> depth));
   GVariant *children[MAX_CHILDREN];
 
   for (guint i = 0; i < n_children; i++)
