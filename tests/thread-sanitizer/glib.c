@@ -277,6 +277,119 @@ g_bytes_unref (GBytes *bytes)
   REAL (g_bytes_unref) (bytes);
 }
 
+/* --- Sources --- */
+
+/* The functions of a source, as GLib calls them: in whichever thread has the context, one after the
+ * other, and after the source was attached. */
+typedef struct _SeenFuncs SeenFuncs;
+
+struct _SeenFuncs
+{
+  GSourceFuncs funcs;
+  GSourceFuncs *real; /* (unowned) */
+  SeenFuncs *next;    /* (unowned) */
+};
+
+static pthread_mutex_t seen_lock = PTHREAD_MUTEX_INITIALIZER;
+static SeenFuncs *all_seen; /* protected by the lock; there is one for each kind of source */
+
+static GSourceFuncs *
+get_real_funcs (GSource *source)
+{
+  return ((SeenFuncs *) source->source_funcs)->real;
+}
+
+static gboolean
+prepare_source (GSource *source, int *timeout)
+{
+  gboolean ready;
+
+  __tsan_acquire (source);
+  ready = get_real_funcs (source)->prepare (source, timeout);
+  __tsan_release (source);
+
+  return ready;
+}
+
+static gboolean
+check_source (GSource *source)
+{
+  gboolean ready;
+
+  __tsan_acquire (source);
+  ready = get_real_funcs (source)->check (source);
+  __tsan_release (source);
+
+  return ready;
+}
+
+static gboolean
+dispatch_source (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  gboolean goes_on;
+
+  __tsan_acquire (source);
+  goes_on = get_real_funcs (source)->dispatch (source, callback, user_data);
+  __tsan_release (source);
+
+  return goes_on;
+}
+
+static void
+finalize_source (GSource *source)
+{
+  __tsan_acquire (source);
+  get_real_funcs (source)->finalize (source);
+}
+
+static SeenFuncs *
+see_funcs_locked (GSourceFuncs *real)
+{
+  SeenFuncs *seen = all_seen;
+
+  while (seen != NULL && seen->real != real)
+    seen = seen->next;
+  if (seen != NULL)
+    return seen;
+
+  seen = calloc (1, sizeof *seen);
+  seen->funcs = *real;
+  seen->funcs.prepare = real->prepare != NULL ? prepare_source : NULL;
+  seen->funcs.check = real->check != NULL ? check_source : NULL;
+  seen->funcs.dispatch = dispatch_source;
+  seen->funcs.finalize = real->finalize != NULL ? finalize_source : NULL;
+  seen->real = real;
+  seen->next = all_seen;
+  all_seen = seen;
+  return seen;
+}
+
+GSource *
+g_source_new (GSourceFuncs *funcs, guint size)
+{
+  SeenFuncs *seen;
+
+  pthread_mutex_lock (&seen_lock);
+  seen = see_funcs_locked (funcs);
+  pthread_mutex_unlock (&seen_lock);
+
+  return REAL (g_source_new) (&seen->funcs, size);
+}
+
+guint
+g_source_attach (GSource *source, GMainContext *context)
+{
+  __tsan_release (source);
+  return REAL (g_source_attach) (source, context);
+}
+
+void
+g_source_unref (GSource *source)
+{
+  __tsan_release (source);
+  REAL (g_source_unref) (source);
+}
+
 /* --- Queues --- */
 
 void
