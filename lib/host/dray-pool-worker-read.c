@@ -180,8 +180,13 @@ gboolean
 dray_pool_worker_read_output (DrayProcess *process, gboolean again)
 {
   DrayPoolWorker *self = (DrayPoolWorker *) process;
-  gboolean open = self->uses_ring ? read_ring (self, again) : read_pipe (self);
+  gboolean open;
 
+  /* Somebody who stood in has heard it break the protocol, and nobody hears it any more. */
+  if (self->state == DRAY_POOL_WORKER_FAILED)
+    return FALSE;
+
+  open = self->uses_ring ? read_ring (self, again) : read_pipe (self);
   dray_pool_worker_note_room (self);
   if (open)
     dray_pool_dispatch (self->pool);

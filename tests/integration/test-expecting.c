@@ -11,6 +11,7 @@
  */
 
 #define N_QUICK 30
+#define N_LIES 12
 
 /* Waits for each in one of two ways; they are the same otherwise. */
 #define blocks(data) (GPOINTER_TO_UINT (data) == 1)
@@ -112,6 +113,28 @@ test_deaths (Rig *rig, gconstpointer data)
       future = rig_call (rig, vectors[i / 4].function, NULL);
       settle (future, blocks (data));
       rig_expect_error (future, DRAY_ERROR, vectors[i / 4].code, NULL);
+    }
+}
+
+static void
+test_lies (Rig *rig, gconstpointer data)
+{
+  static const char *const lies[] = { "ring-ahead", "ring-back", "ring-far", "array" };
+
+  g_test_summary (
+    "Whoever hears a worker lie himself leaves it to the I/O thread, which finds the lie "
+    "there once more: its task fails, and another worker goes on.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 100, NULL);
+  for (guint i = 0; i < N_LIES; i++)
+    {
+      g_autoptr (DrayFuture) future = NULL;
+
+      call_quickly (rig, blocks (data));
+      future = rig_call (rig, "lie", "(s)", lies[i % G_N_ELEMENTS (lies)]);
+      settle (future, blocks (data));
+      rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, NULL);
     }
 }
 
@@ -268,6 +291,7 @@ main (int argc, char **argv)
   add ("later", test_later);
   add ("more", test_more);
   add ("deaths", test_deaths);
+  add ("lies", test_lies);
   add ("cancelled", test_cancelled);
   add ("company", test_company);
   add ("what-follows", test_what_follows);
