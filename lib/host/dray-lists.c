@@ -27,7 +27,7 @@ struct _DrayLists
 
   /* set at construction */
   DrayPool *pool;         /* (unowned): owns this */
-  DrayDelivery *delivery; /* (owned) */
+  DrayDelivery *delivery; /* (owned) (nullable): none if the pool was closed by then */
 
   /* protected by the pool's lock */
   gboolean detached;
@@ -129,10 +129,18 @@ update_futures (DrayLists *self)
   return more;
 }
 
+/* Of a pool that is closed, no ticket is ever unfinished for longer than the lock is held, and nobody
+ * would take out of the arrays what is put in. */
+static gboolean
+shows_futures_locked (DrayLists *self)
+{
+  return self->futures != NULL && !self->detached && !self->pool->closed;
+}
+
 void
 dray_lists_ticket_submitted_locked (DrayLists *self, DrayTicket *ticket)
 {
-  if (self->futures == NULL || self->detached)
+  if (!shows_futures_locked (self))
     return;
 
   g_ptr_array_add (self->submitted, dray_ticket_ref (ticket));
@@ -142,7 +150,7 @@ dray_lists_ticket_submitted_locked (DrayLists *self, DrayTicket *ticket)
 void
 dray_lists_ticket_done_locked (DrayLists *self, DrayTicket *ticket)
 {
-  if (self->futures == NULL || self->detached)
+  if (!shows_futures_locked (self))
     return;
 
   g_array_append_val (self->done, ticket->id);
@@ -356,7 +364,7 @@ get_lists_locked (DrayPool *pool)
   self->notice.run = run;
   self->notice.drop = drop;
   self->pool = pool;
-  self->delivery = dray_delivery_get_locked (pool);
+  self->delivery = pool->closed ? NULL : dray_delivery_get_locked (pool);
   self->submitted = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_ticket_unref);
   self->done = g_array_new (FALSE, FALSE, sizeof (guint64));
   self->pictures = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, picture_free);

@@ -314,6 +314,59 @@ test_kill (Rig *rig, gconstpointer data)
   dray_worker_process_kill (worker);
 }
 
+static gboolean
+never_cb (gpointer user_data)
+{
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+note_end_cb (gpointer user_data)
+{
+  *(gboolean *) user_data = TRUE;
+}
+
+/* A source of its own, whose data goes with it: the last thing that a main context has. */
+static GMainContext *
+new_context (gboolean *ended)
+{
+  GMainContext *context = g_main_context_new ();
+  g_autoptr (GSource) source = g_timeout_source_new_seconds (3600);
+
+  g_source_set_callback (source, never_cb, ended, note_end_cb);
+  g_source_attach (source, context);
+  return context;
+}
+
+static void
+test_shut_down (Rig *rig, gconstpointer data)
+{
+  gboolean ended = FALSE;
+  GMainContext *context = new_context (&ended);
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("Lists that are asked for when the executor has shut down are empty, and keep "
+                  "nothing: their main context goes when it is let go of.");
+
+  g_main_context_push_thread_default (context);
+  rig_start (rig, 1);
+  if (data != NULL)
+    g_assert_cmpint (rig_ask_pid (rig), >, 0);
+  g_assert_true (dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+  g_assert_cmpuint (g_list_model_get_n_items (dray_executor_get_futures (rig->executor)), ==, 0);
+  g_assert_cmpuint (g_list_model_get_n_items (dray_executor_get_workers (rig->executor)), ==, 0);
+  future = rig_call (rig, "null", NULL);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN, NULL);
+  g_clear_object (&future);
+  g_clear_object (&rig->executor);
+  while (g_main_context_iteration (context, FALSE))
+    ;
+  g_main_context_pop_thread_default (context);
+
+  g_main_context_unref (context);
+  fixture_iterate_until_true (&ended, "the main context is gone");
+}
+
 /* Counters */
 
 static void
@@ -370,6 +423,8 @@ main (int argc, char **argv)
   rig_add ("/lists/workers/late", NULL, test_workers_late);
   rig_add ("/lists/workers/starting", NULL, test_starting);
   rig_add ("/lists/workers/kill", NULL, test_kill);
+  rig_add ("/lists/shut-down", "used", test_shut_down);
+  rig_add ("/lists/shut-down/unused", NULL, test_shut_down);
   rig_add ("/lists/counters", NULL, test_sums);
 
   return g_test_run ();
