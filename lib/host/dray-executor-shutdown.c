@@ -36,16 +36,15 @@ typedef struct
 {
   DrayCloseNotice notice; /* first */
   GTask *task;            /* (owned) */
-  GSource *source;        /* (owned) (nullable) */
   gboolean returned;
 } ShutdownWait;
 
 static void
 shutdown_wait_free (ShutdownWait *wait)
 {
-  if (wait->source != NULL)
-    g_source_destroy (wait->source);
-  g_clear_pointer (&wait->source, g_source_unref);
+  if (wait->notice.cancelled != NULL)
+    g_source_destroy (wait->notice.cancelled);
+  g_clear_pointer (&wait->notice.cancelled, g_source_unref);
   g_clear_pointer (&wait->notice.delivery, dray_delivery_unref);
   g_object_unref (wait->task);
   g_free (wait);
@@ -80,13 +79,15 @@ stop_waiting_cb (GCancellable *cancellable, gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static void
-watch_cancellable (ShutdownWait *wait, GCancellable *cancellable)
+/* (transfer full) */
+static GSource *
+new_cancelled_source (ShutdownWait *wait, GCancellable *cancellable)
 {
-  wait->source = g_cancellable_source_new (cancellable);
-  g_source_set_static_name (wait->source, "Dray shutdown wait");
-  g_source_set_callback (wait->source, G_SOURCE_FUNC (stop_waiting_cb), wait, NULL);
-  g_source_attach (wait->source, g_task_get_context (wait->task));
+  GSource *source = g_cancellable_source_new (cancellable);
+
+  g_source_set_static_name (source, "Dray shutdown wait");
+  g_source_set_callback (source, G_SOURCE_FUNC (stop_waiting_cb), wait, NULL);
+  return source;
 }
 
 /**
@@ -120,7 +121,7 @@ dray_executor_shutdown_async (DrayExecutor *self,
   wait->task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (wait->task, dray_executor_shutdown_async);
   if (cancellable != NULL)
-    watch_cancellable (wait, cancellable);
+    wait->notice.cancelled = new_cancelled_source (wait, cancellable);
 
   if (!dray_pool_shutdown (self->pool, mode, &wait->notice))
     shut_down_cb (&wait->notice.notice);

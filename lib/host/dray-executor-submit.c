@@ -66,7 +66,6 @@ typedef struct
 {
   DrayRoomWaiter waiter; /* first */
   GTask *task;           /* (owned) */
-  GSource *source;       /* (owned) (nullable): of the cancellable */
 } SubmitWait;
 
 static void
@@ -75,9 +74,9 @@ submit_wait_free (SubmitWait *wait)
   DrayExecutor *self = g_task_get_source_object (wait->task);
 
   dray_pool_stop_waiting (self->pool, &wait->waiter);
-  if (wait->source != NULL)
-    g_source_destroy (wait->source);
-  g_clear_pointer (&wait->source, g_source_unref);
+  if (wait->waiter.cancelled != NULL)
+    g_source_destroy (wait->waiter.cancelled);
+  g_clear_pointer (&wait->waiter.cancelled, g_source_unref);
   g_clear_pointer (&wait->waiter.delivery, dray_delivery_unref);
   g_clear_pointer (&wait->waiter.task, dray_task_unref);
   g_object_unref (wait->task);
@@ -107,13 +106,13 @@ return_future (GTask *task, DrayFuture *future)
   g_task_return_pointer (task, future, g_object_unref);
 }
 
-/* In the main context of the task. */
+/* On the submitting thread at first, then in the main context of the task, which may be run by another
+ * one: once it is in the line, nothing of it may be used here any more. */
 static void
 submit_when_there_is_room (SubmitWait *wait)
 {
   DrayExecutor *self = g_task_get_source_object (wait->task);
   GCancellable *cancellable = g_task_get_cancellable (wait->task);
-
   DrayFuture *future;
 
   if (!g_task_return_error_if_cancelled (wait->task))
@@ -154,13 +153,15 @@ wait_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static void
-watch_submit_cancellable (SubmitWait *wait, GCancellable *cancellable)
+/* (transfer full) */
+static GSource *
+new_cancelled_source (SubmitWait *wait, GCancellable *cancellable)
 {
-  wait->source = g_cancellable_source_new (cancellable);
-  g_source_set_static_name (wait->source, "Dray submit wait");
-  g_source_set_callback (wait->source, G_SOURCE_FUNC (wait_cancelled_cb), wait, NULL);
-  g_source_attach (wait->source, g_task_get_context (wait->task));
+  GSource *source = g_cancellable_source_new (cancellable);
+
+  g_source_set_static_name (source, "Dray submit wait");
+  g_source_set_callback (source, G_SOURCE_FUNC (wait_cancelled_cb), wait, NULL);
+  return source;
 }
 
 /**
@@ -197,7 +198,7 @@ dray_executor_submit_async (DrayExecutor *self,
   g_task_set_source_tag (wait->task, dray_executor_submit_async);
   g_task_set_check_cancellable (wait->task, FALSE);
   if (cancellable != NULL)
-    watch_submit_cancellable (wait, cancellable);
+    wait->waiter.cancelled = new_cancelled_source (wait, cancellable);
   submit_when_there_is_room (wait);
 }
 

@@ -11,14 +11,21 @@
 
 /* --- Readers in a main context --- */
 
+/* By whoever has taken it out of the queue, since the source keeps the task. */
+static void
+forget_source (DrayMapReader *reader)
+{
+  if (reader->source != NULL)
+    g_source_destroy (reader->source);
+  g_clear_pointer (&reader->source, g_source_unref);
+}
+
 static void
 reader_free (gpointer data)
 {
   DrayMapReader *reader = data;
 
-  if (reader->source != NULL)
-    g_source_destroy (reader->source);
-  g_clear_pointer (&reader->source, g_source_unref);
+  forget_source (reader);
   if (reader->destroy != NULL)
     reader->destroy (reader->user_data);
   g_free (reader);
@@ -82,7 +89,8 @@ serve_late (DrayMapFlow *flow, GMainContext *context)
   g_source_attach (source, context);
 }
 
-/* Takes the caller's reference on the reader's task. */
+/* Takes the caller's reference on the reader's task. Its main context may be run by another thread: so
+ * its cancellation comes only when it is in the queue, and nothing of it may be used here any more. */
 static void
 queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
 {
@@ -92,6 +100,8 @@ queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
   dray_pool_lock (flow->pool);
   reader->queued = TRUE;
   g_queue_push_tail_link (&flow->readers, &reader->link);
+  if (reader->source != NULL)
+    g_source_attach (reader->source, context);
   dray_pool_unlock (flow->pool);
 
   dray_map_flow_start (flow);
@@ -143,6 +153,7 @@ serve_next (DrayMapFlow *flow, DrayMapReader *reader)
       return FALSE;
     }
 
+  forget_source (reader);
   if (error != NULL)
     g_task_return_error (task, error);
   else
@@ -161,6 +172,7 @@ finish_for_each (DrayMapFlow *flow, DrayMapReader *reader)
       return;
     }
 
+  forget_source (reader);
   if (error != NULL)
     g_task_return_error (reader->task, error);
   else
@@ -219,13 +231,14 @@ dray_map_flow_serve (DrayMapFlow *self, gint64 deadline)
 static gboolean
 next_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
-  DrayMapReader *reader = user_data;
-  DrayMap *self = g_task_get_source_object (reader->task);
+  DrayMapReader *reader = g_task_get_task_data (user_data);
+  DrayMap *self = g_task_get_source_object (user_data);
 
   if (unqueue (self->flow, reader))
     {
       g_autoptr (GTask) task = reader->task;
 
+      forget_source (reader);
       g_task_return_error_if_cancelled (task);
     }
   return G_SOURCE_REMOVE;
@@ -234,14 +247,12 @@ next_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 static gboolean
 for_each_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
-  DrayMapReader *reader = user_data;
-
-  dray_map_cancel (g_task_get_source_object (reader->task));
+  dray_map_cancel (g_task_get_source_object (user_data));
   return G_SOURCE_REMOVE;
 }
 
 static void
-watch_cancellable (DrayMapReader *reader, GCancellableSourceFunc callback)
+make_cancelled_source (DrayMapReader *reader, GCancellableSourceFunc callback)
 {
   GCancellable *cancellable = g_task_get_cancellable (reader->task);
 
@@ -250,8 +261,8 @@ watch_cancellable (DrayMapReader *reader, GCancellableSourceFunc callback)
 
   reader->source = g_cancellable_source_new (cancellable);
   g_source_set_static_name (reader->source, "Dray map reader");
-  g_source_set_callback (reader->source, G_SOURCE_FUNC (callback), reader, NULL);
-  g_source_attach (reader->source, g_task_get_context (reader->task));
+  g_source_set_callback (reader->source, G_SOURCE_FUNC (callback), g_object_ref (reader->task),
+                         g_object_unref);
 }
 
 static void
@@ -266,7 +277,7 @@ next_async (DrayMap *self,
   DrayMapReader *reader = reader_new (task, MIN (max, DRAY_MAP_MAX_AT_A_TIME));
 
   g_task_set_source_tag (task, tag);
-  watch_cancellable (reader, next_cancelled_cb);
+  make_cancelled_source (reader, next_cancelled_cb);
   queue_reader (self->flow, reader);
 }
 
@@ -308,7 +319,7 @@ dray_map_for_each_async (DrayMap *self,
   reader->function = function;
   reader->user_data = function_data;
   reader->destroy = function_destroy;
-  watch_cancellable (reader, for_each_cancelled_cb);
+  make_cancelled_source (reader, for_each_cancelled_cb);
   queue_reader (self->flow, reader);
 }
 

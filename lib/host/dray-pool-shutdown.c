@@ -118,6 +118,8 @@ keep_notice_locked (DrayPool *self, DrayCloseNotice *notice)
     dray_delivery_add_notice_locked (notice->delivery, &notice->notice);
   else
     g_queue_push_tail_link (&self->close_notices, &notice->notice.link);
+  if (notice->cancelled != NULL)
+    g_source_attach (notice->cancelled, g_main_context_get_thread_default ());
   return TRUE;
 }
 

@@ -245,6 +245,8 @@ enter_line_locked (DrayPool *self, DrayRoomWaiter *waiter)
   waiter->link.data = waiter;
   waiter->delivery = dray_delivery_get_locked (self);
   g_queue_push_tail_link (&self->room_waiters, &waiter->link);
+  if (waiter->cancelled != NULL)
+    g_source_attach (waiter->cancelled, g_main_context_get_thread_default ());
 }
 
 gboolean

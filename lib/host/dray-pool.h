@@ -140,6 +140,8 @@ typedef struct
 {
   DrayNotice notice;
   DrayDelivery *delivery; /* (owned) (nullable): set by dray_pool_shutdown() */
+  GSource *cancelled;     /* (owned) (nullable): attached where it is kept, under the lock: both come in
+                           * that main context, which another thread may run, and not before */
 } DrayCloseNotice;
 
 /* Queued in the main context of whoever waits to submit @task, when it is the first in the line and
@@ -150,6 +152,7 @@ typedef struct
   GList link;
   gboolean waits;         /* it is in the line */
   DrayDelivery *delivery; /* (owned) (nullable): set by dray_pool_submit_with_room() */
+  GSource *cancelled;     /* (owned) (nullable): attached when it enters the line, as above */
   DrayTask *task;         /* (owned) */
 } DrayRoomWaiter;
 
