@@ -86,6 +86,7 @@ look_at_end (DrayChild *self)
     }
 
   dray_io_watch_stop (&self->watch);
+  dray_io_timer_clear (&self->look);
   self->has_exited = TRUE;
   self->exited (self, self->user_data);
   return TRUE;
@@ -211,6 +212,12 @@ gboolean
 dray_child_has_exited (DrayChild *self)
 {
   return self->has_exited;
+}
+
+gboolean
+dray_child_look (DrayChild *self)
+{
+  return self->has_exited || look_at_end (self);
 }
 
 const DrayExit *

@@ -32,7 +32,7 @@ typedef struct
 typedef struct _DrayChild DrayChild;
 typedef void (*DrayChildExitedFunc) (DrayChild *self, gpointer user_data);
 
-/* I/O thread only, all of these. @exited is called once, from the loop, never from here. Errors
+/* I/O thread only, all of these. @exited is called once, from the loop or dray_child_look(). Errors
  * are those of dray_spawn(), or of a pipe. */
 DrayChild *dray_child_spawn (DrayIoThread *io,
                              DraySpawn *spawn,
@@ -48,6 +48,9 @@ void dray_child_forked (DrayChild *self);
 
 int dray_child_get_pid (DrayChild *self);
 gboolean dray_child_has_exited (DrayChild *self);
+/* Whether it has ended by now, also if that was not noticed yet: then the owner is told from here,
+ * and the child may be gone. */
+gboolean dray_child_look (DrayChild *self);
 const DrayExit *dray_child_get_exit (DrayChild *self);
 /* To the whole group; nothing once it was reaped. A SIGCONT goes with SIGTERM. */
 void dray_child_signal_group (DrayChild *self, int signal_number);

@@ -241,6 +241,10 @@ out_of_time_cb (DrayIoTimer *timer)
   DrayCommand *self = COMMAND_OF (timer, time_limit);
   DrayTask *task = self->ticket->task;
 
+  /* It may have ended in time, while this process was stopped. */
+  if (dray_child_look (self->process.child))
+    return;
+
   dray_ticket_complete (self->ticket, NULL,
                         g_error_new (DRAY_ERROR, DRAY_ERROR_TIMED_OUT,
                                      _ ("“%s” took longer than its limit of %.3g s"),
@@ -324,11 +328,18 @@ begin (DrayCommand *self)
 void
 dray_command_start (DrayPool *pool, DrayTicket *ticket)
 {
-  DrayCommand *self = g_new0 (DrayCommand, 1);
+  DrayCommand *self;
   DrayTask *task = ticket->task;
   gboolean scarce = FALSE;
   GError *error = NULL;
 
+  if (dray_ticket_is_done (ticket))
+    {
+      dray_ticket_unref (ticket); /* cancelled on its way here */
+      return;
+    }
+
+  self = g_new0 (DrayCommand, 1);
   self->pool = pool;
   self->ticket = ticket;
   self->link.data = self;

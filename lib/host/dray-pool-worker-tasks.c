@@ -141,18 +141,6 @@ begin_current (DrayPoolWorker *self)
   dray_pool_worker_note_begun (self, cancelled);
 }
 
-static gboolean
-is_done (DrayTicket *ticket)
-{
-  gboolean done;
-
-  dray_pool_lock (ticket->pool);
-  done = dray_ticket_is_done_locked (ticket);
-  dray_pool_unlock (ticket->pool);
-
-  return done;
-}
-
 /* Everything that is given out in one go is written in one. */
 static void
 flush_later (DrayPoolWorker *self)
@@ -226,7 +214,7 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
   gboolean hung_up;
 
   ticket->attempt++;
-  if (is_done (ticket))
+  if (dray_ticket_is_done (ticket))
     {
       dray_ticket_unref (ticket); /* cancelled on its way here */
       return;

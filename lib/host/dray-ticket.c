@@ -305,6 +305,18 @@ dray_ticket_restart_locked (DrayTicket *self)
     dray_run_restarted_locked (self);
 }
 
+gboolean
+dray_ticket_is_done (DrayTicket *self)
+{
+  gboolean done;
+
+  dray_pool_lock (self->pool);
+  done = dray_ticket_is_done_locked (self);
+  dray_pool_unlock (self->pool);
+
+  return done;
+}
+
 static void
 count_outcome_locked (DrayTicket *self, gboolean succeeded, gboolean cancelled)
 {

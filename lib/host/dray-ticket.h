@@ -154,6 +154,9 @@ dray_ticket_is_done_locked (const DrayTicket *self)
   return self->state >= DRAY_FUTURE_SUCCEEDED;
 }
 
+/* The same, with the lock taken. */
+gboolean dray_ticket_is_done (DrayTicket *self);
+
 /* Whether it is one that was submitted: those that stand for others are in no list. */
 static inline gboolean
 dray_ticket_is_listed (const DrayTicket *self)

@@ -142,6 +142,13 @@ dray_child_has_exited (DrayChild *self)
   return self->has_exited;
 }
 
+/* It ends when the script says so, and never unnoticed. */
+gboolean
+dray_child_look (DrayChild *self)
+{
+  return self->has_exited;
+}
+
 const DrayExit *
 dray_child_get_exit (DrayChild *self)
 {

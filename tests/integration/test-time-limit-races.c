@@ -148,13 +148,16 @@ test_race (Rig *rig, gconstpointer data)
 static void
 run_stopped (void)
 {
-  DrayExecutor *executor = host_new_executor (2);
-  g_autoptr (DrayTask) task = dray_task_new_call ("sleep", g_variant_new ("(u)", 200));
-  DrayFuture *futures[2];
+  const char *const argv[] = { "sleep", "0.2", NULL };
+  DrayExecutor *executor = host_new_executor (3);
+  g_autoptr (DrayTask) call = dray_task_new_call ("sleep", g_variant_new ("(u)", 200));
+  g_autoptr (DrayTask) command = dray_task_new_command (argv);
+  DrayFuture *futures[3];
 
-  dray_task_set_time_limit (task, STOPPED_LIMIT);
+  dray_task_set_time_limit (call, STOPPED_LIMIT);
+  dray_task_set_time_limit (command, STOPPED_LIMIT);
   for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
-    futures[i] = dray_executor_submit (executor, task, NULL);
+    futures[i] = dray_executor_submit (executor, i < 2 ? call : command, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
     workshop_block_until_running (futures[i]);
   printf ("%d\n", getpid ());
@@ -188,7 +191,8 @@ test_stopped (Fixture *fixture, gconstpointer data)
   g_autofree char *line = NULL;
   gint64 end;
 
-  g_test_summary ("Tasks that were done in time are not late because the application was stopped.");
+  g_test_summary ("Tasks that were done in time, commands as well, are not late because the application "
+                  "was stopped.");
 
   host = host_start ("stopped");
   output = g_data_input_stream_new (g_subprocess_get_stdout_pipe (host));
