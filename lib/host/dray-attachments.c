@@ -4,11 +4,13 @@
 
 #include "dray-attachments.h"
 
+#include <errno.h>
 #include <gio/gunixfdlist.h>
 #include <glib/gi18n-lib.h>
 #include <sys/resource.h>
 
-#include "dray-error.h"
+#include "dray-descriptor.h"
+#include "dray-error-private.h"
 #include "dray-future-private.h"
 #include "dray-passage.h"
 #include "dray-pool.h"
@@ -62,19 +64,32 @@ dray_attachments_hold (GUnixFDList *attachments, GError **error)
 
 /* --- Those of a task --- */
 
-/* Returns: (transfer full) (nullable): another list of the same open files */
+/* Not by g_unix_fd_list_append(), which would put one into the place of a standard descriptor that the
+ * application has closed. Returns: (transfer full) (nullable): another list of the same open files */
 static GUnixFDList *
 duplicate_list (GUnixFDList *list, GError **error)
 {
-  g_autoptr (GUnixFDList) copy = g_unix_fd_list_new ();
-  int n_fds;
+  int copies[DRAY_PASSAGE_MAX_ATTACHMENTS];
+  int n_fds, n_copies = 0;
   const int *fds = g_unix_fd_list_peek_fds (list, &n_fds);
+  int reason = 0;
 
-  for (int i = 0; i < n_fds; i++)
-    if (g_unix_fd_list_append (copy, fds[i], error) < 0)
-      return NULL;
+  while (n_copies < n_fds && reason == 0)
+    {
+      copies[n_copies] = dray_descriptor_duplicate (fds[n_copies]);
+      if (copies[n_copies] >= 0)
+        n_copies++;
+      else
+        reason = errno;
+    }
 
-  return g_steal_pointer (&copy);
+  g_autoptr (GUnixFDList) copy = g_unix_fd_list_new_from_array (copies, n_copies);
+
+  if (reason == 0)
+    return g_steal_pointer (&copy);
+
+  dray_set_error_errno (error, reason, _ ("Open files could not be passed to the other side"));
+  return NULL;
 }
 
 /**
@@ -94,8 +109,8 @@ duplicate_list (GUnixFDList *list, GError **error)
  * Open files reach workers on this machine. A task whose worker is reached through something that
  * does not pass them, such as `ssh`, fails with %DRAY_ERROR_ATTACHMENTS.
  *
- * Errors: %DRAY_ERROR_ATTACHMENTS if there are too many; those of
- * [method@Gio.UnixFDList.append], as where the application can have no more descriptors.
+ * Errors: %DRAY_ERROR_ATTACHMENTS if there are too many; of %G_IO_ERROR if one can't be duplicated, as
+ * where the application can have no more descriptors.
  *
  * Returns: %TRUE if they were set; if not, the task is as it was
  *

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gio/gunixfdlist.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,6 +42,22 @@ assert_still_closed (guint closed)
       g_assert_cmpint (fcntl (fd, F_GETFD), ==, -1);
 }
 
+/* What a task has is not given their places either. */
+static void
+assert_attachments (guint closed)
+{
+  int file = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  int high = fcntl (file, F_DUPFD_CLOEXEC, 50);
+  g_autoptr (GUnixFDList) list = g_unix_fd_list_new_from_array (&high, 1);
+  g_autoptr (DrayTask) task = dray_task_new_call ("null", NULL);
+  g_autoptr (GError) error = NULL;
+
+  close (file);
+  g_assert_true (dray_task_set_attachments (task, list, &error));
+  g_assert_no_error (error);
+  assert_still_closed (closed);
+}
+
 /* @closed: a bit for each */
 static void
 assert_works_without (guint closed, DrayStderr mode)
@@ -49,6 +66,7 @@ assert_works_without (guint closed, DrayStderr mode)
 
   host_assert_calls (executor);
   assert_still_closed (closed);
+  assert_attachments (closed);
   host_assert_commands (executor);
   assert_still_closed (closed);
   g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
