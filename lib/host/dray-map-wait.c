@@ -30,24 +30,31 @@ unref_flow_closure (gpointer data, GClosure *closure)
 /* What a wait has been told, and what it may do. */
 typedef struct
 {
+  gboolean blocks;           /* who only looks makes nothing urgent */
   gint64 deadline;           /* monotonic, µs; -1: none */
   GCancellable *cancellable; /* (unowned) (nullable) */
   gboolean asks;             /* the source, too */
 } Wait;
 
-/* Whether it is worth another look. */
 static gboolean
-wait_for_news (DrayMapFlow *flow, const Wait *wait, GError **error)
+has_news_locked (DrayMapFlow *flow, const Wait *wait)
+{
+  return !g_cancellable_is_cancelled (wait->cancellable)
+         && (dray_map_flow_has_news_locked (flow)
+             || (wait->asks && dray_map_flow_has_room_locked (flow)));
+}
+
+/* Returns whether there are any. */
+static gboolean
+block_locked (DrayMapFlow *flow, const Wait *wait)
 {
   DrayPool *pool = flow->pool;
   gboolean in_time = TRUE, news = FALSE;
 
-  dray_pool_lock (pool);
   flow->n_waiting++;
   dray_pool_set_urgent_locked (pool, TRUE);
   while (in_time && !g_cancellable_is_cancelled (wait->cancellable)
-         && !(news = dray_map_flow_has_news_locked (flow)
-                     || (wait->asks && dray_map_flow_has_room_locked (flow))))
+         && !(news = has_news_locked (flow, wait)))
     {
       if (wait->deadline < 0)
         g_cond_wait (&flow->changed, &pool->lock);
@@ -56,7 +63,19 @@ wait_for_news (DrayMapFlow *flow, const Wait *wait, GError **error)
     }
   dray_pool_set_urgent_locked (pool, FALSE);
   flow->n_waiting--;
-  dray_pool_unlock (pool);
+
+  return news;
+}
+
+/* Whether it is worth another look. */
+static gboolean
+wait_for_news (DrayMapFlow *flow, const Wait *wait, GError **error)
+{
+  gboolean news;
+
+  dray_pool_lock (flow->pool);
+  news = wait->blocks ? block_locked (flow, wait) : has_news_locked (flow, wait);
+  dray_pool_unlock (flow->pool);
 
   if (!news && !g_cancellable_set_error_if_cancelled (wait->cancellable, error))
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
@@ -115,9 +134,9 @@ static GPtrArray *
 wait_next (DrayMap *self, guint max, gint64 timeout, GCancellable *cancellable, GError **error)
 {
   g_autoptr (DrayMapFlow) flow = dray_map_flow_ref (self->flow);
-  gint64 now = g_get_monotonic_time ();
   const Wait wait = {
-    .deadline = timeout < 0 || timeout > G_MAXINT64 - now ? -1 : now + timeout,
+    .blocks = timeout != 0,
+    .deadline = dray_ticket_get_deadline (timeout),
     .cancellable = cancellable,
     .asks = !flow->foreign || flow->owner == g_thread_self (),
   };
@@ -139,7 +158,7 @@ wait_next (DrayMap *self, guint max, gint64 timeout, GCancellable *cancellable, 
 /**
  * dray_map_wait_next:
  * @self: a map
- * @timeout: how long to wait, in microseconds; negative for as long as it takes
+ * @timeout: how long to wait, in microseconds; 0 only looks, a negative one waits for ever
  * @cancellable: (nullable): ends the waiting; the map goes on
  * @error: return location for an error
  *
@@ -168,7 +187,7 @@ dray_map_wait_next (DrayMap *self, gint64 timeout, GCancellable *cancellable, GE
  * dray_map_wait_next_many:
  * @self: a map
  * @max: how many outcomes are wanted at most, at least 1
- * @timeout: how long to wait, in microseconds; negative for as long as it takes
+ * @timeout: how long to wait, in microseconds; 0 only looks, a negative one waits for ever
  * @cancellable: (nullable): ends the waiting; the map goes on
  * @error: return location for an error
  *
