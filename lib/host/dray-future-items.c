@@ -164,11 +164,8 @@ wait_and_look (DrayTicket *ticket,
                GPtrArray **items,
                GError **error)
 {
-  gboolean lifts = ticket->lifts != NULL && timeout != 0;
   gboolean found = FALSE;
 
-  if (lifts)
-    dray_pool_set_urgent_all (ticket->lifts, TRUE);
   dray_pool_lock (ticket->pool);
   if (timeout != 0)
     dray_pull_wait_locked (ticket, dray_ticket_get_deadline (timeout), cancellable);
@@ -179,8 +176,6 @@ wait_and_look (DrayTicket *ticket,
         dray_pull_ask_locked (ticket);
     }
   dray_pool_unlock (ticket->pool);
-  if (lifts)
-    dray_pool_set_urgent_all (ticket->lifts, FALSE);
 
   return found;
 }

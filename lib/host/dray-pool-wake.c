@@ -68,6 +68,20 @@ take_kills (DrayPool *self, GArray *kills)
 }
 
 static void
+hear_workers (DrayPool *self)
+{
+  for (GList *link = self->workers.head; link != NULL; link = link->next)
+    dray_pool_worker_hear_soon (link->data);
+}
+
+static void
+note_room (DrayPool *self)
+{
+  for (GList *link = self->workers.head; link != NULL; link = link->next)
+    dray_pool_worker_note_room (link->data);
+}
+
+static void
 update_reading (DrayPool *self)
 {
   for (GList *link = self->workers.head; link != NULL; link = link->next)
@@ -108,14 +122,14 @@ dray_pool_wake_cb (DrayIoClient *client)
   if (reading_changed)
     update_reading (self);
   if (unheard)
-    g_queue_foreach (&self->workers, (GFunc) (gpointer) dray_pool_worker_hear_soon, NULL);
+    hear_workers (self);
   if (order_changed)
     dray_pool_recall_overtaken (self);
   if (idle_timeout_changed)
     for (GList *link = self->idle_workers.head; link != NULL; link = link->next)
       dray_pool_worker_update_idle_timer (link->data);
   if (more_tasks)
-    g_queue_foreach (&self->workers, (GFunc) (gpointer) dray_pool_worker_note_room, NULL);
+    note_room (self);
   if (show_all)
     for (GList *link = self->workers.head; link != NULL; link = link->next)
       dray_lists_worker_changed (self, link->data);

@@ -109,8 +109,8 @@ gboolean dray_process_is_ending (DrayProcess *self);
 void dray_process_spare (DrayProcess *self);
 /* Reads what lies there now. FALSE: that was the last of it, and the process is gone. */
 gboolean dray_process_hear (DrayProcess *self);
-/* (transfer full) (nullable): what it last wrote to standard error, to end an error message with:
- * "\nIts last words were:\n…", or "". */
+/* (transfer full): what it last wrote to standard error, to end an error message with:
+ * "\nIt said:\n…", or "". */
 char *dray_process_dup_last_words (DrayProcess *self);
 
 G_END_DECLS
