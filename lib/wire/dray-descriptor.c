@@ -15,6 +15,17 @@
 #define RESERVE 32
 
 int
+dray_descriptor_duplicate (int fd)
+{
+  int copy = fcntl (fd, F_DUPFD_CLOEXEC, DRAY_DESCRIPTOR_LOWEST);
+
+  /* So the system says that numbers of that height are not allowed at all. */
+  if (copy < 0 && errno == EINVAL)
+    errno = EMFILE;
+  return copy;
+}
+
+int
 dray_descriptor_raise (int fd)
 {
   int raised, saved_errno;
@@ -22,17 +33,11 @@ dray_descriptor_raise (int fd)
   if (fd < 0 || fd >= DRAY_DESCRIPTOR_LOWEST)
     return fd;
 
-  raised = fcntl (fd, F_DUPFD_CLOEXEC, DRAY_DESCRIPTOR_LOWEST);
+  raised = dray_descriptor_duplicate (fd);
   saved_errno = errno;
   close (fd);
   errno = saved_errno;
   return raised;
-}
-
-int
-dray_descriptor_duplicate (int fd)
-{
-  return fcntl (fd, F_DUPFD_CLOEXEC, DRAY_DESCRIPTOR_LOWEST);
 }
 
 /* A new descriptor gets the lowest number that is free, so at most those above it are left. */
