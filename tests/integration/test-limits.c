@@ -4,8 +4,11 @@
 
 #include "rig.h"
 
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* What workers may use: that they are told, and what becomes of the task that needs more. */
 
@@ -198,6 +201,52 @@ test_open_files (Rig *rig, gconstpointer data)
   g_assert_cmpint (rig_ask_pid (rig), ==, pid);
 }
 
+/* For this thread and those that it starts. */
+static void
+give_up_precedence (void)
+{
+  struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+  struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+  const struct rlimit none = { 0 };
+
+  g_assert_cmpint (syscall (SYS_capget, &header, sets), ==, 0);
+  sets[CAP_TO_INDEX (CAP_SYS_NICE)].effective &= ~CAP_TO_MASK (CAP_SYS_NICE);
+  g_assert_cmpint (syscall (SYS_capset, &header, sets), ==, 0);
+  g_assert_cmpint (setrlimit (RLIMIT_NICE, &none), ==, 0);
+}
+
+static void
+test_precedence (Rig *rig, gconstpointer data)
+{
+  DrayLauncher *launcher = rig_new_launcher (NULL);
+  g_autoptr (DrayFuture) refused = NULL;
+  g_autoptr (DrayFuture) granted = NULL;
+
+  g_test_summary ("Where the system lets nobody take precedence, a launcher that wants to fails to "
+                  "launch, and says so.");
+
+  if (!g_test_subprocess ())
+    {
+      g_object_unref (launcher);
+      g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+      g_test_trap_assert_passed ();
+      return;
+    }
+
+  give_up_precedence ();
+  dray_launcher_set_niceness (launcher, -1);
+  start (rig, g_object_ref (launcher));
+  refused = rig_call (rig, "add", "(ii)", 1, 2);
+  rig_expect_error (refused, DRAY_ERROR, DRAY_ERROR_LAUNCH,
+                    "*Could not start “*” with its limits: Permission denied*");
+  rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
+
+  dray_launcher_set_niceness (launcher, 0);
+  start (rig, launcher);
+  granted = rig_call (rig, "add", "(ii)", 1, 2);
+  rig_expect_text (granted, "3");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -205,6 +254,7 @@ main (int argc, char **argv)
 
   rig_add ("/limits/values", NULL, test_values);
   rig_add ("/limits/told", NULL, test_told);
+  rig_add ("/limits/precedence", NULL, test_precedence);
   rig_add ("/limits/cpu-time", NULL, test_cpu_time);
   rig_add ("/limits/cpu-time/of-each", NULL, test_cpu_time_of_each);
   rig_add ("/limits/address-space", NULL, test_address_space);

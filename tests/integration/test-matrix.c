@@ -52,6 +52,7 @@ struct _Scene
   const Cell *cell;
   GPtrArray *futures; /* (owned) (nullable) (element-type DrayFuture): the first one runs first */
   guint n_told;
+  DrayCompletionQueue *queue; /* (owned) (nullable): they come out of it as well */
 };
 
 static void
@@ -132,6 +133,36 @@ submit_combined (Scene *scene, const char *function, GVariant *arguments)
     parts[i] = scene->futures->pdata[i];
   add (scene, dray_future_all (parts, G_N_ELEMENTS (parts)));
   add (scene, dray_future_all_race (parts, G_N_ELEMENTS (parts)));
+  add (scene, dray_future_any (parts, G_N_ELEMENTS (parts)));
+  add (scene, dray_future_first (parts, G_N_ELEMENTS (parts)));
+}
+
+/* So many that they travel together, behind the first one. */
+static void
+submit_burst (Scene *scene, const char *function, GVariant *arguments)
+{
+  submit_plain (scene, function, arguments);
+  for (guint i = 0; i < 100; i++)
+    submit_plain (scene, "null", NULL);
+}
+
+/* They change places in the queue while it is worked off. */
+static void
+submit_moved (Scene *scene, const char *function, GVariant *arguments)
+{
+  submit_burst (scene, function, arguments);
+  for (guint i = scene->futures->len - 1; i > 0; i--)
+    dray_future_set_priority (scene->futures->pdata[i], i % 2 == 0 ? 1 : -1);
+}
+
+static void
+submit_queued (Scene *scene, const char *function, GVariant *arguments)
+{
+  submit_plain (scene, function, arguments);
+  submit_plain (scene, "null", NULL);
+  scene->queue = dray_completion_queue_new ();
+  for (guint i = 0; i < scene->futures->len; i++)
+    dray_completion_queue_add (scene->queue, scene->futures->pdata[i]);
 }
 
 static void
@@ -177,6 +208,13 @@ static const Feature features[] = {
     { "numbers", "(uint32 40, false)" },
     .piped = TRUE,
     .submit = submit_pulled },
+  { "pull/large",
+    { "stream", "(uint32 1000000, uint32 1048576)" },
+    { "stream", "(uint32 8, uint32 1048576)" },
+    .submit = submit_pulled },
+  { "burst", STAYS, ENDS, .submit = submit_burst },
+  { "priority", STAYS, ENDS, .submit = submit_moved },
+  { "queue", STAYS, ENDS, .submit = submit_queued },
   { "key", STAYS, ENDS, .submit = submit_shared },
   { "then", STAYS, ENDS, .submit = submit_chain },
   { "group", STAYS, ENDS, .submit = submit_group },
@@ -362,6 +400,23 @@ expect_end (Scene *scene)
   fixture_iterate_until (all_are_told, scene, "all futures are told");
 }
 
+/* Each comes out once, in whichever way it is done, also if nobody else has it any more. */
+static void
+expect_queued (Scene *scene)
+{
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (DrayFuture) next = dray_completion_queue_wait_next (scene->queue, -1, NULL,
+                                                                     &error);
+
+      g_assert_no_error (error);
+      g_assert_true (dray_future_is_done (next));
+    }
+  g_assert_cmpuint (dray_completion_queue_get_length (scene->queue), ==, 0);
+  g_clear_object (&scene->queue);
+}
+
 static void
 test_cell (Rig *rig, gconstpointer data)
 {
@@ -382,6 +437,8 @@ test_cell (Rig *rig, gconstpointer data)
     }
   if (futures->len > 0)
     expect_end (&scene);
+  if (scene.queue != NULL)
+    expect_queued (&scene);
 
   if (rig->executor != NULL)
     {
