@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import operator
 import threading
 import weakref
@@ -17,7 +16,9 @@ from . import _callbacks, _library, _outcome
 from ._library import Handle
 from ._repository import GLib
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # asyncio takes longer to import than all the rest, and not every program has it
+    import asyncio
+
     from ._reactor import Pool, Reactor
 
 T = TypeVar('T')
@@ -178,6 +179,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         callback.run(self)
 
     def __await__(self) -> Generator[Any, None, T]:
+        import asyncio
         return asyncio.wrap_future(self).__await__()
 
     # How it is waited for
@@ -370,6 +372,7 @@ class _AsyncItems:
         return self
 
     async def __anext__(self) -> Any:
+        import asyncio
         stream = self._stream
         loop = asyncio.get_running_loop()
         while True:
