@@ -177,6 +177,15 @@ class TestCrashes(ExecutorCase):
         self.assertIn('die', str(error))
         self.assertIn('signal 9', str(error))
 
+    def test_what_cannot_be_read(self):
+        """On either side, it is as in concurrent.futures, and the reason is told."""
+        for calls in [work.echo, work.Unreadable()], [work.make_unreadable]:
+            error = self.executor.submit(*calls).exception(WATCHDOG)
+            self.assertIsInstance(error, dray.BrokenProcessPool)
+            self.assertIn('ValueError: unreadable', str(error))
+            self.assertIsInstance(error.__cause__, ValueError)
+        self.assertEqual(self.executor.submit(work.square, 2).result(WATCHDOG), 4)
+
     def test_retries(self):
         error = self.executor.options(retries=2).submit(work.die).exception(WATCHDOG)
         self.assertIsInstance(error, dray.BrokenProcessPool)
@@ -457,6 +466,21 @@ class TestMultiprocessing(ExecutorCase):
             executor.submit(work.pid).result(WATCHDOG)
         self.assertEqual(queue.get(timeout=WATCHDOG), 8)
 
+    def test_methods_of_semaphores(self):
+        semaphore = self.context.Semaphore(0)
+        calls = [self.executor.submit(semaphore.acquire) for _ in range(5)]
+        for _ in calls:
+            semaphore.release()
+        self.assertEqual([call.result(WATCHDOG) for call in calls], [True] * 5)
+
+    def test_pipes_of_functions_without_a_name(self):
+        for duplex in False, True:
+            receiving, sending = multiprocessing.Pipe(duplex)
+            with receiving, sending:
+                send = self.executor.submit(lambda pipe: pipe.send('text'), sending)
+                self.assertIsNone(send.exception(WATCHDOG))
+                self.assertEqual(receiving.recv(), 'text')
+
     def test_descriptors_are_not_kept(self):
         queue, lock = self.context.Queue(), self.context.Lock()
         self.executor.submit(work.put, queue, lock, 0).result(WATCHDOG)
@@ -675,9 +699,15 @@ class TestLife(unittest.TestCase):
             self.assertEqual(executor.submit(work.recall).result(WATCHDOG), 'set')
 
     def test_failing_initializer(self):
+        """It breaks the executor, of whatever kind: no other worker would fare better."""
         with dray.ProcessPoolExecutor(1, initializer=work.fail, initargs=('no',)) as executor:
-            self.assertIsInstance(executor.submit(work.recall).exception(WATCHDOG),
-                                  dray.BrokenProcessPool)
+            calls = [executor.submit(work.recall) for _ in range(3)]
+            for call in calls:
+                error = call.exception(WATCHDOG)
+                self.assertIsInstance(error, dray.BrokenProcessPool)
+                self.assertIn('ValueError: no', str(error))
+            with self.assertRaisesRegex(dray.BrokenProcessPool, 'ValueError: no'):
+                executor.submit(work.recall)
 
     def test_max_tasks_per_child(self):
         with dray.ProcessPoolExecutor(1, max_tasks_per_child=2) as executor:
@@ -722,12 +752,49 @@ class TestLife(unittest.TestCase):
         self.assertIn(f'pid={pid} stopped exitcode=-9', repr(process))
         self.assertIsInstance(future.exception(WATCHDOG), dray.BrokenProcessPool)
 
-    def test_kill_workers(self):
+    def test_what_is_submitted_first_has_begun(self):
+        """As in concurrent.futures, though there is no worker yet when it is shut down."""
+        for wait in False, True:
+            executor = dray.ProcessPoolExecutor(1)
+            calls = [executor.submit(work.square, i) for i in range(50)]
+            executor.shutdown(wait=wait, cancel_futures=True)
+            executor.shutdown()
+            self.assertEqual(calls[0].result(WATCHDOG), 0)
+            self.assertTrue(calls[-1].cancelled())
+
+    def test_forced_ends(self):
+        for name, signum in [('terminate_workers', signal.SIGTERM), ('kill_workers', signal.SIGKILL)]:
+            executor = dray.ProcessPoolExecutor(1)
+            force = getattr(executor, name)
+            running, waiting = [executor.submit(time.sleep, 3600) for _ in range(2)]
+            (process,) = executor._processes.values()
+            force()
+            process.join(WATCHDOG)
+            self.assertEqual(process.exitcode, -signum)
+            for call in running, waiting:
+                self.assertIsInstance(call.exception(WATCHDOG), dray.BrokenProcessPool)
+            with self.assertRaises(RuntimeError):
+                executor.submit(work.square, 1)
+            force()
+            executor.shutdown()
+            force()
+
+    def test_forced_end_of_what_has_not_started(self):
+        for name in 'terminate_workers', 'kill_workers':
+            for calls in range(2):
+                executor = dray.ProcessPoolExecutor(1)
+                calls = [executor.submit(time.sleep, 3600) for _ in range(calls)]
+                getattr(executor, name)()
+                executor.shutdown()
+                for call in calls:
+                    self.assertIsInstance(call.exception(WATCHDOG), dray.BrokenProcessPool)
+
+    def test_forced_end_of_streams(self):
         executor = dray.ProcessPoolExecutor(1)
         call = executor.submit(work.endless)
         next(call)
         executor.kill_workers()
-        self.assertIsNotNone(call.exception(WATCHDOG) if not call.cancelled() else call)
+        self.assertIsInstance(call.exception(WATCHDOG), dray.BrokenProcessPool)
         executor.shutdown()
 
     def test_dropped_executor_finishes(self):
@@ -755,6 +822,7 @@ class TestLife(unittest.TestCase):
         executor.submit(work.square, 1)
         executor.shutdown()
         self.assertNotIn('dray', self.threads())
+        self.assertFalse([thread for thread in threading._dangling if thread.name == 'dray'])
 
     def test_interrupted_anywhere(self):
         """KeyboardInterrupt comes at any moment of submitting and waiting: none is lost, and the

@@ -19,6 +19,17 @@ def fail(text):
     raise ValueError(text)
 
 
+class Unreadable:
+    """Can be sent, and not be read."""
+
+    def __reduce__(self):
+        return fail, ('unreadable',)
+
+
+def make_unreadable():
+    return Unreadable()
+
+
 def die(signum=signal.SIGKILL):
     os.kill(os.getpid(), signum)
     signal.pause()

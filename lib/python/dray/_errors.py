@@ -34,6 +34,11 @@ def is_crash(error: Any) -> bool:
     return bool(error.domain == _DOMAIN and error.code in _BROKEN) and not is_end(error)
 
 
+def is_about_start(error: Any) -> bool:
+    """Whether workers could not be started, or not be initialised."""
+    return bool(error.domain == _DOMAIN and error.code == int(Dray.Error.LAUNCH))
+
+
 def exception_for(error: Any) -> BaseException:
     """What a future raises in place of an error of the library."""
     text = error.message

@@ -59,6 +59,7 @@ class Options:
 
 
 _DEFAULTS = Options()
+_FORCES = {'terminate': _shutdown.TERMINATE, 'kill': _shutdown.KILL}
 
 
 class ProcessPoolExecutor(futures.Executor):
@@ -68,8 +69,8 @@ class ProcessPoolExecutor(futures.Executor):
         max_workers: how many processes may work at a time; by default one for each processor.
         mp_context: accepted, and looked at for how much the program expects; workers are always
             processes of their own, never forks of the application.
-        initializer, initargs: called in each worker before its first call. Where that fails, calls
-            raise BrokenProcessPool.
+        initializer, initargs: called in each worker before its first call. Where that fails, all calls
+            raise BrokenProcessPool, and no more can be submitted.
         max_tasks_per_child: after so many calls a worker is replaced.
         on_crash: 'task', a worker that dies takes the call that it ran with it, whose future raises
             BrokenProcessPool, and nothing else; 'break', it takes all, as in concurrent.futures.
@@ -96,6 +97,7 @@ class ProcessPoolExecutor(futures.Executor):
             dray.props.max_tasks_per_worker = max_tasks_per_child
         self._pool = _reactor.Pool(dray, on_crash == 'break')
         self._pool.has_tracker = settings.tracker is not None
+        self._pool.has_initializer = initializer is not None
         self._pool.inheritance = settings.inheritance
         _shutdown.watch(self._pool)
         weakref.finalize(self, self._pool.reactor.attend_soon).atexit = False
@@ -195,17 +197,29 @@ class ProcessPoolExecutor(futures.Executor):
     # Ending
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """As that of concurrent.futures. Ctrl+C while it waits asks running calls to stop."""
+        """As that of concurrent.futures. Ctrl+C while it waits asks running calls to stop.
+
+        With cancel_futures, what has not begun is cancelled; if nothing has, the first call still runs.
+        """
         mode = _shutdown.CANCEL_PENDING if cancel_futures else _shutdown.DRAIN
         self._shut_down(mode, wait)
 
     def terminate_workers(self) -> None:
-        """Shuts down; running calls are interrupted, and workers killed that don't end by that."""
-        self._shut_down(_shutdown.TERMINATE, False)
+        """Shuts down, and sends the workers SIGTERM. Those that do not end by that are killed."""
+        self._force_shutdown('terminate')
 
     def kill_workers(self) -> None:
         """Shuts down, and kills the workers."""
-        self._shut_down(_shutdown.KILL, False)
+        self._force_shutdown('kill')
+
+    def _force_shutdown(self, operation: str) -> None:
+        mode = _FORCES.get(operation)
+        if mode is None:
+            raise ValueError(f'Invalid operation: {operation!r}')
+        processes = self._processes.living()
+        self._shut_down(mode, False)
+        for process in processes:
+            getattr(process, operation)()
 
     def _mark_as_shut_down(self) -> None:
         with self._pool.lock:

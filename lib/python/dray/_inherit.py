@@ -119,9 +119,10 @@ def pickler_over(pickler_type: Callable[..., Any] | None) -> Callable[..., Any]:
     class Pickler(base):  # type: ignore[misc]
 
         def __init__(self, *args: Any, **kwargs: Any):
-            super().__init__(*args, **kwargs)
             table = base.dispatch_table if pickler_type else copyreg.dispatch_table
-            self.dispatch_table = {**table, **reducers}
+            # Before what it extends, which looks for it there.
+            self.dispatch_table = {**table, **reducers, **_reducers_of_methods()}
+            super().__init__(*args, **kwargs)
 
         def reducer_override(self, value: Any) -> Any:
             _check_has_name(value)
@@ -130,10 +131,22 @@ def pickler_over(pickler_type: Callable[..., Any] | None) -> Callable[..., Any]:
     return Pickler
 
 
+def _reducers_of_methods() -> dict[Any, Any]:
+    """How what the methods of a semaphore belong to is pickled: `submit(semaphore.acquire)`."""
+    module: Any = sys.modules.get('_multiprocessing')
+    return {} if module is None else {module.SemLock: _reduce_semaphore}
+
+
+def _reduce_semaphore(semaphore: Any) -> Any:
+    _check_has_name(semaphore)
+    description = semaphore.handle, semaphore.kind, semaphore.maxvalue, semaphore.name
+    return type(semaphore)._rebuild, description
+
+
 def _check_has_name(value: Any) -> None:
     """A semaphore without one would be an address in the application's memory to a worker."""
-    semaphore = getattr(value, '_semlock', None)
-    if semaphore is not None and semaphore.name is None:
+    semaphore = getattr(value, '_semlock', value)
+    if getattr(semaphore, 'name', '') is None and type(semaphore).__name__ == 'SemLock':
         raise CanNotInherit('A lock or queue of the start method ‘fork’ can’t be sent to workers: '
                             "make it with multiprocessing.get_context('spawn')")
 

@@ -134,6 +134,15 @@ class Processes(Mapping[int, Process]):
     def items(self) -> ItemsView[int, Process]:
         return self._current().items()
 
+    def living(self) -> list[Process]:
+        """Those that are there now, without a wait for others."""
+        pool = self._pool()
+        if pool is None or pool.is_inherited:
+            return []
+        pool.reactor.call_and_wait(self._look)
+        with self._news:
+            return list(self._by_pid.values())
+
     def _current(self) -> dict[int, Process]:
         """Workers start a moment after the calls that they are for were submitted."""
         end = time.monotonic() + _STARTING
@@ -155,9 +164,14 @@ class Processes(Mapping[int, Process]):
 
     # On the reactor's thread
 
+    def _look(self) -> None:
+        self._follow()
+        if self._model is not None:
+            self._update()
+
     def _follow(self) -> None:
         pool = self._pool()
-        if pool is None:
+        if pool is None or self._model is not None:
             return
         self._model = pool.dray.get_workers()
         self._model.connect('items-changed', _weakly(self._update))

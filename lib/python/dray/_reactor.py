@@ -30,6 +30,7 @@ from ._future import Future, Stream
 from ._repository import Dray, GLib
 
 _BATCH = 256
+_WHILE = 0.1  # s
 
 _INHERITED = ('This executor belongs to the process that this one was forked from. A forked process '
               'needs an executor of its own')
@@ -43,6 +44,7 @@ class Pool:
         self.caller = _library.Caller(dray)
         self.reactor = hold(self)
         self.breaks = breaks  # a crash is everybody's
+        self.has_initializer = False  # which is everybody's if it fails
         self.has_tracker = False  # workers know the application's: see _inherit
         self.inheritance: object = None  # what initialisers need of the application
         self.lock = threading.Lock()
@@ -91,8 +93,14 @@ class Pool:
             future._disown(BrokenProcessPool(_INHERITED))
         self.futures.clear()
 
+    def is_broken_by(self, error: Any) -> bool:
+        """Whether what has happened to one call happens to all."""
+        if self.has_initializer and _errors.is_about_start(error):
+            return True
+        return self.breaks and _errors.is_crash(error)
+
     def break_down(self, reason: str) -> None:
-        """After a crash, where that is everybody's."""
+        """After something that is everybody's: nothing is done any more."""
         with self.lock:
             if self.broken is not None:
                 return
@@ -118,9 +126,10 @@ class Reactor:
         self._keeper: Any = None
         self._asks = False
         self._is_to_attend = False
-        self.thread = threading.Thread(target=self._run, name='dray', daemon=True)
-        self.thread.start()
-        _threads.add(self.thread)
+        thread = threading.Thread(target=self._run, name='dray', daemon=True)
+        self.thread: threading.Thread | None = thread  # until it was waited for
+        thread.start()
+        _threads.add(thread)
 
     def disown(self) -> None:
         self._lock = threading.Lock()
@@ -139,8 +148,10 @@ class Reactor:
         if not self._may_end():
             return
         self._context.wakeup()
-        if threading.current_thread() is not self.thread:
-            self.thread.join()
+        thread = self.thread
+        if thread is not None and threading.current_thread() is not thread:
+            thread.join()
+            self.thread = None  # whoever looks for threads that were left finds what is referred to
 
     def _forget_pool(self, pool_id: int) -> None:
         """On any thread, and in the middle of anything."""
@@ -157,7 +168,7 @@ class Reactor:
                 self._submit(pool, task, future)
             else:
                 # What it reports is told to the thread that it is submitted on, which has to listen.
-                self._call_and_wait(lambda: self._submit(pool, task, future))
+                self.call_and_wait(lambda: self._submit(pool, task, future))
         except BaseException:
             self._abandon(pool, future)
             raise
@@ -221,8 +232,10 @@ class Reactor:
         """Calls a function on the reactor's thread."""
         self._place.call(function)
 
-    def _call_and_wait(self, function: Callable[[], object]) -> None:
-        if threading.current_thread() is self.thread:
+    def call_and_wait(self, function: Callable[[], object]) -> None:
+        """The same, and comes back when it was called, or nothing is called there any more."""
+        thread = self.thread
+        if threading.current_thread() is thread:
             function()
             return
         errors: list[BaseException] = []
@@ -237,7 +250,8 @@ class Reactor:
                 called.set()
 
         self.call(call)
-        called.wait()
+        while thread is not None and thread.is_alive() and not called.wait(_WHILE):
+            pass
         if errors:
             raise errors[0]
 
@@ -269,7 +283,7 @@ class Reactor:
             future._let_go()
             return
         exception = _errors.exception_for(error)
-        if pool.breaks and _errors.is_crash(error):
+        if pool.is_broken_by(error):
             pool.break_down(str(exception))
         future._settle(None, exception)
 
@@ -331,17 +345,21 @@ def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
     try:
         result = _outcome.unpack(value)
     except _outcome.Unreadable as unreadable:
-        error = unreadable.error
+        broken = BrokenProcessPool(f'{future._name}: {_described(unreadable.error)}')
+        broken.__cause__ = unreadable.error
         if pool.breaks:
-            error = BrokenProcessPool(f'{future._name}: {error}')
-            error.__cause__ = unreadable.error
-            pool.break_down(str(error))
-        future._settle(None, error)
+            pool.break_down(str(broken))
+        future._settle(None, broken)
     except BaseException as error:
         # Its traceback leads here, and so to the future: a circle, which would keep the executor.
         future._settle(None, error.with_traceback(None))
     else:
         future._settle(result, None)
+
+
+def _described(error: BaseException) -> str:
+    text = str(error)
+    return f'{type(error).__name__}: {text}' if text else type(error).__name__
 
 
 _lock = threading.Lock()

@@ -25,6 +25,7 @@ TERMINATE = Dray.ShutdownMode.TERMINATE
 KILL = Dray.ShutdownMode.KILL
 
 _WHILE = 0.1  # s
+_MOMENT = 0.002  # s
 _STATEMENTS = 257  # Py_file_input
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
@@ -41,7 +42,35 @@ def begin(pool: Pool, mode: Any) -> None:
     if pool.is_inherited:
         return
     pool.reactor.attend()
-    pool.dray.shutdown_async(mode, None, None)
+    if mode == CANCEL_PENDING:
+        threading.Thread(target=_cancel_pending, args=(pool,), name='dray-shutdown',
+                         daemon=True).start()
+    else:
+        pool.dray.shutdown_async(mode, None, None)
+
+
+def _cancel_pending(pool: Pool) -> None:
+    _let_first_begin(pool)
+    pool.dray.shutdown_async(CANCEL_PENDING, None, None)
+
+
+def _let_first_begin(pool: Pool) -> None:
+    """In concurrent.futures the first calls count as begun when they were submitted, before there is
+    a process to run them in. Here at least one has, so that a program that goes by that gets on.
+    """
+    before = _count_ended(pool)
+    with pool.lock:
+        while pool.futures and not _runs(pool) and _count_ended(pool) == before:
+            pool.all_done.wait(_MOMENT)
+
+
+def _runs(pool: Pool) -> bool:
+    return bool(pool.dray.dup_counters().running > 0)
+
+
+def _count_ended(pool: Pool) -> int:
+    counters = pool.dray.dup_counters()
+    return int(counters.succeeded + counters.failed)
 
 
 def finish_interrupted(pool: Pool) -> None:
@@ -64,7 +93,8 @@ def finish(pool: Pool, mode: Any) -> None:
     ended = threading.Event()
     while not ended.is_set():
         try:
-            begin(pool, mode)
+            if mode != CANCEL_PENDING:
+                begin(pool, mode)
             threading.Thread(target=_wait, args=(pool, mode, ended), name='dray-shutdown',
                              daemon=True).start()
             ended.wait()
@@ -77,6 +107,9 @@ def finish(pool: Pool, mode: Any) -> None:
 
 
 def _wait(pool: Pool, mode: Any, ended: threading.Event) -> None:
+    if mode == CANCEL_PENDING:
+        pool.reactor.attend()
+        _let_first_begin(pool)
     try:
         pool.dray.shutdown_sync(mode, None)
     except GLib.Error:
