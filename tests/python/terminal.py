@@ -23,6 +23,7 @@ import uuid
 
 WATCHDOG = 120  # s
 CTRL_C = b'\x03'
+RETURN = b'\n'
 
 _MARK = 'DRAY_TEST_TERMINAL'  # in the environment of whatever the program starts
 
@@ -67,6 +68,9 @@ class Terminal:
 
     def press_ctrl_c(self):
         os.write(self._fd, CTRL_C)
+
+    def press_return(self):
+        os.write(self._fd, RETURN)
 
     def wait(self):
         """Until the program ends. Returns its exit status, or minus the signal that it died of."""

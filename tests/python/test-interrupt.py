@@ -128,9 +128,15 @@ class ProgramCase(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
+        self.n_programs = 0
 
-    def start(self, body, *prefix, name='program.py'):
-        path = self.folder / name
+    def start_all(self, bodies):
+        """At the same time, since most of what they need is patience. Returns their terminals."""
+        return [self.start(body) for body in bodies]
+
+    def start(self, body, *prefix):
+        self.n_programs += 1
+        path = self.folder / f'program-{self.n_programs}.py'
         guarded = textwrap.indent(textwrap.dedent(body), '    ')
         path.write_text(f"{PRELUDE}\nif __name__ == '__main__':\n{guarded}")
         terminal = Terminal(*prefix, sys.executable, path, folder=self.folder)
@@ -154,8 +160,7 @@ class ProgramCase(unittest.TestCase):
 
 class TestCtrlC(ProgramCase):
 
-    def check_once(self, body, *prefix):
-        terminal = self.start(body, *prefix)
+    def check_once(self, body, terminal):
         terminal.wait_for('^running$')
         terminal.press_ctrl_c()
         # asyncio shows what the interruption was to its task as well.
@@ -165,9 +170,10 @@ class TestCtrlC(ProgramCase):
         self.assertEqual(lines.count('KeyboardInterrupt'), 1, terminal.output)
 
     def test_once_is_enough(self):
-        for where, body in BLOCKED.items():
+        terminals = self.start_all(BLOCKED.values())
+        for (where, body), terminal in zip(BLOCKED.items(), terminals):
             with self.subTest(where=where):
-                self.check_once(body)
+                self.check_once(body, terminal)
 
     @unittest.skipIf(shutil.which('xvfb-run') is None, 'there is no Xvfb')
     def test_once_is_enough_in_gtk(self):
@@ -185,7 +191,7 @@ class TestCtrlC(ProgramCase):
     def python_of(self, terminal):
         for pid in terminal.processes():
             command = pathlib.Path(f'/proc/{pid}/cmdline').read_bytes().split(b'\0')
-            if command[-2:-1] == [os.fsencode(self.folder / 'program.py')] and len(command) == 3:
+            if command[-2:-1] == [os.fsencode(self.folder / 'program-1.py')] and len(command) == 3:
                 return pid
         raise AssertionError('The program is not there')
 
@@ -261,16 +267,19 @@ class TestCtrlC(ProgramCase):
                 self.check_end(terminal)
 
     def test_while_calls_are_submitted_and_come_back(self):
-        for delay in (0.0, 0.01, 0.02, 0.03, 0.05):
-            terminal = self.start('''
-                executor = dray.ProcessPoolExecutor(2)
-                executor.submit(abs, 1).result()
-                print('running', flush=True)
-                while True:
-                    futures = [executor.submit(abs, i) for i in range(50)]
-                    assert [future.result() for future in futures] == list(range(50))
-            ''')
+        delays = 0.0, 0.01, 0.02, 0.03, 0.05
+        body = '''
+            executor = dray.ProcessPoolExecutor(2)
+            executor.submit(abs, 1).result()
+            print('running', flush=True)
+            sys.stdin.readline()
+            while True:
+                futures = [executor.submit(abs, i) for i in range(50)]
+                assert [future.result() for future in futures] == list(range(50))
+        '''
+        for delay, terminal in zip(delays, self.start_all([body] * len(delays))):
             terminal.wait_for('^running$')
+            terminal.press_return()
             time.sleep(delay)
             terminal.press_ctrl_c()
             self.check_end(terminal)
@@ -279,9 +288,10 @@ class TestCtrlC(ProgramCase):
 class TestOtherEnds(ProgramCase):
 
     def test_signals(self):
-        for signum in signal.SIGTERM, signal.SIGKILL, signal.SIGHUP:
+        signals = signal.SIGTERM, signal.SIGKILL, signal.SIGHUP
+        body = 'dray.ProcessPoolExecutor(1).submit(work).result()'
+        for signum, terminal in zip(signals, self.start_all([body] * len(signals))):
             with self.subTest(signal=signum):
-                terminal = self.start('dray.ProcessPoolExecutor(1).submit(work).result()')
                 terminal.wait_for('^running$')
                 os.kill(terminal.pid, signum)
                 self.assertEqual(terminal.wait(), -signum)
@@ -313,21 +323,21 @@ class TestOtherEnds(ProgramCase):
         self.check_nothing_is_left(terminal)
 
     def test_daemon_threads_that_still_submit(self):
-        for _ in range(5):
-            terminal = self.start('''
-                executor = dray.ProcessPoolExecutor(1)
-                submitted = threading.Event()
-                def submit():
-                    try:
-                        while True:
-                            executor.submit(abs, 1)
-                            submitted.set()
-                    except RuntimeError as error:
-                        print(error, flush=True)
-                for _ in range(2):
-                    threading.Thread(target=submit, daemon=True).start()
-                submitted.wait()
-            ''')
+        body = '''
+            executor = dray.ProcessPoolExecutor(1)
+            submitted = threading.Event()
+            def submit():
+                try:
+                    while True:
+                        executor.submit(abs, 1)
+                        submitted.set()
+                except RuntimeError as error:
+                    print(error, flush=True)
+            for _ in range(2):
+                threading.Thread(target=submit, daemon=True).start()
+            submitted.wait()
+        '''
+        for terminal in self.start_all([body] * 5):
             self.check_end(terminal, status=0, tracebacks=0)
 
     def test_thread_that_is_ending_is_waited_for(self):
