@@ -273,6 +273,29 @@ class TestWithoutCloudpickle(ProgramCase):
                    + self.SUBMIT, 'cloudpickle')
 
 
+class TestMissing(ProgramCase):
+    """What the package needs and does not find, it names."""
+
+    def check(self, text, expected):
+        path = self.write('program.py', f'''
+            {text}
+            try:
+                from dray import ProcessPoolExecutor
+            except ImportError as error:
+                print(error)
+        ''')
+        output = self.run_program(path)
+        self.assertIn(expected, output)
+        self.assertEqual(output.count('\n'), 1, output)
+
+    def test_pygobject(self):
+        self.check("import sys; sys.modules['gi'] = None", 'python3-gi')
+
+    def test_typelib(self):
+        # What it raises where there is none is a ValueError.
+        self.check("import gi; gi.require_version = lambda *name: int('')", 'GI_TYPELIB_PATH')
+
+
 class TestImportedProgram(ProgramCase):
     """What becomes of a program whose functions are called, when workers import it."""
 

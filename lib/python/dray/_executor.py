@@ -13,20 +13,25 @@ import sys
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import _callbacks, _calls, _inherit, _main, _memory, _message, _reactor, _shutdown
 from ._future import Future, Stream
 from ._processes import CallQueue, Manager, Processes
 from ._repository import Dray, new_value
 
+if TYPE_CHECKING:
+    from typing_extensions import ParamSpec
+    P = ParamSpec('P')
+
+Item = TypeVar('Item')
 T = TypeVar('T')
 
 # The largest that the library takes: nearly 4 GiB.
@@ -104,7 +109,20 @@ class ProcessPoolExecutor(futures.Executor):
 
     # Submitting
 
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+    @overload  # type: ignore[override]
+    def submit(  # type: ignore[misc]
+        self, fn: Callable[P, Generator[Item, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[Item, T]: ...
+
+    @overload
+    def submit(  # type: ignore[misc]
+        self, fn: Callable[P, Iterator[Item]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[Item, None]: ...
+
+    @overload
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Submits a call. That of a generator function gives a Stream of what it yields.
 
         Errors: RuntimeError after a shutdown; BrokenProcessPool after a crash with on_crash='break';
@@ -283,7 +301,20 @@ class OptionedExecutor(futures.Executor):
         """The same, with some options changed."""
         return OptionedExecutor(self._executor, replace(self._options, **changes))
 
-    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+    @overload  # type: ignore[override]
+    def submit(  # type: ignore[misc]
+        self, fn: Callable[P, Generator[Item, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[Item, T]: ...
+
+    @overload
+    def submit(  # type: ignore[misc]
+        self, fn: Callable[P, Iterator[Item]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[Item, None]: ...
+
+    @overload
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         return self._executor._submit(self._options, fn, args, kwargs)
 
     def map(self, fn: Callable[..., T], /, *iterables: Iterable[Any], timeout: float | None = None,

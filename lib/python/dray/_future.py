@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # asyncio takes longer to import than all the rest, and not e
 
     from ._reactor import Pool, Reactor
 
+Item = TypeVar('Item')
 T = TypeVar('T')
 
 # How long a thread that wants a result looks for it in the library before it sleeps in Python, where
@@ -249,7 +250,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
             self._progress.end()
 
 
-class Stream(Future[T], Iterator[Any]):
+class Stream(Future[T], Iterator[Item], Generic[Item, T]):
     """The future of a call of a generator function.
 
     What that yields comes by iterating the stream, with `for` or with `async for`, while it is
@@ -268,10 +269,10 @@ class Stream(Future[T], Iterator[Any]):
         self._wanted: list[Callable[[], object]] = []  # called when there is news, once
         self._source: Any = None  # the library's future, as long as there may be items
 
-    def __iter__(self) -> Stream[T]:
+    def __iter__(self) -> Stream[Item, T]:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Item:
         while True:
             with self._news:
                 while not self._items and not self._over:
@@ -284,9 +285,10 @@ class Stream(Future[T], Iterator[Any]):
                     raise end
                 finally:
                     del self, end  # what is raised leads to this frame
-            return _outcome.unpack_item(value)
+            item: Item = _outcome.unpack_item(value)
+            return item
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[Item]:
         return _AsyncItems(self)
 
     def close(self) -> None:
@@ -362,16 +364,16 @@ class Stream(Future[T], Iterator[Any]):
         return cancelled
 
 
-class _AsyncItems:
+class _AsyncItems(AsyncIterator[Item]):
     """Iterates a stream on a loop of asyncio."""
 
-    def __init__(self, stream: Stream[Any]):
+    def __init__(self, stream: Stream[Item, Any]):
         self._stream = stream
 
-    def __aiter__(self) -> _AsyncItems:
+    def __aiter__(self) -> _AsyncItems[Item]:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> Item:
         import asyncio
         stream = self._stream
         loop = asyncio.get_running_loop()
@@ -383,7 +385,8 @@ class _AsyncItems:
                     stream._wanted.append(lambda: _tell(loop, news))
                     stream._ask_locked()
             if value is not None:
-                return _outcome.unpack_item(value)
+                item: Item = _outcome.unpack_item(value)
+                return item
             if stream._over:
                 break
             await news
