@@ -24,7 +24,7 @@ from multiprocessing import shared_memory
 
 import dray
 import work
-from dray import _library, _message
+from dray import _callbacks, _library, _message
 from gi.repository import Gio, GLib
 
 try:
@@ -147,6 +147,18 @@ class TestCalls(ExecutorCase):
         self.executor.shutdown()
         with self.assertRaises(RuntimeError):
             self.executor.submit(work.square, 1)
+
+    def test_shut_down_while_being_submitted(self):
+        """Nobody would be there to see to the future, and whoever waits for it wait for ever."""
+        executor = self.executor
+
+        class Late:
+            def __reduce__(self):
+                executor.shutdown()
+                return int, ()
+
+        with self.assertRaises(RuntimeError):
+            executor.submit(work.echo, Late())
 
     def test_job_of_the_library(self):
         self.assertIsNone(dray.current_job())
@@ -609,6 +621,48 @@ class TestMainContexts(ExecutorCase):
         loop = GLib.MainLoop()
         GLib.idle_add(lambda: function(loop) and False)
         loop.run()
+
+    def test_callbacks_that_would_end_the_program(self):
+        """On a thread that it has not started they end nothing, and the others are called."""
+        called = []
+
+        def leave(*args):
+            called.append(args)
+            sys.exit(5)
+
+        with self.assertLogs('concurrent.futures', 'ERROR') as logged:
+            future = self.executor.options(on_progress=leave).submit(work.report, [(0.5, 'half')])
+            future.add_done_callback(leave)
+            future.add_done_callback(called.append)
+            self.executor.submit(work.square, 1).result(WATCHDOG)
+            self.wait_for(lambda: future in called)
+        self.assertEqual([args for args in called if args is not future], [(0.5, 'half'), (future,)])
+        self.assertEqual([record.exc_info[0] for record in logged.records], [SystemExit] * 2)
+        self.assertEqual(self.executor.submit(work.square, 2).result(WATCHDOG), 4)
+
+    def test_loop_goes_on_after_a_callback_that_raises(self):
+        """Of what PyGObject calls, too; there what ends a program is what a loop is left by."""
+        context = GLib.MainContext.new()
+        place = _callbacks.Place(context)
+        called = []
+
+        def fail():
+            raise KeyboardInterrupt
+
+        place.call(lambda: called.append(1))
+        place.call(fail)
+        place.call(lambda: called.append(2))
+        reported = []
+        hook, sys.excepthook = sys.excepthook, lambda *error: reported.append(error[0])
+        try:
+            while len(called) < 2:
+                context.iteration(True)
+        finally:
+            sys.excepthook = hook
+        place.call(lambda: called.append(3))
+        while len(called) < 3:
+            context.iteration(True)
+        self.assertEqual((called, reported), ([1, 2, 3], [KeyboardInterrupt]))
 
     def test_progress_comes_in_the_loop(self):
         """Each that has time to, in the main thread, and the last before the call is done."""

@@ -20,6 +20,21 @@ from ._repository import GLib
 _SLICE = 0.004  # s
 
 
+def call(what: object, function: Callable[..., object], *args: Any) -> None:
+    """Calls what the program has given to hear of something, and tells what that raises.
+
+    What ends a program goes on, on the main thread. On another one it would end that, or with PyGObject
+    the program, from there; and the thread is needed.
+    """
+    try:
+        function(*args)
+    except BaseException as error:
+        if (not isinstance(error, Exception)
+                and threading.current_thread() is threading.main_thread()):
+            raise
+        _base.LOGGER.exception('exception calling callback for %r', what)
+
+
 class Place:
     """A main context, and what is to be called there."""
 
@@ -42,15 +57,26 @@ class Place:
     def call(self, function: Callable[[], object]) -> None:
         self._calls.append(function)
         with self._lock:
-            if self._armed:
-                return
-            self._armed = True
+            if not self._armed:
+                self._arm_locked()
+
+    def _arm_locked(self) -> None:
+        """If it is interrupted, the worst is that there are two sources, of which one does nothing."""
         source = GLib.idle_source_new()
         source.set_priority(self._priority)
         source.set_callback(self._run)
         source.attach(self._context)
+        self._armed = True
 
     def _run(self, *data: Any) -> bool:
+        try:
+            return self._run_slice()
+        except BaseException:  # PyGObject has done with a source that raises, but this goes on
+            with self._lock:
+                self._arm_locked()
+            raise
+
+    def _run_slice(self) -> bool:
         end = time.monotonic() + _SLICE
         while time.monotonic() < end:
             try:
@@ -132,9 +158,7 @@ class ProgressCallback:
             self._is_called = True
         while (latest := self._take()) is not None:
             try:
-                self._function(*latest)
-            except Exception:
-                _base.LOGGER.exception('exception calling progress callback')
+                call('progress', self._function, *latest)
             except BaseException:
                 self._is_called = False
                 raise

@@ -48,10 +48,7 @@ class _PlacedCallback:
             self.run(future)
 
     def run(self, future: Any) -> None:
-        try:
-            self.function(future)
-        except Exception:
-            _base.LOGGER.exception('exception calling callback for %r', future)
+        _callbacks.call(future, self.function, future)
 
 
 class _Condition(threading.Condition):

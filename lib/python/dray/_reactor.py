@@ -22,6 +22,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import _base
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -59,7 +60,10 @@ class Pool:
         self.is_inherited = False  # from a parent process
 
     def enter(self, future: Future[Any]) -> None:
+        """Errors: RuntimeError after a shutdown: there may be nobody left to see to the future."""
         with self.lock:
+            if self.is_shut_down:
+                raise RuntimeError('cannot schedule new futures after shutdown')
             self.futures.add(future)
             if isinstance(future, Stream):
                 self.n_streams += 1
@@ -270,12 +274,18 @@ class Reactor:
         if future._progress is not None:
             future._progress.report(*dray.progress())
         try:
+            self._take_result(pool, future, dray)
+        finally:
+            if future._dray is None:  # it is settled, whatever its callbacks raise
+                pool.leave(future)
+
+    def _take_result(self, pool: Pool, future: Future[Any], dray: _library.Handle) -> None:
+        try:
             value = dray.result(_message.OUT_OF_BAND)
         except GLib.Error as error:
             self._fail(pool, future, error)
         else:
             _succeed(pool, future, value)
-        pool.leave(future)
 
     def _fail(self, pool: Pool, future: Future[Any], error: Any) -> None:
         if _errors.is_cancelled(error) or (pool.is_interrupted and _errors.is_end(error)):
@@ -336,7 +346,10 @@ class Reactor:
         if not batch:
             return
         for address in batch:
-            self.settle(address)
+            try:
+                self.settle(address)
+            except BaseException:
+                _base.LOGGER.exception('exception ending a call')  # others go on
         _library.release_dropped()
         self._ask()
 
