@@ -2,6 +2,7 @@
 """Shows that dray.ProcessPoolExecutor does what that of concurrent.futures does, and what it does
 better."""
 
+import _multiprocessing
 import asyncio
 import concurrent.futures
 import ctypes
@@ -465,25 +466,56 @@ class TestFunctions(ExecutorCase):
 class TestMultiprocessing(ExecutorCase):
     """Its locks and queues may be among arguments, and its shared memory is not removed."""
 
-    context = multiprocessing.get_context('spawn')
+    contexts = [multiprocessing.get_context(method) for method in ('spawn', 'forkserver', 'fork')]
+
+    def for_all(self):
+        for context in self.contexts:
+            with self.subTest(method=context.get_start_method()):
+                yield context
 
     def test_queue_and_lock_in_arguments(self):
-        queue, lock = self.context.Queue(), self.context.Lock()
-        self.executor.submit(work.put, queue, lock, 7).result(WATCHDOG)
-        self.assertEqual(queue.get(timeout=WATCHDOG), 7)
+        for context in self.for_all():
+            queue, lock = context.Queue(), context.Lock()
+            self.executor.submit(work.put, queue, lock, 7).result(WATCHDOG)
+            self.assertEqual(queue.get(timeout=WATCHDOG), 7)
 
     def test_queue_and_lock_for_initializers(self):
-        queue, lock = self.context.Queue(), self.context.Lock()
-        with dray.ProcessPoolExecutor(1, initializer=work.put, initargs=(queue, lock, 8)) as executor:
-            executor.submit(work.pid).result(WATCHDOG)
-        self.assertEqual(queue.get(timeout=WATCHDOG), 8)
+        for context in self.for_all():
+            arguments = context.Queue(), context.Lock(), 8
+            with dray.ProcessPoolExecutor(1, initializer=work.put, initargs=arguments) as executor:
+                executor.submit(work.pid).result(WATCHDOG)
+            self.assertEqual(arguments[0].get(timeout=WATCHDOG), 8)
+
+    def test_locks_lock(self):
+        """In workers, in the application, and in processes of multiprocessing."""
+        for context in self.for_all():
+            number = context.Value('q', 0)
+            process = context.Process(target=work.add_one_by_one, args=(number, 2000))
+            process.start()
+            calls = [self.executor.submit(work.add_one_by_one, number, 2000) for _ in range(2)]
+            work.add_one_by_one(number, 2000)
+            for call in calls:
+                call.result(WATCHDOG)
+            process.join()
+            self.assertEqual(number.value, 8000)
 
     def test_methods_of_semaphores(self):
-        semaphore = self.context.Semaphore(0)
-        calls = [self.executor.submit(semaphore.acquire) for _ in range(5)]
-        for _ in calls:
-            semaphore.release()
-        self.assertEqual([call.result(WATCHDOG) for call in calls], [True] * 5)
+        for context in self.for_all():
+            semaphore = context.Semaphore(0)
+            calls = [self.executor.submit(semaphore.acquire) for _ in range(5)]
+            for _ in calls:
+                semaphore.release()
+            self.assertEqual([call.result(WATCHDOG) for call in calls], [True] * 5)
+
+    def test_semaphores_leave_nothing(self):
+        lock = multiprocessing.get_context('fork').Lock()
+        path = f'/proc/self/fd/{lock._semlock.file}'
+        name = os.readlink(path)
+        self.assertIn('/sem.mp-', name)
+        self.assertTrue(name.endswith(' (deleted)'), name)
+        del lock
+        gc.collect()
+        self.assertFalse(os.path.lexists(path) and os.readlink(path) == name)
 
     def test_pipes_of_functions_without_a_name(self):
         for duplex in False, True:
@@ -494,7 +526,7 @@ class TestMultiprocessing(ExecutorCase):
                 self.assertEqual(receiving.recv(), 'text')
 
     def test_descriptors_are_not_kept(self):
-        queue, lock = self.context.Queue(), self.context.Lock()
+        queue, lock = self.contexts[0].Queue(), self.contexts[0].Lock()
         self.executor.submit(work.put, queue, lock, 0).result(WATCHDOG)
         before = len(os.listdir('/proc/self/fd'))
         for i in range(20):  # each takes two
@@ -503,10 +535,14 @@ class TestMultiprocessing(ExecutorCase):
         self.wait_for(lambda: len(os.listdir('/proc/self/fd')) < before + 20)
 
     def test_what_only_a_fork_would_share(self):
+        """As locks are that were made before the package was imported."""
         lock = multiprocessing.get_context('fork').Lock()
-        error = self.executor.submit(work.echo, lock).exception(WATCHDOG)
-        self.assertIsInstance(error, TypeError)
-        self.assertIn('get_context', str(error))
+        lock._semlock = _multiprocessing.SemLock(1, 1, 1, lock._make_name(), True)
+        lock._make_methods()
+        for call in [work.echo, lock], [lock.acquire]:
+            error = self.executor.submit(*call).exception(WATCHDOG)
+            self.assertIsInstance(error, TypeError)
+            self.assertIn('import dray first', str(error))
 
     def test_two_way_pipes(self):
         """Beside large and small arguments, of streams as well, and after ours was closed."""

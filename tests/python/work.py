@@ -30,6 +30,13 @@ def make_unreadable():
     return Unreadable()
 
 
+def add_one_by_one(number, times):
+    """To a multiprocessing.Value."""
+    for _ in range(times):
+        with number.get_lock():
+            number.value += 1
+
+
 def die(signum=signal.SIGKILL):
     os.kill(os.getpid(), signum)
     signal.pause()

@@ -12,6 +12,8 @@
 The library underneath, for GLib and GTK, is `gi.repository.Dray`.
 """
 
+from . import _semaphores
+
 # What is imported by workers as well must be up soon: all else is imported when it is asked for.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +45,9 @@ _HOMES = {
     'current_job': 'dray._worker',
     'set_progress': 'dray._worker',
 }
+
+
+_semaphores.watch()
 
 
 def __getattr__(name: str) -> object:

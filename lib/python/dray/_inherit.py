@@ -7,8 +7,7 @@ Pipes are opened anew by the worker, through /proc; they are duplicated for that
 long as the call is not done, or the executor that they were given to exists. Sockets, and with them
 two-way pipes, can't be opened: they are attached to the call, and its initialiser can't have any.
 
-Semaphores have names to be found by, except for those of the start method `fork`, which are memory
-that only a fork of the application shares.
+Semaphores have names to be found by, except for those of the start method `fork`: see _semaphores.
 
 Such objects are watched over by a process of multiprocessing, which removes them when the program is
 over. If a worker had one of its own, that would remove what the program still uses: so workers write
@@ -27,7 +26,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import _library
+from . import _library, _semaphores
 
 
 _KINDS = {'multiprocessing.synchronize', 'multiprocessing.connection', 'socket'}
@@ -125,7 +124,9 @@ def pickler_over(pickler_type: Callable[..., Any] | None) -> Callable[..., Any]:
             super().__init__(*args, **kwargs)
 
         def reducer_override(self, value: Any) -> Any:
-            _check_has_name(value)
+            semaphore = getattr(value, '_semlock', None)
+            if semaphore is not None and semaphore.name is None:
+                return _semaphores.rebuild_lock, (type(value), *_describe(semaphore))
             return super().reducer_override(value) if pickler_type else NotImplemented
 
     return Pickler
@@ -134,21 +135,29 @@ def pickler_over(pickler_type: Callable[..., Any] | None) -> Callable[..., Any]:
 def _reducers_of_methods() -> dict[Any, Any]:
     """How what the methods of a semaphore belong to is pickled: `submit(semaphore.acquire)`."""
     module: Any = sys.modules.get('_multiprocessing')
-    return {} if module is None else {module.SemLock: _reduce_semaphore}
+    if module is None:
+        return {}
+    kinds = {module.SemLock, *module.SemLock.__subclasses__()}
+    return dict.fromkeys(kinds, _reduce_semaphore)
 
 
 def _reduce_semaphore(semaphore: Any) -> Any:
-    _check_has_name(semaphore)
+    if semaphore.name is None:
+        return _semaphores.rebuild, _describe(semaphore)
     description = semaphore.handle, semaphore.kind, semaphore.maxvalue, semaphore.name
     return type(semaphore)._rebuild, description
 
 
-def _check_has_name(value: Any) -> None:
-    """A semaphore without one would be an address in the application's memory to a worker."""
-    semaphore = getattr(value, '_semlock', value)
-    if getattr(semaphore, 'name', '') is None and type(semaphore).__name__ == 'SemLock':
-        raise CanNotInherit('A lock or queue of the start method ‘fork’ can’t be sent to workers: '
-                            "make it with multiprocessing.get_context('spawn')")
+def _describe(semaphore: Any) -> tuple[int, int, Any]:
+    """One without a name, which a worker finds by its file: its address would be one in the
+    application's memory.
+    """
+    from multiprocessing import reduction
+    file = _semaphores.file_of(semaphore)
+    if file is None:
+        raise CanNotInherit('A lock or queue of the start method ‘fork’ that was made before dray was '
+                            'imported can’t be sent to workers: import dray first')
+    return semaphore.kind, semaphore.maxvalue, reduction.DupFd(file)
 
 
 def tracker() -> tuple[int, int] | None:

@@ -35,11 +35,11 @@ class Finder:
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname == 'multiprocessing.process':
-            return _find_and_then(self._tell_process, fullname, path)
+            return find_and_then(self._tell_process, fullname, path)
         if fullname == 'multiprocessing.context':
-            return _find_and_then(self._tell_context, fullname, path)
+            return find_and_then(self._tell_context, fullname, path)
         if fullname == 'multiprocessing.resource_tracker':
-            return _find_and_then(self._tell_tracker, fullname, path)
+            return find_and_then(self._tell_tracker, fullname, path)
         filename = self.files.get(fullname)
         if filename is None:
             return None
@@ -100,7 +100,7 @@ class Finder:
             pass  # it is gone by now
 
 
-def _find_and_then(tell: Callable[[Any], None], fullname: str, path: Any) -> Any:
+def find_and_then(tell: Callable[[Any], None], fullname: str, path: Any) -> Any:
     """The module is told something of the application as soon as it is there."""
     import importlib.machinery
     spec = importlib.machinery.PathFinder.find_spec(fullname, path)
