@@ -258,6 +258,43 @@ run_unchanged (void)
   surroundings_clear (&before);
 }
 
+/* Files */
+
+/* What comes of it is not looked at. */
+static void
+call_and_wait (DrayExecutor *executor, const char *function, GVariant *arguments)
+{
+  g_autoptr (DrayFuture) future = dray_executor_call (executor, function, arguments);
+
+  g_assert_true (dray_future_wait (future, -1, NULL, NULL));
+}
+
+static void
+run_files (void)
+{
+  const char *surroundings = g_getenv ("TMPDIR");
+  g_autofree char *folder = g_build_filename (surroundings != NULL ? surroundings : "/tmp",
+                                              "dray-test-XXXXXX", NULL);
+  g_autoptr (DrayLauncher) launcher = NULL;
+  DrayExecutor *executor;
+
+  g_assert_nonnull (g_mkdtemp (folder));
+  g_assert_true (g_setenv ("TMPDIR", folder, TRUE));
+
+  launcher = dray_launcher_new_argv ((const char *[]){ host_get_worker (), NULL });
+  dray_launcher_set_trusted (launcher, TRUE);
+  executor = dray_executor_new (launcher);
+  host_assert_calls (executor);
+  host_assert_commands (executor);
+  call_and_wait (executor, "bytes", g_variant_new ("(u)", 8u * 1024 * 1024));
+  call_and_wait (executor, "raise", g_variant_new ("(i)", SIGSEGV));
+  call_and_wait (executor, "add", g_variant_new ("(ii)", 1, 2));
+  host_finish (executor);
+
+  /* It is not empty if anything was left. */
+  g_assert_cmpint (rmdir (folder), ==, 0);
+}
+
 /* Out of descriptors */
 
 static rlim_t
@@ -335,6 +372,7 @@ static const HostPart parts[] = {
   { "closed", run_closed },
   { "directory", run_directory },
   { "unchanged", run_unchanged },
+  { "files", run_files },
   { "out-of-descriptors", run_out_of_descriptors },
 };
 
@@ -356,6 +394,7 @@ main (int argc, char **argv)
   workshop_add ("/host-environment/closed", "closed", test_part);
   workshop_add ("/host-environment/directory", "directory", test_part);
   workshop_add ("/host-environment/unchanged", "unchanged", test_part);
+  workshop_add ("/host-environment/files", "files", test_part);
   workshop_add ("/host-environment/out-of-descriptors", "out-of-descriptors", test_part);
 
   return g_test_run ();

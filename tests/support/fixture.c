@@ -222,10 +222,9 @@ list_children (void)
 
       if (g_ascii_isdigit (pid[0]) && read_process (pid, &state, &parent, &name)
           && parent == getpid ())
-        g_hash_table_insert (table,
-                             g_strdup_printf ("child %s: %s%s", pid, name,
-                                              state == 'Z' ? " (zombie)" : ""),
-                             g_strdup (name));
+        g_hash_table_insert (
+          table, g_strdup_printf ("child %s: %s%s", pid, name, state == 'Z' ? " (zombie)" : ""),
+          g_strdup (name));
     }
 
   return g_steal_pointer (&table);
@@ -255,40 +254,27 @@ list_mappings (void)
       const char *target = strchr (lines[i], '/');
 
       if (target != NULL && is_shared_memory (target))
-        g_hash_table_insert (table,
-                             g_strdup_printf ("memory %.*s: %s",
-                                              (int) strcspn (lines[i], " "), lines[i], target),
-                             g_strdup (target));
+        g_hash_table_insert (
+          table,
+          g_strdup_printf ("memory %.*s: %s", (int) strcspn (lines[i], " "), lines[i], target),
+          g_strdup (target));
     }
 
   return g_steal_pointer (&table);
 }
 
-/* What is called after the library, and is no folder: others run tests at the same time, in folders of
- * their own. */
-static void
-add_files (GHashTable *table, const char *folder)
-{
-  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
-  const char *name;
-
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    {
-      g_autofree char *path = g_build_filename (folder, name, NULL);
-
-      if (strstr (name, "dray") != NULL && !g_str_has_prefix (name, "dray-test-")
-          && !g_file_test (path, G_FILE_TEST_IS_DIR))
-        g_hash_table_insert (table, g_strdup_printf ("file %s", path), g_strdup (name));
-    }
-}
-
+/* What is called after the library in the folder for shared memory. The folder for temporary files is
+ * everybody's, so /host-environment/files looks at one of its own. */
 static GHashTable *
 list_files (void)
 {
   g_autoptr (GHashTable) table = new_table ();
+  g_autoptr (GDir) dir = g_dir_open ("/dev/shm", 0, NULL);
+  const char *name;
 
-  add_files (table, g_get_tmp_dir ());
-  add_files (table, "/dev/shm");
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    if (strstr (name, "dray") != NULL)
+      g_hash_table_insert (table, g_strdup_printf ("file /dev/shm/%s", name), g_strdup (name));
 
   return g_steal_pointer (&table);
 }
