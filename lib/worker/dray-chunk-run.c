@@ -66,6 +66,21 @@ struct _DrayChunkRun
   gboolean over;
 };
 
+/* What is sent through the ring is safe there; before that it is in the ledger. */
+static void
+choose_memory (DrayChunkRun *self)
+{
+  if (self->link->uses_ring)
+    self->ledger = dray_ring_get_ledger (self->link->ring);
+  self->writer.records.grows = self->ledger == NULL;
+  if (self->ledger == NULL)
+    return;
+
+  dray_ledger_begin (self->ledger, self->calls->task_id, self->calls->attempt);
+  self->writer.records.data = self->ledger->records;
+  self->writer.records.space = MIN (DRAY_LEDGER_SPACE, DRAY_FRAME_MAX_CONTROL / 2);
+}
+
 DrayChunkRun *
 dray_chunk_run_new (DrayLink *link, DrayCall *calls)
 {
@@ -77,7 +92,9 @@ dray_chunk_run_new (DrayLink *link, DrayCall *calls)
   self->n_calls = calls->chunk->n_calls;
   self->begin = self->measured = self->last = g_get_monotonic_time ();
   g_mutex_init (&self->lock);
+  choose_memory (self);
 
+  /* From here on the watcher may do something with it. */
   g_mutex_lock (&link->lock);
   link->chunk_run = self;
   /* A new phase: one who has begun to read since the chunk was taken, and found no run to look
@@ -87,16 +104,6 @@ dray_chunk_run_new (DrayLink *link, DrayCall *calls)
     dray_link_kick_watcher (link);
   g_mutex_unlock (&link->lock);
 
-  /* What is sent through the ring is safe there; before that it is in the ledger. */
-  if (link->uses_ring)
-    self->ledger = dray_ring_get_ledger (link->ring);
-  self->writer.records.grows = self->ledger == NULL;
-  if (self->ledger != NULL)
-    {
-      dray_ledger_begin (self->ledger, calls->task_id, calls->attempt);
-      self->writer.records.data = self->ledger->records;
-      self->writer.records.space = MIN (DRAY_LEDGER_SPACE, DRAY_FRAME_MAX_CONTROL / 2);
-    }
   return self;
 }
 
