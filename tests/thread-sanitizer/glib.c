@@ -68,6 +68,46 @@ have_a_thread (void)
 
 /* --- Locks --- */
 
+/* What this thread holds. */
+#define MAX_HELD 64
+
+static __thread GMutex *held[MAX_HELD]; /* (unowned) */
+static __thread guint n_held;
+
+static void
+note_held (GMutex *mutex)
+{
+  if (n_held == MAX_HELD)
+    abort ();
+  held[n_held++] = mutex;
+}
+
+/* Returns whether it was. */
+static gboolean
+note_not_held (GMutex *mutex)
+{
+  for (guint i = n_held; i-- > 0;)
+    if (held[i] == mutex)
+      {
+        held[i] = held[--n_held];
+        return TRUE;
+      }
+
+  return FALSE;
+}
+
+/* A child of fork() makes those anew that it held before. */
+void
+g_mutex_init (GMutex *mutex)
+{
+  if (note_not_held (mutex))
+    {
+      __tsan_mutex_pre_unlock (mutex, 0);
+      __tsan_mutex_post_unlock (mutex, 0);
+    }
+  REAL (g_mutex_init) (mutex);
+}
+
 void
 g_mutex_clear (GMutex *mutex)
 {
@@ -81,6 +121,7 @@ g_mutex_lock (GMutex *mutex)
   __tsan_mutex_pre_lock (mutex, 0);
   REAL (g_mutex_lock) (mutex);
   __tsan_mutex_post_lock (mutex, 0, 0);
+  note_held (mutex);
 }
 
 gboolean
@@ -92,6 +133,8 @@ g_mutex_trylock (GMutex *mutex)
   locked = REAL (g_mutex_trylock) (mutex);
   __tsan_mutex_post_lock (mutex, locked ? MUTEX_TRY_LOCK : MUTEX_TRY_LOCK | MUTEX_TRY_LOCK_FAILED,
                           0);
+  if (locked)
+    note_held (mutex);
 
   return locked;
 }
@@ -99,6 +142,7 @@ g_mutex_trylock (GMutex *mutex)
 void
 g_mutex_unlock (GMutex *mutex)
 {
+  note_not_held (mutex);
   __tsan_mutex_pre_unlock (mutex, 0);
   REAL (g_mutex_unlock) (mutex);
   __tsan_mutex_post_unlock (mutex, 0);
