@@ -453,6 +453,7 @@ dray_future_dup_status (DrayFuture *self)
 
   g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
 
+  dray_fork_check ();
   dray_pool_lock (self->ticket->pool);
   status = g_strdup (self->ticket->status);
   dray_pool_unlock (self->ticket->pool);
