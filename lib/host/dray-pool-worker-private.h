@@ -48,6 +48,9 @@ GError *dray_pool_worker_unexpected (DrayFrameType type);
 /* What becomes of @ticket, which it ran and has lost. */
 GError *dray_pool_worker_describe_death (DrayPoolWorker *self, DrayTicket *ticket);
 
+/* In dray-pool-worker-end.c: its process is gone. Frees it. */
+void dray_pool_worker_gone (DrayProcess *process);
+
 /* In dray-pool-worker-confined.c: what the launch helper says. */
 void dray_pool_worker_hear_confined (DrayPoolWorker *self, GBytes *payload, GError **error);
 gboolean dray_pool_worker_expects_confinement (DrayPoolWorker *self);

@@ -44,6 +44,7 @@ REACHED = {
     'lib/host/dray-items-request.c': 82,
     'lib/host/dray-pool-worker-chunk.c': 92,
     'lib/host/dray-pool-worker-confined.c': 72,
+    'lib/host/dray-pool-worker-end.c': 90,
     'lib/host/dray-pool-worker-hear.c': 89,
     'lib/host/dray-pool-worker.c': 90,
     'lib/host/dray-pool.c': 93,
