@@ -2,10 +2,10 @@
 
 #include "config.h"
 
-#include "dray-io-thread.h"
+#include "dray-io-thread-private.h"
 
 #include "dray-descriptor.h"
-#include "dray-error-private.h"
+#include "dray-error.h"
 
 #include <errno.h>
 #include <glib/gi18n-lib.h>
@@ -34,9 +34,6 @@
  * it rests, a wake-up costs no system call either. Nobody else is kept waiting for longer than
  * MAX_REST, which is no more than a turn under such a load may take.
  *
- * Stale events. A callback may stop any watch, also one whose event was already fetched; the
- * fetched events are looked through and that one is blanked.
- *
  * Being held. Who forks the process wants the thread to be between two turns meanwhile. It passes a
  * gate before each turn, and can be stopped there. In the child, where there is no such thread, the
  * instance is left as one that is awake in the middle of a turn: nobody wakes it or stands in.
@@ -46,242 +43,12 @@
  * old thread (which may be the one that calls release()).
  */
 
-#define MAX_EVENTS 64
-
 /* How long the thread rests at most, and what it is not worth less than. In µs. */
 #define MAX_REST 60
 #define MIN_REST 15
 
-struct _DrayIoThread
-{
-  /* set at construction */
-  int epoll_fd;
-  int wake_fd;
-
-  /* protected by instance_lock */
-  guint n_holders;
-
-  /* protected by the lock */
-  GMutex lock;
-  GPtrArray *woken; /* (owned) (element-type DrayIoClient) */
-  gboolean asleep;
-  gboolean quit;
-
-  GMutex turn; /* other threads only ever try to take it */
-  GMutex gate; /* held by who forks */
-
-  /* protected by turn */
-  GThread *thread;     /* (unowned) */
-  GSequence *timers;   /* (owned) (element-type DrayIoTimer): by deadline */
-  GPtrArray *answered; /* (owned) (element-type DrayIoClient): being called, or NULL */
-  GQueue again;        /* of DrayIoWatch (unowned): to be called in the next turn */
-  GQueue being_called; /* the same, in this one */
-  struct epoll_event events[MAX_EVENTS];
-  int n_events;
-  guint n_dealt_with;  /* in this turn: watches and clients */
-  guint n_resting;     /* those of them that can wait */
-  gint64 rest;         /* for so long, all of those, in µs */
-  gint64 sleeps_until; /* monotonic, µs */
-  DrayLeash spare_leash; /* (owned): of a child that is gone, for the next one */
-};
-
 static GMutex instance_lock;
 static DrayIoThread *instance; /* (nullable): protected by instance_lock */
-
-/* --- Timers --- */
-
-static int
-compare_timers (gconstpointer a, gconstpointer b, gpointer user_data)
-{
-  gint64 left = ((const DrayIoTimer *) a)->deadline;
-  gint64 right = ((const DrayIoTimer *) b)->deadline;
-
-  return left < right ? -1 : left > right;
-}
-
-void
-dray_io_timer_set (DrayIoTimer *timer, DrayIoThread *io, gint64 deadline)
-{
-  dray_io_timer_clear (timer);
-  timer->io = io;
-  timer->deadline = deadline;
-  timer->iter = g_sequence_insert_sorted (io->timers, timer, compare_timers, NULL);
-}
-
-void
-dray_io_timer_clear (DrayIoTimer *timer)
-{
-  if (timer->io == NULL)
-    return;
-
-  g_sequence_remove (timer->iter);
-  timer->iter = NULL;
-  timer->io = NULL;
-}
-
-static DrayIoTimer *
-first_timer (DrayIoThread *self)
-{
-  GSequenceIter *iter = g_sequence_get_begin_iter (self->timers);
-
-  return g_sequence_iter_is_end (iter) ? NULL : g_sequence_get (iter);
-}
-
-static void
-run_expired_timers (DrayIoThread *self)
-{
-  gint64 now;
-  DrayIoTimer *timer = first_timer (self);
-
-  if (timer == NULL)
-    return;
-
-  for (now = g_get_monotonic_time (); timer != NULL && timer->deadline <= now;
-       timer = first_timer (self))
-    {
-      dray_io_timer_clear (timer);
-      timer->expired (timer);
-    }
-}
-
-/* In the unit of epoll_wait(): milliseconds, rounded up, -1 for ever. */
-static int
-time_to_first_timer (DrayIoThread *self)
-{
-  DrayIoTimer *timer = first_timer (self);
-  gint64 rest;
-
-  self->sleeps_until = timer != NULL ? timer->deadline : G_MAXINT64;
-  if (timer == NULL)
-    return -1;
-
-  rest = timer->deadline - g_get_monotonic_time ();
-  return rest <= 0 ? 0 : (int) MIN ((rest + 999) / 1000, G_MAXINT);
-}
-
-/* --- Watches --- */
-
-gboolean
-dray_io_watch_start (DrayIoWatch *watch, DrayIoThread *io, int fd, guint32 events, GError **error)
-{
-  struct epoll_event event = { .events = events, .data.ptr = watch };
-
-  g_assert (watch->io == NULL);
-
-  watch->fd = fd;
-  watch->events = events;
-
-  /* With nothing to wait for the descriptor is left out: epoll would report a hang-up all the
-   * time. */
-  if (events != 0 && epoll_ctl (io->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-    {
-      dray_set_error_errno (error, errno, _ ("Could not watch a pipe"));
-      return FALSE;
-    }
-
-  watch->io = io;
-  return TRUE;
-}
-
-static void
-blank_fetched_events (DrayIoThread *io, DrayIoWatch *watch)
-{
-  for (int i = 0; i < io->n_events; i++)
-    if (io->events[i].data.ptr == watch)
-      io->events[i].data.ptr = NULL;
-}
-
-void
-dray_io_watch_set_events (DrayIoWatch *watch, guint32 events)
-{
-  struct epoll_event event = { .events = events, .data.ptr = watch };
-  int operation;
-
-  if (watch->io == NULL || watch->events == events)
-    return;
-
-  if (watch->events == 0)
-    operation = EPOLL_CTL_ADD;
-  else if (events == 0)
-    operation = EPOLL_CTL_DEL;
-  else
-    operation = EPOLL_CTL_MOD;
-
-  /* A descriptor that was once watched can be watched again: only memory can be short. */
-  if (epoll_ctl (watch->io->epoll_fd, operation, watch->fd, &event) != 0)
-    g_error ("dray: epoll_ctl: %s", g_strerror (errno));
-
-  if (events == 0)
-    blank_fetched_events (watch->io, watch);
-  watch->events = events;
-}
-
-void
-dray_io_watch_stop (DrayIoWatch *watch)
-{
-  if (watch->io == NULL)
-    return;
-
-  dray_io_watch_set_events (watch, 0);
-  dray_io_watch_set_again (watch, FALSE);
-  watch->io = NULL;
-}
-
-void
-dray_io_watch_set_again (DrayIoWatch *watch, gboolean again)
-{
-  if (watch->io == NULL || again == (watch->again != NULL))
-    return;
-
-  if (again)
-    {
-      watch->again = &watch->io->again;
-      watch->again_link.data = watch;
-      g_queue_push_tail_link (watch->again, &watch->again_link);
-    }
-  else
-    {
-      g_queue_unlink (g_steal_pointer (&watch->again), &watch->again_link);
-    }
-}
-
-static void
-call_again (DrayIoThread *self)
-{
-  /* Those that ask for it once more have it in the next turn. */
-  while (!g_queue_is_empty (&self->again))
-    {
-      GList *link = g_queue_pop_head_link (&self->again);
-
-      ((DrayIoWatch *) link->data)->again = &self->being_called;
-      g_queue_push_tail_link (&self->being_called, link);
-    }
-
-  while (!g_queue_is_empty (&self->being_called))
-    {
-      DrayIoWatch *watch = g_queue_peek_head (&self->being_called);
-
-      dray_io_watch_set_again (watch, FALSE);
-      self->n_dealt_with++;
-      watch->ready (watch, 0);
-    }
-}
-
-static void
-dispatch_events (DrayIoThread *self)
-{
-  for (int i = 0; i < self->n_events; i++)
-    {
-      DrayIoWatch *watch = self->events[i].data.ptr;
-
-      if (watch == NULL)
-        continue;
-
-      self->n_dealt_with++;
-      watch->ready (watch, self->events[i].events);
-    }
-  self->n_events = 0;
-}
 
 /* --- Clients --- */
 
@@ -353,7 +120,7 @@ dray_io_thread_try_enter (DrayIoThread *self)
 void
 dray_io_thread_leave (DrayIoThread *self)
 {
-  DrayIoTimer *timer = first_timer (self);
+  DrayIoTimer *timer = dray_io_thread_get_first_timer (self);
   gboolean was_asleep = FALSE;
 
   if (timer != NULL && timer->deadline < self->sleeps_until)
@@ -399,7 +166,7 @@ rest (DrayIoThread *self)
 static int
 prepare_to_sleep (DrayIoThread *self)
 {
-  int timeout = time_to_first_timer (self);
+  int timeout = dray_io_thread_get_time_to_first_timer (self);
 
   if (!g_queue_is_empty (&self->again))
     timeout = 0;
@@ -465,7 +232,7 @@ wait_for_events (DrayIoThread *self)
   int n_events, reason;
 
   g_mutex_unlock (&self->turn);
-  n_events = epoll_wait (self->epoll_fd, self->events, MAX_EVENTS, timeout);
+  n_events = epoll_wait (self->epoll_fd, self->events, DRAY_IO_THREAD_MAX_EVENTS, timeout);
   reason = errno;
   g_mutex_lock (&self->gate);
   g_mutex_unlock (&self->gate);
@@ -490,13 +257,13 @@ io_thread_main (gpointer data)
   self->rest = MAX_REST;
   while (goes_on)
     {
-      run_expired_timers (self);
+      dray_io_thread_run_expired_timers (self);
       wait_for_events (self);
 
       goes_on = wake_up (self);
       drain_wake_fd (self);
-      dispatch_events (self);
-      call_again (self);
+      dray_io_thread_dispatch_events (self);
+      dray_io_thread_call_again (self);
       call_woken_clients (self);
       rest (self);
     }

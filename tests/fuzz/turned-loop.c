@@ -67,7 +67,7 @@ turned_loop_let_time_pass (gint64 time)
 gboolean
 turned_loop_skip_to_timer (void)
 {
-  DrayIoTimer *timer = loop != NULL ? first_timer (loop) : NULL;
+  DrayIoTimer *timer = loop != NULL ? dray_io_thread_get_first_timer (loop) : NULL;
 
   if (timer == NULL)
     return FALSE;
@@ -80,19 +80,21 @@ gboolean
 turned_loop_turn (void)
 {
   DrayIoThread *self = loop;
+  DrayIoTimer *timer;
   gboolean busy, goes_on;
 
   if (self == NULL)
     return FALSE;
 
   g_mutex_lock (&self->turn);
-  busy = first_timer (self) != NULL && first_timer (self)->deadline <= the_time;
-  run_expired_timers (self);
+  timer = dray_io_thread_get_first_timer (self);
+  busy = timer != NULL && timer->deadline <= the_time;
+  dray_io_thread_run_expired_timers (self);
   wait_for_events (self);
   goes_on = wake_up (self);
   drain_wake_fd (self);
-  dispatch_events (self);
-  call_again (self);
+  dray_io_thread_dispatch_events (self);
+  dray_io_thread_call_again (self);
   call_woken_clients (self);
   busy = busy || self->n_dealt_with > 0 || !goes_on;
   rest (self);
