@@ -225,6 +225,10 @@ gboolean dray_pool_set_priority_locked (DrayPool *self, DrayTicket *ticket, int 
 DrayPendingQueue *dray_pool_get_queue (DrayPool *self, DrayTask *task);
 /* There may be room for one more task: tells the first of those who wait for it. */
 void dray_pool_offer_room_locked (DrayPool *self);
+/* Takes a reference for the queue. @again: it was there before, and has its place. */
+void dray_pool_enqueue_locked (DrayPool *self, DrayTicket *ticket, gboolean again);
+/* It is counted as pending, until dray_pool_resume() or its end. */
+void dray_pool_defer_locked (DrayPool *self, DrayTicket *ticket);
 /* The queue's reference becomes the caller's. */
 void dray_pool_dequeue_locked (DrayPool *self, DrayTicket *ticket);
 /* Why nothing is run any more. */
