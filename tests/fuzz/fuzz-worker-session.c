@@ -10,7 +10,7 @@
 static int poll_or_go_on (struct pollfd *fds, nfds_t n_fds, int timeout);
 
 #define poll(fds, n_fds, timeout) poll_or_go_on (fds, n_fds, timeout)
-#include "dray-worker.c"
+#include "dray-worker-run.c"
 #include "dray-link-input.c"
 #include "dray-link-watcher.c"
 #undef poll
