@@ -17,6 +17,28 @@ from gi.repository import Dray, Gio, GLib  # noqa: E402
 
 __all__ = ['Dray', 'Gio', 'GLib', 'new_value']
 
+_NEEDED = [
+    (Dray, ['CompletionQueue', 'Counters', 'Error', 'Executor', 'Future', 'FutureState', 'Launcher',
+            'ShutdownMode', 'Stderr', 'Task', 'WorkerProcess', 'WorkerState', 'error_quark']),
+    (Gio, ['AsyncResult', 'Cancellable', 'IOErrorEnum', 'ListModel', 'Task', 'UnixFDList',
+           'io_error_quark']),
+    (GLib, ['Bytes', 'Error', 'Idle', 'MainContext', 'Source', 'Variant', 'VariantType',
+            'idle_source_new', 'main_depth', 'quark_to_string']),
+]
+
+
+def _make_classes() -> None:
+    """PyGObject makes a class when it is first asked for, and of threads that ask at the same time some
+    get half of one, or one that nothing takes. Whoever imports a module is alone: so those that are
+    used, and those of what the library returns, are made now.
+    """
+    for repository, names in _NEEDED:
+        for name in names:
+            getattr(repository, name)
+
+
+_make_classes()
+
 _BYTES = GLib.VariantType('ay')
 
 
