@@ -107,6 +107,19 @@ rig_call (Rig *self, const char *function, const char *format, ...)
   return dray_executor_call (self->executor, function, arguments);
 }
 
+GPtrArray *
+rig_new_futures (void)
+{
+  return g_ptr_array_new_with_free_func (g_object_unref);
+}
+
+void
+rig_add_calls (Rig *self, GPtrArray *futures, const char *function, guint n)
+{
+  for (guint i = 0; i < n; i++)
+    g_ptr_array_add (futures, rig_call (self, function, NULL));
+}
+
 DrayFuture *
 rig_submit (Rig *self, DrayTask *task)
 {

@@ -51,6 +51,9 @@ void rig_shut_down (Rig *self, DrayShutdownMode mode);
 
 /* (transfer full). The arguments are as those of g_variant_new(); @format: (nullable). */
 DrayFuture *rig_call (Rig *self, const char *function, const char *format, ...);
+/* (transfer full): an array that owns futures; @n more of them are added, of calls without arguments. */
+GPtrArray *rig_new_futures (void);
+void rig_add_calls (Rig *self, GPtrArray *futures, const char *function, guint n);
 /* (transfer full). Takes @task. */
 DrayFuture *rig_submit (Rig *self, DrayTask *task);
 /* (transfer full): a task for rig_submit(), its arguments in GVariant's text format (nullable) */

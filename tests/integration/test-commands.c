@@ -26,16 +26,27 @@ collect_cb (DrayFuture *future, GVariant *value, gpointer user_data)
   g_ptr_array_add (user_data, g_variant_ref (value));
 }
 
+/* Takes @task; @items: (out) (transfer full): will have what it sends */
+static DrayFuture *
+submit_collecting (Rig *rig, DrayTask *task, GPtrArray **items)
+{
+  DrayFuture *future = rig_submit (rig, task);
+
+  *items = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+  g_signal_connect (future, "item", G_CALLBACK (collect_cb), *items);
+
+  return future;
+}
+
 /* Runs @script; (transfer full): its items */
 static GPtrArray *
 run_shell (Rig *rig, const char *script, DraySplit split, DrayEncoding encoding)
 {
-  GPtrArray *items = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
-  g_autoptr (DrayFuture) future = rig_submit (rig, new_shell (script, split, encoding));
-  g_autoptr (GVariant) result = NULL;
+  GPtrArray *items;
+  g_autoptr (DrayFuture) future
+    = submit_collecting (rig, new_shell (script, split, encoding), &items);
+  g_autoptr (GVariant) result = rig_expect_result (future);
 
-  g_signal_connect (future, "item", G_CALLBACK (collect_cb), items);
-  result = rig_expect_result (future);
   g_assert_cmpuint (g_variant_get_uint64 (result), ==, items->len);
 
   return items;
@@ -238,14 +249,12 @@ test_too_long (Rig *rig, gconstpointer data)
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
     {
       DrayTask *task = new_shell (vectors[i].script, vectors[i].split, DRAY_ENCODING_UTF8);
-      g_autoptr (GPtrArray) items
-        = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+      g_autoptr (GPtrArray) items = NULL;
       g_autoptr (DrayFuture) future = NULL;
 
       dray_task_set_max_record_size (task, 4096);
       dray_task_set_max_output_size (task, 100000);
-      future = rig_submit (rig, task);
-      g_signal_connect (future, "item", G_CALLBACK (collect_cb), items);
+      future = submit_collecting (rig, task, &items);
       rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_TOO_LARGE, "?*");
       g_assert_cmpuint (items->len, ==, vectors[i].n_items);
     }
@@ -274,12 +283,10 @@ test_cut_off (Rig *rig, gconstpointer data)
   rig_start_without_workers (rig);
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
     {
-      g_autoptr (GPtrArray) items
-        = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
-      g_autoptr (DrayFuture) future = rig_submit (
-        rig, new_shell (vectors[i].script, vectors[i].split, DRAY_ENCODING_UTF8));
+      g_autoptr (GPtrArray) items = NULL;
+      g_autoptr (DrayFuture) future = submit_collecting (
+        rig, new_shell (vectors[i].script, vectors[i].split, DRAY_ENCODING_UTF8), &items);
 
-      g_signal_connect (future, "item", G_CALLBACK (collect_cb), items);
       rig_expect_error (future, DRAY_SIGNAL_ERROR, SIGKILL, "?*");
       g_assert_cmpuint (items->len, ==, vectors[i].n_items);
     }

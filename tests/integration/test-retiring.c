@@ -10,30 +10,6 @@
 
 #define N_DROPPED 400
 
-static GPtrArray *
-new_futures (void)
-{
-  return g_ptr_array_new_with_free_func (g_object_unref);
-}
-
-static void
-add_calls (Rig *rig, GPtrArray *futures, const char *function, guint n)
-{
-  for (guint i = 0; i < n; i++)
-    g_ptr_array_add (futures, rig_call (rig, function, NULL));
-}
-
-static guint32
-get_uint32 (DrayFuture *future)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
-
-  g_assert_no_error (error);
-
-  return g_variant_get_uint32 (result);
-}
-
 static void
 test_idle_timeout_changed (Rig *rig, gconstpointer data)
 {
@@ -77,21 +53,21 @@ test_max_tasks (Rig *rig, gconstpointer data)
 {
   const guint max_tasks = GPOINTER_TO_UINT (data);
   const guint n_tasks = g_test_slow () ? 10000 : 1000;
-  g_autoptr (GPtrArray) futures = new_futures ();
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
 
   g_test_summary ("A worker is replaced after so many tasks, and that is no crash: ten thousand "
                   "tasks with “-m slow”, which takes half a minute where nothing else runs.");
 
   rig_start (rig, 2);
   g_object_set (rig->executor, "max-tasks-per-worker", max_tasks, "grace-period", 60000, NULL);
-  add_calls (rig, futures, "counter", n_tasks);
+  rig_add_calls (rig, futures, "counter", n_tasks);
   for (guint i = 0; i < n_tasks; i++)
     {
       /* Each thousand is as much as another test. */
       if (i % 1000 == 0)
         workshop_guard ();
       fixture_run_until_done (futures->pdata[i]);
-      g_assert_cmpuint (get_uint32 (futures->pdata[i]), <=, max_tasks);
+      g_assert_cmpuint (rig_expect_uint32 (futures->pdata[i]), <=, max_tasks);
     }
 
   g_assert_true (dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
@@ -129,7 +105,7 @@ are_all_told (gpointer user_data)
 static void
 test_dropped (Rig *rig, gconstpointer data)
 {
-  g_autoptr (GPtrArray) futures = new_futures ();
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
   guint n_told = 0, n_succeeded = 0;
 
   g_test_summary ("The last reference is dropped while workers are being replaced all the time: each "
@@ -187,7 +163,7 @@ test_slow_to_leave (Rig *rig, gconstpointer data)
 {
   const char *prefix[] = { "sh", "-c", "\"$@\"; sleep 0.2", "sh", NULL };
   DrayLauncher *launcher = rig_new_launcher (NULL);
-  g_autoptr (GPtrArray) futures = new_futures ();
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
   AliveWait wait = { rig, NULL, 0 };
 
   g_test_summary ("Workers that are used up after one task, and slow to leave, don't pile up.");
@@ -195,7 +171,7 @@ test_slow_to_leave (Rig *rig, gconstpointer data)
   dray_launcher_set_prefix (launcher, prefix);
   rig_start_with (rig, launcher, 2);
   g_object_set (rig->executor, "max-tasks-per-worker", 1, "grace-period", 60000, NULL);
-  add_calls (rig, futures, "null", 30);
+  rig_add_calls (rig, futures, "null", 30);
   for (guint i = 0; i < 30; i++)
     {
       wait.future = futures->pdata[i];

@@ -28,30 +28,6 @@ start_command (Rig *rig, int *fd, int priority)
   return rig_submit (rig, task);
 }
 
-static GPtrArray *
-new_futures (void)
-{
-  return g_ptr_array_new_with_free_func (g_object_unref);
-}
-
-static void
-add_calls (Rig *rig, GPtrArray *futures, const char *function, guint n)
-{
-  for (guint i = 0; i < n; i++)
-    g_ptr_array_add (futures, rig_call (rig, function, NULL));
-}
-
-static guint32
-get_uint32 (DrayFuture *future)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
-
-  g_assert_no_error (error);
-
-  return g_variant_get_uint32 (result);
-}
-
 /* Order */
 
 static void
@@ -59,7 +35,7 @@ test_priorities (Rig *rig, gconstpointer data)
 {
   static const int priorities[] = { 0, 100, -100, 0, 300, -100, 100, 0, G_MAXINT, G_MININT, 0, -1 };
   static const guint32 expected[] = { 5, 9, 2, 6, 11, 3, 10, 7, 12, 1, 8, 4 };
-  g_autoptr (GPtrArray) futures = new_futures ();
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
   guint32 first;
 
   g_test_summary ("Of what is pending the lowest priority runs first, and the oldest of those with "
@@ -68,7 +44,7 @@ test_priorities (Rig *rig, gconstpointer data)
   rig_start (rig, 1);
   g_ptr_array_add (futures, rig_call (rig, "counter", NULL));
   rig_run_until_all_done (futures);
-  first = get_uint32 (futures->pdata[0]);
+  first = rig_expect_uint32 (futures->pdata[0]);
   g_ptr_array_set_size (futures, 0);
 
   dray_executor_set_paused (rig->executor, TRUE);
@@ -83,7 +59,7 @@ test_priorities (Rig *rig, gconstpointer data)
 
   rig_run_until_all_done (futures);
   for (gsize i = 0; i < G_N_ELEMENTS (priorities); i++)
-    g_assert_cmpuint (get_uint32 (futures->pdata[i]), ==, first + expected[i]);
+    g_assert_cmpuint (rig_expect_uint32 (futures->pdata[i]), ==, first + expected[i]);
 }
 
 static void
@@ -98,7 +74,7 @@ static void
 test_order_of_kinds (Rig *rig, gconstpointer data)
 {
   g_autoptr (GString) order = g_string_new (NULL);
-  g_autoptr (GPtrArray) futures = new_futures ();
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
 
   g_test_summary ("Calls and commands are in one line: priority first, then age.");
 
@@ -138,12 +114,12 @@ cancel_one_that_runs (GPtrArray *futures)
 static void
 test_max_workers (Rig *rig, gconstpointer data)
 {
-  g_autoptr (GPtrArray) futures = new_futures ();
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
 
   g_test_summary ("No more tasks run than there are slots, and no more workers are started.");
 
   rig_start (rig, 3);
-  add_calls (rig, futures, "block", 10);
+  rig_add_calls (rig, futures, "block", 10);
   rig_run_until_count (rig, running, 3);
   rig_let_time_pass ();
   g_assert_cmpuint (rig_get_count (rig, running), ==, 3);
@@ -162,21 +138,21 @@ test_max_workers (Rig *rig, gconstpointer data)
 static void
 test_change_max_workers (Rig *rig, gconstpointer data)
 {
-  g_autoptr (GPtrArray) futures = new_futures ();
-  g_autoptr (GPtrArray) later = new_futures ();
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
+  g_autoptr (GPtrArray) later = rig_new_futures ();
 
   g_test_summary ("With more slots more tasks run at once; with fewer, those that run go on, and "
                   "no others start before there is a slot, however many idle workers are left.");
 
   rig_start (rig, 1);
   g_assert_cmpuint (dray_executor_get_max_workers (rig->executor), ==, 1);
-  add_calls (rig, futures, "block", 4);
+  rig_add_calls (rig, futures, "block", 4);
   rig_run_until_count (rig, running, 1);
   dray_executor_set_max_workers (rig->executor, 4);
   rig_run_until_count (rig, running, 4);
 
   dray_executor_set_max_workers (rig->executor, 2);
-  add_calls (rig, later, "block", 4);
+  rig_add_calls (rig, later, "block", 4);
   rig_let_time_pass ();
   g_assert_cmpuint (rig_get_count (rig, running), ==, 4);
 
