@@ -41,12 +41,16 @@ dray_budget_renew (void)
   const guint64 seconds = get_budget ();
   struct timespec used;
   struct rlimit limit;
+  rlim_t spent;
 
   if (seconds == 0 || clock_gettime (CLOCK_PROCESS_CPUTIME_ID, &used) != 0
       || getrlimit (RLIMIT_CPU, &limit) != 0)
     return;
 
   /* The second that has begun is not this task's. */
-  limit.rlim_cur = MIN ((rlim_t) used.tv_sec + 1 + (rlim_t) seconds, limit.rlim_max);
+  spent = (rlim_t) used.tv_sec + 1;
+  limit.rlim_cur = spent < limit.rlim_max && seconds < limit.rlim_max - spent
+                     ? spent + (rlim_t) seconds
+                     : limit.rlim_max;
   setrlimit (RLIMIT_CPU, &limit);
 }

@@ -137,6 +137,28 @@ test_cpu_time_of_each (Rig *rig, gconstpointer data)
 }
 
 static void
+test_cpu_time_without_end (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("A task may be allowed more processor time than can be counted, however much was "
+                  "used before it.");
+
+  DrayLauncher *launcher = rig_new_launcher (NULL);
+  int pid;
+
+  dray_launcher_set_limit (launcher, DRAY_LIMIT_CPU_TIME, G_MAXUINT64 - 1);
+  start (rig, launcher);
+  pid = rig_ask_pid (rig);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_autoptr (DrayFuture) future = rig_call (rig, "burn", "(u)", 1100);
+
+      wait_long (future);
+      g_variant_unref (rig_expect_result (future));
+    }
+  g_assert_cmpint (rig_ask_pid (rig), ==, pid);
+}
+
+static void
 test_address_space (Rig *rig, gconstpointer data)
 {
   g_test_summary ("A task for which the memory of its worker is too little fails and says so; one "
@@ -257,6 +279,7 @@ main (int argc, char **argv)
   rig_add ("/limits/precedence", NULL, test_precedence);
   rig_add ("/limits/cpu-time", NULL, test_cpu_time);
   rig_add ("/limits/cpu-time/of-each", NULL, test_cpu_time_of_each);
+  rig_add ("/limits/cpu-time/without-end", NULL, test_cpu_time_without_end);
   rig_add ("/limits/address-space", NULL, test_address_space);
   rig_add ("/limits/address-space/too-little", NULL, test_too_little);
   rig_add ("/limits/open-files", NULL, test_open_files);
