@@ -135,7 +135,8 @@ dray_splitter_get_space (DraySplitter *self, gsize *size)
   if (!make_room (self))
     {
       /* What is read then is read for nothing. */
-      refuse_for_memory (self);
+      if (self->refused == NULL)
+        refuse_for_memory (self);
       self->capacity = LEAST_ROOM;
       self->buffer = g_malloc (LEAST_ROOM);
     }
