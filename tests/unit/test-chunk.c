@@ -269,6 +269,58 @@ expect_refused (Read read, const void *bytes, gsize size)
 }
 
 static void
+test_deep_outcome (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GError) error = NULL;
+  DrayOutcomesWriter writer = { .records.grows = TRUE };
+  GVariant *nested = g_variant_new_boolean (TRUE);
+
+  g_test_summary ("An outcome that nobody would take is an error, and is not among the others.");
+
+  for (guint i = 0; i <= DRAY_VALUE_MAX_DEPTH; i++)
+    nested = g_variant_new_variant (nested);
+  value = g_variant_ref_sink (nested);
+  g_assert_false (dray_outcomes_append_value (&writer, value, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
+  g_assert_cmpuint (writer.records.n_records, ==, 0);
+  dray_outcomes_writer_reset (&writer);
+  dray_records_clear (&writer.records);
+}
+
+static void
+test_records (Fixture *fixture, gconstpointer data)
+{
+  DrayOutcomesWriter writer = { .records.grows = TRUE };
+  DrayOutcomesReader reader;
+  g_autoptr (GBytes) payload = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("What a worker has left in its ledger is read like outcomes that were sent.");
+
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_uint32 (i));
+
+      g_assert_true (dray_outcomes_append_value (&writer, value, NULL));
+    }
+  payload = dray_outcomes_new_payload (writer.records.data, writer.records.used, 3);
+  dray_outcomes_writer_reset (&writer);
+  dray_records_clear (&writer.records);
+
+  g_assert_true (dray_outcomes_decode (payload, &reader, &error));
+  g_assert_cmpuint (reader.n_outcomes, ==, 3);
+  g_assert_cmpuint (reader.n_returned, ==, 0);
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (GVariant) value = dray_outcomes_next (&reader, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpuint (g_variant_get_uint32 (value), ==, i);
+    }
+}
+
+static void
 test_truncated (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (GBytes) calls = make_chunk (9);
@@ -357,6 +409,8 @@ main (int argc, char **argv)
   fixture_add ("/chunk/outcomes", NULL, test_outcomes);
   fixture_add ("/chunk/no-outcomes", NULL, test_no_outcomes);
   fixture_add ("/chunk/unsound-outcome", NULL, test_unsound_outcome);
+  fixture_add ("/chunk/deep-outcome", NULL, test_deep_outcome);
+  fixture_add ("/chunk/records", NULL, test_records);
   fixture_add ("/chunk/truncated", NULL, test_truncated);
   fixture_add ("/chunk/bad-numbers", NULL, test_bad_numbers);
   fixture_add ("/chunk/mutations", NULL, test_mutations);

@@ -573,6 +573,36 @@ test_empty (void)
     }
 }
 
+static void
+test_flags (void)
+{
+  static const guint lengths[] = { 0, 20 * 1000 }; /* in the message itself, and beside it */
+
+  g_test_summary ("A flag is added to those that a message has.");
+
+  for (gsize i = 0; i < G_N_ELEMENTS (lengths); i++)
+    {
+      const DrayFrameHeader what = {
+        .type = DRAY_FRAME_SUBMIT,
+        .flags = DRAY_FRAME_FLAG_CARGO,
+        .task_id = 1,
+        .attempt = 1,
+        .length = lengths[i],
+      };
+      g_autoptr (GBytes) payload = NULL;
+      DrayFrameHeader header;
+      DrayMessage message;
+
+      if (what.length > 0)
+        memset (dray_message_start (&message, &what), 0, what.length);
+      else
+        dray_message_init_header (&message, &what);
+      dray_message_add_flags (&message, DRAY_FRAME_FLAG_QUIET);
+      payload = transfer (&message, &header);
+      g_assert_cmpuint (header.flags, ==, DRAY_FRAME_FLAG_CARGO | DRAY_FRAME_FLAG_QUIET);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -596,6 +626,7 @@ main (int argc, char **argv)
   g_test_add_func ("/message/submit/limits", test_submit_limits);
   g_test_add_func ("/message/submit/hostile", test_submit_hostile);
   g_test_add_func ("/message/empty", test_empty);
+  g_test_add_func ("/message/flags", test_flags);
 
   return g_test_run ();
 }

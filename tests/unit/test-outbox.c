@@ -322,7 +322,7 @@ test_reader_goes (void)
   dray_outbox_clear (outbox);
   g_assert_true (dray_outbox_is_empty (outbox));
 
-  sigtimedwait (&signals, NULL, &(const struct timespec) { 0 });
+  sigtimedwait (&signals, NULL, &(const struct timespec){ 0 });
   g_assert_cmpint (pthread_sigmask (SIG_SETMASK, &before, NULL), ==, 0);
   close_pipe (&channel);
 }
@@ -386,6 +386,38 @@ test_body (void)
   dray_outbox_free (outbox);
 }
 
+static void
+test_peek (void)
+{
+  g_autoptr (DrayOutbox) outbox = dray_outbox_new ();
+  g_autoptr (DrayDecoder) decoder = dray_decoder_new (MAX_PAYLOAD);
+  guint next = 0;
+  gsize size;
+
+  g_test_summary ("What somebody else writes is looked at, and dropped, in pieces of any size.");
+
+  g_assert_null (dray_outbox_peek (outbox, &size));
+  g_assert_cmpuint (size, ==, 0);
+  for (guint n = 0; n < 14; n++)
+    push_value (outbox, n);
+
+  while (!dray_outbox_is_empty (outbox))
+    {
+      const guint8 *bytes = dray_outbox_peek (outbox, &size);
+      gsize space_size;
+      guint8 *space = dray_decoder_get_space (decoder, &space_size);
+
+      g_assert_cmpuint (size, >, 0);
+      size = MIN (MIN (size, space_size), 1000);
+      memcpy (space, bytes, size);
+      dray_decoder_take (decoder, size);
+      dray_outbox_drop (outbox, size);
+      expect_values (decoder, &next);
+    }
+  g_assert_cmpuint (next, ==, 14);
+  g_assert_null (dray_outbox_peek (outbox, &size));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -399,6 +431,7 @@ main (int argc, char **argv)
   g_test_add_func ("/outbox/reader-goes", test_reader_goes);
   g_test_add_func ("/outbox/bad-descriptor", test_bad_descriptor);
   g_test_add_func ("/outbox/body", test_body);
+  g_test_add_func ("/outbox/peek", test_peek);
 
   return g_test_run ();
 }

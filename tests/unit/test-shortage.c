@@ -4,6 +4,7 @@
 
 #include "dray-cargo.h"
 #include "dray-descriptor.h"
+#include "dray-leash.h"
 #include "dray-payload.h"
 #include "dray-ring.h"
 #include "dray-slot.h"
@@ -68,6 +69,27 @@ map_payload (GError **error)
 
   g_assert_cmpmem (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), data, SIZE);
   return TRUE;
+}
+
+static gboolean
+make_sealed (GError **error)
+{
+  g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_uint32 (1));
+  g_autoptr (DrayCargo) cargo = dray_cargo_new_sealed (value, error);
+
+  return cargo != NULL;
+}
+
+static gboolean
+make_leash (GError **error)
+{
+  DrayLeash leash;
+  const gboolean made = dray_leash_open (&leash, error);
+
+  g_assert_true (made == (leash.fds[0] >= 0) && made == (leash.fds[1] >= 0));
+  if (made)
+    dray_leash_close (&leash);
+  return made;
 }
 
 static gboolean
@@ -192,6 +214,11 @@ receive_descriptor (GError **error)
     .value = DRAY_DESCRIPTOR_LOWEST                                                  \
   }
 #define NO_MOVE REFUSE_COMMAND (fcntl, EMFILE, F_DUPFD_CLOEXEC)
+/* Where so high a number is above the limit. */
+#define NO_HIGH_MOVE                                                                              \
+  {                                                                                               \
+    .call = SYS_fcntl, .error = EINVAL, .condition = REFUSE_IF_EQUAL, .argument = 2, .value = 100 \
+  }
 
 static const Case cases[] = {
   { "payload/memory", make_payload, { NO_MEMFD }, "Too many open files" },
@@ -199,6 +226,8 @@ static const Case cases[] = {
   { "payload/seals", make_payload, { NO_SEALS }, "not permitted" },
   { "payload/mapping", map_payload, { REFUSE_MAPPING_FILES }, NULL },
   { "payload/mapping-and-reading", map_payload, { REFUSE_MAPPING_FILES, NO_READ }, "100000 bytes" },
+  { "cargo/memory", make_sealed, { NO_MEMFD }, "Too many open files" },
+  { "leash", make_leash, { REFUSE (pipe2, EMFILE) }, "Too many open files" },
   { "slot/memory", make_slot, { NO_MEMFD }, "Too many open files" },
   { "slot/size", make_slot, { NO_SIZE }, "File too large" },
   { "slot/seals", make_slot, { NO_SEALS }, "not permitted" },
@@ -209,6 +238,7 @@ static const Case cases[] = {
   { "passage/sockets", make_passage, { REFUSE (socketpair, EMFILE) }, "Too many open files" },
   { "passage/cookie", make_passage, { NO_MESSAGE }, "No buffer space" },
   { "passage/adopted", adopt_passage, { NO_MOVE }, "Too many open files" },
+  { "passage/adopted-lower", adopt_passage, { NO_HIGH_MOVE }, NULL },
   { "passage/sent", send_descriptor, { NO_DESCRIPTORS }, "No buffer space" },
   { "passage/in-flight", send_descriptor, { NO_MORE_IN_FLIGHT }, "too many others" },
   { "passage/received", receive_descriptor, { NO_RAISING }, "open files" },

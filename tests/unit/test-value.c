@@ -5,6 +5,7 @@
 #include "dray-value-check.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 /* What bytes are taken for a value. GVariant's own check, which is much slower, is the measure:
  * nothing may be taken that it refuses. */
@@ -295,6 +296,33 @@ nest_type (const char *before, const char *inner, const char *after, guint n)
   for (guint i = 0; i < n; i++)
     g_string_append (type, after);
   return g_string_free (type, FALSE);
+}
+
+static void
+test_widest_offsets (void)
+{
+  const gsize length = (gsize) 1 << 32;
+  const gsize size = length + sizeof (guint64);
+  guint8 *bytes;
+
+  g_test_summary ("Beyond four gibibytes a framing offset has eight bytes, all of which count.");
+
+  /* Only what is touched takes memory. */
+  bytes = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                0);
+  if (bytes == MAP_FAILED)
+    {
+      g_test_skip ("there is not enough address space");
+      return;
+    }
+
+  /* Where the first of two arrays ends: at the beginning, at the end, and one byte behind that. */
+  g_assert_true (dray_value_check ("(ayay)", 6, bytes, size));
+  bytes[length + 4] = 1;
+  g_assert_true (dray_value_check ("(ayay)", 6, bytes, size));
+  bytes[length] = 1;
+  g_assert_false (dray_value_check ("(ayay)", 6, bytes, size));
+  munmap (bytes, size);
 }
 
 static void
@@ -597,6 +625,7 @@ main (int argc, char **argv)
   g_test_add_func ("/value/check/types", test_types);
   g_test_add_func ("/value/hostile/values", test_hostile_values);
   g_test_add_func ("/value/hostile/wide-offsets", test_wide_offsets);
+  g_test_add_func ("/value/hostile/widest-offsets", test_widest_offsets);
   g_test_add_func ("/value/hostile/depth", test_depth);
   g_test_add_func ("/value/hostile/endless-nesting", test_endless_nesting);
   g_test_add_func ("/value/hostile/type-length", test_type_length);
