@@ -130,6 +130,39 @@ class TestTraces(HostCase):
         self.assertEqual(results, [sum(i * i for i in range(20))] * 4)
 
 
+class TestFirstUse(unittest.TestCase):
+    """Nothing is made when it is first used, by as many threads as use it then."""
+
+    PROGRAM = '''
+        import sys, threading
+        from dray import ProcessPoolExecutor
+
+        def use():
+            together.wait()
+            with ProcessPoolExecutor(1) as executor:
+                assert executor.submit(abs, -1).result() == 1
+                assert executor.options(timeout=3600).submit(abs, -2).result() == 2
+            print('well', flush=True)
+
+        if __name__ == '__main__':
+            sys.setswitchinterval(1e-6)
+            together = threading.Barrier(4)
+            users = [threading.Thread(target=use) for _ in range(4)]
+            for user in users:
+                user.start()
+            for user in users:
+                user.join()
+    '''
+
+    def test_in_threads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, 'program.py')
+            path.write_text(textwrap.dedent(self.PROGRAM))
+            result = subprocess.run([sys.executable, path], stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, text=True, timeout=WATCHDOG, check=False)
+        self.assertEqual(result.stdout, 'well\n' * 4)
+
+
 class TestForks(unittest.TestCase):
     """What the application forks, by whatever means, ends in good order, and hears a clear error."""
 

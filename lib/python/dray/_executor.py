@@ -327,7 +327,8 @@ class OptionedExecutor(futures.Executor):
 
 def _check_max_workers(max_workers: int | None) -> int:
     if max_workers is None:
-        return os.cpu_count() or 1
+        count: Callable[[], int | None] = getattr(os, 'process_cpu_count', os.cpu_count)
+        return count() or 1
     if max_workers <= 0:
         raise ValueError('max_workers must be greater than 0')
     return max_workers
