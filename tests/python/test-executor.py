@@ -12,6 +12,7 @@ import multiprocessing.connection
 import os
 import pathlib
 import pickle
+import selectors
 import signal
 import socket
 import sys
@@ -35,6 +36,25 @@ except ImportError:
 
 LARGE = 4 * _message.OUT_OF_BAND
 WATCHDOG = 120  # s
+
+
+class GLibSelector(selectors.EpollSelector):
+    """Iterates the main context of GLib while it waits."""
+
+    def select(self, timeout=None):
+        context, over = GLib.MainContext.default(), []
+        sources = [GLib.unix_fd_add_full(GLib.PRIORITY_DEFAULT, self.fileno(), GLib.IOCondition.IN,
+                                         lambda *_: True)]
+        if timeout is not None:
+            sources.append(GLib.timeout_add(max(0, round(timeout * 1000)),
+                                            lambda: over.append(1) or True))
+        try:
+            while not (ready := super().select(0)) and not over:
+                context.iteration(True)
+        finally:
+            for source in sources:
+                GLib.source_remove(source)
+        return ready
 
 
 class ExecutorCase(unittest.TestCase):
@@ -761,6 +781,31 @@ class TestMainContexts(ExecutorCase):
             return await first + await second
 
         self.assertEqual(asyncio.run(add()), 25)
+
+    def test_asyncio_in_the_loop_of_glib(self):
+        """As in PyGObject's own event loop, where asyncio waits by iterating the main context."""
+        ticks = []
+
+        async def main():
+            ticking = GLib.timeout_add(1, lambda: ticks.append(1) or True)
+            gate = self.path('gate')
+            waiting = self.executor.submit(work.wait_for_file, gate)
+            squares = await asyncio.gather(*(self.executor.submit(work.square, i) for i in range(9)))
+            items = [item async for item in self.executor.submit(work.count, 300)]
+            before = len(ticks)
+            while len(ticks) < before + 3:
+                await asyncio.sleep(0.001)
+            GLib.source_remove(ticking)
+            open(gate, 'w').close()
+            await waiting
+            return squares, items
+
+        loop = asyncio.SelectorEventLoop(GLibSelector())
+        try:
+            squares, items = loop.run_until_complete(main())
+        finally:
+            loop.close()
+        self.assertEqual((squares, items), ([i * i for i in range(9)], list(range(300))))
 
     def test_asyncio_cancels(self):
         started, ended = self.path('started'), self.path('ended')
