@@ -11,9 +11,9 @@
 /*
  * What a future has ended with, and who is told.
  *
- * A callback is added under the lock under which the end is delivered. If that was not, the delivery
- * will find it there, and until then it keeps the future. If it was, nobody will come by any more, so
- * the callback has a source of its own.
+ * A callback is added under the lock under which the end is delivered. If that was not, the
+ * delivery will find it there, and until then it keeps the future. If it was, nobody will come by
+ * any more, so the callback has a source of its own.
  */
 
 /**

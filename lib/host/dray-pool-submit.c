@@ -13,13 +13,13 @@
 #include <glib/gi18n-lib.h>
 
 /*
- * How a task gets into the pool. Under one lock it is seen whether there is room for it, it gets its
- * number, and it is refused, put into the queue, or put aside until what it comes after is done. A
- * refused one has a future like any other, which has failed.
+ * How a task gets into the pool. Under one lock it is seen whether there is room for it, it gets
+ * its number, and it is refused, put into the queue, or put aside until what it comes after is
+ * done. A refused one has a future like any other, which has failed.
  *
- * Room. Those who can wait for it stand in a line, and the first of them is told when there is some.
- * It tries again then, and leaves the line only when it got in, or does not want to any more; until
- * then no other that can wait gets past it. Who can't wait takes what room there is.
+ * Room. Those who can wait for it stand in a line, and the first of them is told when there is
+ * some. It tries again then, and leaves the line only when it got in, or does not want to any more;
+ * until then no other that can wait gets past it. Who can't wait takes what room there is.
  */
 
 /* --- Room --- */

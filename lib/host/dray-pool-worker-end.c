@@ -13,11 +13,11 @@
  * The end of a pooled worker, when its process is gone and all that it wrote has been read: what
  * becomes of the tasks that it had, and what the pool makes of it.
  *
- * The current task, and one ahead that it had begun all the same, are lost: they are run again where
- * they may be, or fail with the reason. All others ahead go back to the queue as they were.
+ * The current task, and one ahead that it had begun all the same, are lost: they are run again
+ * where they may be, or fail with the reason. All others ahead go back to the queue as they were.
  *
- * A worker that was never ready counts as a launch that has failed. One that ended by itself with no
- * task done slows down the next start as well; one that we have ended does not.
+ * A worker that was never ready counts as a launch that has failed. One that ended by itself with
+ * no task done slows down the next start as well; one that we have ended does not.
  */
 
 static DrayError

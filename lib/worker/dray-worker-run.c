@@ -14,15 +14,16 @@
 #include <glib/gi18n-lib.h>
 
 /*
- * The life of a worker: the channel is taken over, the host greeted, the initialiser called; then one
- * call after another; then the finalizer.
+ * The life of a worker: the channel is taken over, the host greeted, the initialiser called; then
+ * one call after another; then the finalizer.
  *
- * What is called is held meanwhile, and so is the worker: a function may replace itself, and drop what
- * it was called for. The initialiser and the finalizer are forgotten before they are called, so that
- * each is called once whatever it does.
+ * What is called is held meanwhile, and so is the worker: a function may replace itself, and drop
+ * what it was called for. The initialiser and the finalizer are forgotten before they are called,
+ * so that each is called once whatever it does.
  *
- * The end. If the host is gone, nothing may outlive it by much, whatever the program does after this:
- * the undertaker sees to that. If not, he comes only where functions have left something running.
+ * The end. If the host is gone, nothing may outlive it by much, whatever the program does after
+ * this: the undertaker sees to that. If not, he comes only where functions have left something
+ * running.
  */
 
 /* What dray_worker_run() returns. */

@@ -51,7 +51,7 @@ void rig_shut_down (Rig *self, DrayShutdownMode mode);
 
 /* (transfer full). The arguments are as those of g_variant_new(); @format: (nullable). */
 DrayFuture *rig_call (Rig *self, const char *function, const char *format, ...);
-/* (transfer full): an array that owns futures; @n more of them are added, of calls without arguments. */
+/* (transfer full): an array that owns futures; @n calls without arguments are added to one. */
 GPtrArray *rig_new_futures (void);
 void rig_add_calls (Rig *self, GPtrArray *futures, const char *function, guint n);
 /* (transfer full). Takes @task. */
