@@ -375,7 +375,9 @@ class TestImportedProgram(ProgramCase):
                 with dray.ProcessPoolExecutor(1) as executor:
                     for _ in range(2):
                         error = executor.submit(square, 1).exception()
-                        assert isinstance(error, OSError) and str(error) == 'no display', error
+                        assert isinstance(error, dray.BrokenProcessPool), error
+                        assert 'OSError: no display' in str(error), error
+                        assert isinstance(error.__cause__, OSError), error
                     assert executor.submit(abs, -1).result() == 1
         ''')
 
