@@ -991,6 +991,32 @@ class TestLife(unittest.TestCase):
         self.assertEqual(executor.submit(work.square, 5).result(WATCHDOG), 25)
         executor.shutdown()
 
+    def test_shutdown_interrupted_anywhere(self):
+        """At the beginning of each function of Python's that it needs, which is where signals are
+        looked for. What comes out is KeyboardInterrupt, and all has ended."""
+        def trace(frame, event, argument):
+            nonlocal step
+            if frame.f_code.co_filename.endswith(self.INTERRUPTED):
+                step += 1
+                if step == last:
+                    raise KeyboardInterrupt
+
+        last, step, n_caught = 0, 0, 0
+        while step >= last:
+            last, step = last + 1, 0
+            executor = dray.ProcessPoolExecutor(1)
+            sys.settrace(trace)
+            try:
+                executor.shutdown()
+            except KeyboardInterrupt:
+                n_caught += 1
+            finally:
+                sys.settrace(None)
+            executor.shutdown()
+        self.assertGreater(n_caught, 10)
+
+    INTERRUPTED = '_executor.py', '_reactor.py', '_shutdown.py', 'threading.py'
+
     def test_errors_keep_nothing(self):
         """Neither futures nor executors wait for somebody to collect garbage."""
         def fail(executor, function):

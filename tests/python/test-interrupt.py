@@ -19,7 +19,7 @@ from terminal import Terminal
 
 # What all programs begin with. The second kind of call does not let itself be interrupted.
 PRELUDE = '''
-import asyncio, os, signal, sys, threading, time
+import asyncio, os, queue, signal, sys, threading, time
 import dray
 
 def work(*args):
@@ -100,9 +100,13 @@ BLOCKED = {
         GLib.MainLoop().run()
     ''',
     'another thread that waits, too': '''
+        def wait():
+            dray.wait([submitted.get()])
+        submitted = queue.SimpleQueue()
+        # Before the call runs: where a thread is started, Python itself does not bear an interrupt.
+        threading.Thread(target=wait, daemon=True).start()
         executor = dray.ProcessPoolExecutor(1)
-        future = executor.submit(work)
-        threading.Thread(target=dray.wait, args=([future],), daemon=True).start()
+        submitted.put(executor.submit(work))
         time.sleep(3600)
     ''',
 }

@@ -12,7 +12,7 @@ from concurrent import futures
 from concurrent.futures import _base
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from . import _callbacks, _library, _outcome
+from . import _callbacks, _library, _outcome, _threads
 from ._library import Handle
 from ._repository import GLib
 
@@ -210,7 +210,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         dray, pool = self._dray, self._pool
         if dray is not None and pool is not None and pool.n_streams > 0 and not self.done():
             # Waiting in the library lifts its limits.
-            threading.Thread(target=dray.wait, args=(-1,), name='dray-wait', daemon=True).start()
+            _threads.start('dray-wait', dray.wait, -1)
 
     # How it ends
 

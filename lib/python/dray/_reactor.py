@@ -26,7 +26,7 @@ from concurrent.futures import _base
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from . import _callbacks, _errors, _library, _message, _outcome
+from . import _callbacks, _errors, _library, _message, _outcome, _threads
 from ._future import Future, Stream
 from ._repository import Dray, GLib
 
@@ -130,10 +130,9 @@ class Reactor:
         self._keeper: Any = None
         self._asks = False
         self._is_to_attend = False
-        thread = threading.Thread(target=self._run, name='dray', daemon=True)
+        thread = _threads.start('dray', self._run)
         self.thread: threading.Thread | None = thread  # until it was waited for
-        thread.start()
-        _threads.add(thread)
+        _started.add(thread)
 
     def disown(self) -> None:
         self._lock = threading.Lock()
@@ -377,13 +376,13 @@ def _described(error: BaseException) -> str:
 
 _lock = threading.Lock()
 _reactor: Reactor | None = None
-_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_started: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _LEAVE = 2.0  # s
 
 
 def join_threads() -> None:
     """At the end of the program: a thread that is on its way out must not outlive Python."""
-    for thread in list(_threads):
+    for thread in list(_started):
         stays = _reactor is not None and _reactor.thread is thread and _reactor._pools
         if not stays:
             thread.join(_LEAVE)

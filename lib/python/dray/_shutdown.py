@@ -15,7 +15,7 @@ import threading
 import weakref
 from typing import Any
 
-from . import _reactor
+from . import _reactor, _threads
 from ._reactor import Pool
 from ._repository import Dray, GLib
 
@@ -43,8 +43,7 @@ def begin(pool: Pool, mode: Any) -> None:
         return
     pool.reactor.attend()
     if mode == CANCEL_PENDING:
-        threading.Thread(target=_cancel_pending, args=(pool,), name='dray-shutdown',
-                         daemon=True).start()
+        _threads.start('dray-shutdown', _cancel_pending, pool)
     else:
         pool.dray.shutdown_async(mode, None, None)
 
@@ -89,24 +88,25 @@ def finish(pool: Pool, mode: Any) -> None:
         return
     if pool.is_inherited:
         return
-    interrupt: KeyboardInterrupt | None = None
-    ended = threading.Event()
-    while not ended.is_set():
+    interrupted = False
+    going_on = threading.Lock()  # an event could be left locked by an interrupt
+    going_on.acquire()
+    has_ended = False
+    while not has_ended:
         try:
             if mode != CANCEL_PENDING:
                 begin(pool, mode)
-            threading.Thread(target=_wait, args=(pool, mode, ended), name='dray-shutdown',
-                             daemon=True).start()
-            ended.wait()
-        except KeyboardInterrupt as error:
+            _threads.start('dray-shutdown', _wait, pool, mode, going_on)
+            has_ended = going_on.acquire()
+        except KeyboardInterrupt:
             pool.is_interrupted = True
             mode = KILL if mode in (TERMINATE, KILL) else TERMINATE
-            interrupt = interrupt or error
-    if interrupt is not None:
-        raise interrupt
+            interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
 
 
-def _wait(pool: Pool, mode: Any, ended: threading.Event) -> None:
+def _wait(pool: Pool, mode: Any, going_on: threading.Lock) -> None:
     if mode == CANCEL_PENDING:
         pool.reactor.attend()
         _let_first_begin(pool)
@@ -121,7 +121,10 @@ def _wait(pool: Pool, mode: Any, ended: threading.Event) -> None:
     if is_over:
         pool.reactor.forget(pool)
         pool.reactor.join()
-    ended.set()
+    try:
+        going_on.release()
+    except RuntimeError:
+        pass  # another one has come to the same end
 
 
 def _are_all_done(pool: Pool) -> bool:

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Threads of the package's own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+def start(name: str, target: Callable[..., object], *args: Any) -> threading.Thread:
+    """Starts a thread that the end of the program does not wait for.
+
+    Errors: KeyboardInterrupt. Who is interrupted while Python waits for a thread to begin may find a
+    lock of its released when it is to be released, and hears of that only.
+    """
+    thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from None
+        raise
+    return thread
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
