@@ -133,6 +133,7 @@ typedef struct
 } Lie;
 
 static const Lie lies[] = {
+  { "item", "*" },
   { "array", "*" },
   { "boolean", "*" },
   { "text", "*" },
@@ -475,6 +476,34 @@ test_returned_chunk (Rig *rig, gconstpointer data)
   lies_end (&self, 0);
 }
 
+static const Lie chunks[] = {
+  { "outcomes", "*can’t be read*" },
+  { "item", "*“item” out of turn*" },
+  { "result", "*“result” out of turn*" },
+};
+
+static void
+test_chunk (Rig *rig, gconstpointer data)
+{
+  const Lie *lie = data;
+  Lies self = { 0 };
+  GVariant *call = g_variant_new ("(s)", lie->how);
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (DrayOutcome) outcome = NULL;
+  const GError *error;
+
+  g_test_summary ("A worker that tells of a chunk what can't be told of one breaks the protocol.");
+
+  lies_begin (&self, rig, "--no-ring");
+  map = dray_executor_map_values (rig->executor, "lie-in-chunk", &call, 1);
+  outcome = dray_map_wait_next (map, -1, NULL, NULL);
+  error = dray_outcome_get_error (outcome);
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+  g_test_message ("%s", error->message);
+  g_assert_true (g_pattern_match_simple (lie->pattern, error->message));
+  lies_end (&self, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -515,6 +544,12 @@ main (int argc, char **argv)
       rig_add (path, ledgers[i], test_ledger);
     }
   rig_add ("/lies/map/returned", NULL, test_returned_chunk);
+  for (guint i = 0; i < G_N_ELEMENTS (chunks); i++)
+    {
+      g_autofree char *path = g_strconcat ("/lies/map/", chunks[i].how, NULL);
+
+      rig_add (path, &chunks[i], test_chunk);
+    }
 
   return g_test_run ();
 }

@@ -96,7 +96,9 @@ tell_nonsense (DrayJob *job, const char *how)
 {
   const guint8 offsets[] = { 'a', 0, 99 };
 
-  if (g_str_equal (how, "array"))
+  if (g_str_equal (how, "item"))
+    write_about (job, TYPE_ITEM, "\xff\xfe\0s", 4);
+  else if (g_str_equal (how, "array"))
     write_value (job, offsets, sizeof offsets, "as");
   else if (g_str_equal (how, "boolean"))
     write_value (job, "\2", 1, "b");
@@ -347,6 +349,23 @@ return_chunk_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **erro
   return misbehaving_block (job, error);
 }
 
+/* What is not said of a chunk, or not in that way. */
+static GVariant *
+lie_in_chunk_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char *how;
+
+  g_variant_get (arguments, "(&s)", &how);
+  if (g_str_equal (how, "outcomes"))
+    write_about (job, TYPE_OUTCOMES, "short", 5);
+  else if (g_str_equal (how, "item"))
+    write_about (job, TYPE_ITEM, "\0\0()", 4);
+  else
+    write_value (job, "", 1, "()");
+
+  return misbehaving_block (job, error);
+}
+
 /* --- Before it is a worker --- */
 
 static void
@@ -412,6 +431,7 @@ misbehaving_lie_in_hello (const char *how)
 const MisbehavingFunction misbehaving_lies_functions[] = {
   { "lie", "(s)", lie_cb, NULL },
   { "lie-in-ledger", "(uss)", lie_in_ledger_cb, NULL },
+  { "lie-in-chunk", "(s)", lie_in_chunk_cb, NULL },
   { "return-chunk", "(u)", return_chunk_cb, NULL },
   { NULL, NULL, NULL, NULL },
 };

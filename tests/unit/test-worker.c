@@ -2,6 +2,7 @@
 
 #include "config.h"
 
+#include "dray-cargo.h"
 #include "worker-peer.h"
 
 #include <glib/gstdio.h>
@@ -315,6 +316,34 @@ test_nonsense_while_busy (WorkerPeer *peer, gconstpointer data)
 }
 
 static void
+test_cargo (WorkerPeer *peer, gconstpointer data)
+{
+  g_autoptr (DrayCargo) cargo = dray_cargo_new ();
+  guint8 payload[DRAY_CARGO_SIZE + 16] = { 0 };
+  const DrayFrameHeader header = {
+    .type = DRAY_FRAME_SUBMIT,
+    .flags = DRAY_FRAME_FLAG_CARGO,
+    .task_id = 1,
+    .attempt = 1,
+    .length = sizeof payload,
+  };
+  g_auto (DrayMessage) message = { 0 };
+  g_autofree char *errors = NULL;
+
+  g_test_summary ("A host that names memory which it has not passed breaks the protocol");
+
+  worker_peer_start (peer);
+  cargo->kind = DRAY_CARGO_KNOWN_SLOT;
+  cargo->slot = 1;
+  cargo->size = 8;
+  dray_cargo_encode (cargo, payload);
+  memcpy (dray_message_start (&message, &header), payload, sizeof payload);
+  worker_peer_send (peer, &message);
+  errors = worker_peer_expect_exit (peer, 3);
+  g_assert_nonnull (strstr (errors, "did not pass"));
+}
+
+static void
 test_submit_after_goodbye (WorkerPeer *peer, gconstpointer data)
 {
   g_autofree char *errors = NULL;
@@ -522,6 +551,7 @@ main (int argc, char **argv)
   worker_peer_add ("/worker/refuses/other-version", NULL, test_other_version);
   worker_peer_add ("/worker/refuses/other-byte-order", NULL, test_other_byte_order);
   worker_peer_add ("/worker/refuses/nonsense-while-busy", NULL, test_nonsense_while_busy);
+  worker_peer_add ("/worker/refuses/cargo", NULL, test_cargo);
   worker_peer_add ("/worker/refuses/submit-after-goodbye", NULL, test_submit_after_goodbye);
 
   worker_peer_add ("/worker/end/goodbye", NULL, test_goodbye);
