@@ -16,8 +16,8 @@
 
 typedef struct
 {
-  DrayExecutor *executor; /* (owned) */
-  DrayMap *map;           /* (owned) (nullable) */
+  DrayExecutor *executor;  /* (owned) */
+  DrayMap *map;            /* (owned) (nullable) */
   GPtrArray *cancellables; /* (owned): one for each round; read by the thread that cancels */
   void (*begin) (gpointer self, GCancellable *cancellable);
 
@@ -108,7 +108,8 @@ submit (gpointer data, GCancellable *cancellable)
 {
   g_autoptr (DrayTask) task = dray_task_new_call ("null", NULL);
 
-  dray_executor_submit_async (((Elsewhere *) data)->executor, task, cancellable, submitted_cb, data);
+  dray_executor_submit_async (((Elsewhere *) data)->executor, task, cancellable, submitted_cb,
+                              data);
 }
 
 static void
@@ -175,8 +176,7 @@ static void
 test_shut_down (Fixture *fixture, gconstpointer data)
 {
   Elsewhere self = { .executor = workshop_new (1), .begin = shut_down };
-  G_GNUC_UNUSED g_autoptr (DrayFuture) future
-    = dray_executor_call (self.executor, "block", NULL);
+  G_GNUC_UNUSED g_autoptr (DrayFuture) future = dray_executor_call (self.executor, "block", NULL);
 
   g_test_summary ("Waits for a shutdown are cancelled from elsewhere.");
 
