@@ -107,10 +107,13 @@ tear_down (Scene *scene, gconstpointer data)
   rig_tear_down (&scene->rig, data);
 }
 
-/* Where the letters stand for what is tried: the victim, a socket, the home, a folder of the test's. */
+/* Where the letters stand for what is tried: the application, another process of the user's, a
+ * socket, the home, a folder of the test's. */
 static char *
 expand (Scene *scene, const char *argument)
 {
+  if (g_str_equal (argument, "HOST"))
+    return g_strdup_printf ("%d", (int) getpid ());
   if (g_str_equal (argument, "VICTIM"))
     return g_strdup (scene->pid);
   if (g_str_equal (argument, "INTERNET"))
@@ -158,6 +161,9 @@ static const struct
   { "kill", "VICTIM", "ynnn", "y-nn" },
   { "environ", "VICTIM", "ynnn", "y-nn" },
   { "memory", "VICTIM", "ynnn", "y-nn" },
+  { "kill", "HOST", "ynnn", "y-nn" },
+  { "environ", "HOST", "ynnn", "y-nn" },
+  { "memory", "HOST", "ynnn", "y-nn" },
   { "fork", "", "yyyn", "yyyn" },
   { "shell", "", "yyyn", "yyyn" },
   { "mount", "", "y-nn", "y-nn" },
