@@ -20,12 +20,6 @@ import work
 # What is above the package, for programs that the tests run.
 PATH = [entry for entry in sys.path if pathlib.Path(entry, 'dray', '__init__.py').is_file()]
 
-# The tests that can't apply, and why not.
-NOT_OURS = {
-    'ProcessPoolForkProcessPoolShutdownTest.test_processes_terminate':
-        'it counts processes that are forked before there is work for them',
-}
-
 
 class ProcessPoolExecutor(dray.ProcessPoolExecutor):
     """After a crash none of it can be used, as the tests have it."""
@@ -79,13 +73,6 @@ def have_workers_up(case):
     case.setUp = set_up_and_start
 
 
-def skip_what_is_not_ours(classes):
-    for name, reason in NOT_OURS.items():
-        class_name, _, test = name.partition('.')
-        case = classes[class_name]
-        setattr(case, test, unittest.skip(reason)(getattr(case, test)))
-
-
 def load():
     """The test cases of process pools, and those of futures, by their names."""
     try:
@@ -96,7 +83,6 @@ def load():
     classes = {name: value for name, value in vars(suite).items()
                if isinstance(value, type) and issubclass(value, unittest.TestCase)
                and (hasattr(value, 'ctx') or value is suite.FutureTests)}
-    skip_what_is_not_ours(classes)
     for case in classes.values():
         if issubclass(case, suite.WaitTests):
             have_workers_up(case)

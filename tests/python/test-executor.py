@@ -887,6 +887,14 @@ class TestLife(unittest.TestCase):
         self.assertIn(f'pid={pid} stopped exitcode=-9', repr(process))
         self.assertIsInstance(future.exception(WATCHDOG), dray.BrokenProcessPool)
 
+    def test_processes_of_forks(self):
+        """Programs that ask for them look for all of them as soon as there is any."""
+        executor = dray.ProcessPoolExecutor(3, multiprocessing.get_context('fork'))
+        self.assertEqual(len(executor._processes), 0)
+        executor.submit(work.pid).result(WATCHDOG)
+        self.assertEqual((len(executor._processes), len(executor._processes.values())), (3, 1))
+        executor.shutdown()
+
     def test_what_is_submitted_first_has_begun(self):
         """As in concurrent.futures, though there is no worker yet when it is shut down."""
         for wait in False, True:

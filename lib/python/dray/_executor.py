@@ -268,7 +268,9 @@ class ProcessPoolExecutor(futures.Executor):
     def _processes(self) -> Processes:
         with self._pool.lock:
             if self._seen_processes is None:
-                self._seen_processes = Processes(self._pool)
+                forks = (self._given_context is not None
+                         and self._given_context.get_start_method(allow_none=False) == 'fork')
+                self._seen_processes = Processes(self._pool, self._max_workers if forks else 0)
             return self._seen_processes
 
     @property

@@ -111,8 +111,9 @@ class Process:
 class Processes(Mapping[int, Process]):
     """The workers that are alive, by their process ids."""
 
-    def __init__(self, pool: Pool):
+    def __init__(self, pool: Pool, n_at_once: int):
         self._pool = weakref.ref(pool)
+        self._n_at_once = n_at_once
         self._news = threading.Condition()
         self._by_pid: dict[int, Process] = {}  # protected by its lock
         self._model: Any = None  # the library's, which belongs to the reactor's thread
@@ -126,7 +127,11 @@ class Processes(Mapping[int, Process]):
         return iter(self._current())
 
     def __len__(self) -> int:
-        return len(self._current())
+        """Where a program expects so many at once, as the start method `fork` has it, those are counted
+        in that are started when there is work for them, too.
+        """
+        n_started = len(self._current())
+        return max(n_started, self._n_at_once) if n_started > 0 else 0
 
     def values(self) -> ValuesView[Process]:
         return self._current().values()
