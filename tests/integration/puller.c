@@ -71,8 +71,11 @@ items_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   DrayFuture *future = DRAY_FUTURE (source);
   Puller *self = user_data;
+  g_autoptr (GObject) asked = g_async_result_get_source_object (result);
   GPtrArray *items = dray_future_next_items_finish (future, result, &self->error);
 
+  g_assert_true (asked == source);
+  g_assert_true (g_async_result_get_user_data (result) == user_data);
   self->n_answers++;
   self->ended = items == NULL;
   if (items == NULL)
