@@ -9,8 +9,8 @@
 /*
  * One request at a time waits; a newer one replaces it, and the one that is being worked on is
  * given up. While a folder is being read, requests differ from the last one only in the number of
- * files, and of those that are done: then what is new is sorted alone and merged into what was sorted
- * before. Keys to compare names by are kept, since making them is most of the work.
+ * files, and of those that are done: then what is new is sorted alone and merged into what was
+ * sorted before. Keys to compare names by are kept, since making them is most of the work.
  *
  * What is sorted by name are the first n files. What is sorted by facts are those files that were
  * done first, in which nothing changes any more; all others among the first n are put behind them.
@@ -226,8 +226,8 @@ prepare_flags (DemoArranger *self, guint first_done)
     self->flags->data[demo_file_store_get_done (request->store, i)] |= FLAG_DONE;
 }
 
-/* (transfer full): the indices of files that are to be sorted and shown, in order, but for the first
- * ones: @first is the number of those, among all or among those that are done. */
+/* (transfer full): the indices of files that are to be sorted and shown, in order, but for the
+ * first ones: @first is the number of those, among all or among those that are done. */
 static GArray *
 select_files (DemoArranger *self, guint first)
 {

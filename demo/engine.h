@@ -57,8 +57,8 @@ void demo_engine_set_paused (DemoEngine *self, gboolean paused);
 
 /* (transfer full): a listing, whose names are to be asked for. */
 GObject *demo_engine_list (DemoEngine *self, const char *path, GCancellable *cancellable);
-/* Asks for the next names of a listing. It does not go far ahead of that: a folder of any size takes
- * a bounded amount of memory until somebody takes its names. */
+/* Asks for the next names of a listing. It does not go far ahead of that: a folder of any size
+ * takes a bounded amount of memory until somebody takes its names. */
 void demo_engine_next_names_async (DemoEngine *self,
                                    GObject *listing,
                                    GAsyncReadyCallback callback,

@@ -19,7 +19,8 @@ struct _DemoFileModel
   gboolean descending;
   char *needle; /* (owned) (nullable) */
 
-  /* What is shown: the files of an arrangement, or without one all in the order in which they were found. */
+  /* What is shown: the files of an arrangement, or without one all in the order in which they were
+   * found. */
   DemoArrangement *arrangement; /* (owned) (nullable) */
   guint n_rows;
   guint n_told; /* rows that the view knows of */

@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * The files of a store as rows of a GtkTreeView, filtered and sorted. A file has its row as soon as it
- * was found; until it is done the row says no more than its name and its folder.
+ * The files of a store as rows of a GtkTreeView, filtered and sorted. A file has its row as soon as
+ * it was found; until it is done the row says no more than its name and its folder.
  *
  * GtkTreeView keeps a node for each row, and 100,000 of them take time. So rows are told to it in
  * slices, and taken back in slices, always at the end: another arrangement changes what the rows

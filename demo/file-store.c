@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* Files, and the numbers of those that are done, live in blocks that never move; the tables of blocks
- * have their full size from the start, for the same reason. */
+/* Files, and the numbers of those that are done, live in blocks that never move; the tables of
+ * blocks have their full size from the start, for the same reason. */
 #define FILES_PER_BLOCK 4096
 #define MAX_BLOCKS 16384
 

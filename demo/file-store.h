@@ -6,9 +6,9 @@
  * The store: what is known of the files of one folder, in the order in which they were found. Each
  * is added by its name alone, and told about once, later: read, or failed. Then it is done.
  *
- * It only grows, and nothing in it moves. Another thread may look at the names of the first n files,
- * once it was told n, and at all else of the first m files that were done, once it was told m, while
- * the main thread goes on: neither changes any more.
+ * It only grows, and nothing in it moves. Another thread may look at the names of the first n
+ * files, once it was told n, and at all else of the first m files that were done, once it was told
+ * m, while the main thread goes on: neither changes any more.
  *
  * There may be a million of them, so a file takes no more than what is known of it: what is said of
  * a text, a picture and a problem share their place.

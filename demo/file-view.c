@@ -11,7 +11,8 @@
  * rows come, when other files are put into them, when the list is shown or hidden. Nobody tells of
  * some of these, and at the time of others the answer is not known yet. So nothing here depends on
  * hearing of each: whoever has the view has it look now and then, while something may change, and
- * what is heard of only makes it look sooner. It looks at how things are, never at what has happened.
+ * what is heard of only makes it look sooner. It looks at how things are, never at what has
+ * happened.
  */
 
 /* After GtkTreeView has taken note of its rows, and before results of workers are handed over. */

@@ -167,8 +167,8 @@ demo_files_page_set_property (GObject *object, guint id, const GValue *value, GP
   demo_files_page_set_searching (DEMO_FILES_PAGE (object), g_value_get_boolean (value));
 }
 
-/* The search bar gives the focus to its entry some moments before the entry is shown, and a key that
- * is released meanwhile would meet an entry that is not realized. */
+/* The search bar gives the focus to its entry some moments before the entry is shown, and a key
+ * that is released meanwhile would meet an entry that is not realized. */
 static void
 demo_files_page_map (GtkWidget *widget)
 {

@@ -26,10 +26,11 @@
  *
  * What is wanted is a list, replaced as a whole. A file that is in it and was asked for is urgent,
  * every other one is not. That is told to the engine when either changes, and for none but readings
- * that it has not answered: those are in the table. What it has begun or done meanwhile goes its way.
+ * that it has not answered: those are in the table. What it has begun or done meanwhile goes its
+ * way.
  *
- * The listing is asked for more names only while fewer than MAX_AHEAD that it told are not done. All
- * this is in the main thread.
+ * The listing is asked for more names only while fewer than MAX_AHEAD that it told are not done.
+ * All this is in the main thread.
  */
 
 /* Names that were found and not read yet, at most, before the listing has to wait. In a folder with

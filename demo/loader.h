@@ -12,11 +12,12 @@
  *                       └──────> cancelled <───────┘
  *
  * Every name that the listing told is found: it is a file in the store from then on, which is read
- * later, or fails; when a load is done, found = read + failed. Only a cancelled one leaves some out.
+ * later, or fails; when a load is done, found = read + failed. Only a cancelled one leaves some
+ * out.
  *
- * However large the folder is, what is on its way is bounded: the listing waits when it is far ahead
- * of the reading, and the engine is asked for no more files than keep it busy, and some more, for
- * those that somebody wants to see.
+ * However large the folder is, what is on its way is bounded: the listing waits when it is far
+ * ahead of the reading, and the engine is asked for no more files than keep it busy, and some more,
+ * for those that somebody wants to see.
  */
 
 #include "engine.h"

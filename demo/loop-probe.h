@@ -20,8 +20,8 @@ typedef struct _DemoLoopProbe DemoLoopProbe;
 DemoLoopProbe *demo_loop_probe_new (void);
 void demo_loop_probe_free (DemoLoopProbe *self);
 
-/* Whether it is to wake up often. That costs some of a processor, and is of use where the thread may
- * have to wait for one. */
+/* Whether it is to wake up often. That costs some of a processor, and is of use where the thread
+ * may have to wait for one. */
 void demo_loop_probe_set_alert (DemoLoopProbe *self, gboolean alert);
 
 /* The worst delay since the last call with the same slot, in µs, the turn that is under way

@@ -10,8 +10,8 @@
 
 G_BEGIN_DECLS
 
-/* (transfer full): a surface over the pixels of a picture, where they arrived: nothing is copied. It
- * must not be drawn to. */
+/* (transfer full): a surface over the pixels of a picture, where they arrived: nothing is copied.
+ * It must not be drawn to. */
 cairo_surface_t *demo_picture_to_surface (DemoPreview *picture);
 
 G_END_DECLS

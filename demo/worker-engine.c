@@ -14,20 +14,20 @@
  * Two executors: the one lists folders, in one worker, and the other reads files, in as many as
  * there are processors. A listing that waits for somebody to take its names must not keep a
  * processor from reading. And only the first needs to find its way around the file system: the
- * readers are handed open files, and nothing else. So they are put into a sandbox, in which they can't
- * do anything but read those and answer, whoever has made the files.
+ * readers are handed open files, and nothing else. So they are put into a sandbox, in which they
+ * can't do anything but read those and answer, whoever has made the files.
  *
  * So a file passes through three places:
  *
  *   the opener's thread ──> the readers' executor ──> a worker ──> the callback
  *
- * To open a file may take as long as its file system likes, so a thread does it, the more urgent ones
- * first. What is open goes back to the main thread, many at a time, and becomes a task there: its
- * callbacks are connected before it can have any, and its urgency may have changed meanwhile. All but
- * the opening is in the main thread, so that no lock is needed for what a reading is.
+ * To open a file may take as long as its file system likes, so a thread does it, the more urgent
+ * ones first. What is open goes back to the main thread, many at a time, and becomes a task there:
+ * its callbacks are connected before it can have any, and its urgency may have changed meanwhile.
+ * All but the opening is in the main thread, so that no lock is needed for what a reading is.
  *
- * The reading of a file is a GTask whose data is a Reading. It is held by whoever has it: the opener,
- * the list of what is open, the future's done callback.
+ * The reading of a file is a GTask whose data is a Reading. It is held by whoever has it: the
+ * opener, the list of what is open, the future's done callback.
  */
 
 /* Files asked for at a time, for each worker. A small file takes some 0.1 ms, and while the main
@@ -368,12 +368,12 @@ grant (DrayLauncher *launcher, const char *path)
     dray_launcher_grant_path (launcher, path, DRAY_ACCESS_READ);
 }
 
-/* Decoders, and most of what is known of types of files, are the system's, which is there. The types
- * of the user's own are not, nor are translations that are not installed there.
+/* Decoders, and most of what is known of types of files, are the system's, which is there. The
+ * types of the user's own are not, nor are translations that are not installed there.
  *
  * Preferred, not required: the demo is to run in containers, too, many of which forbid namespaces.
- * Otherwise it would have to read the files without a sandbox, or not at all. What is missing of it is
- * told in the panel of workers. */
+ * Otherwise it would have to read the files without a sandbox, or not at all. What is missing of it
+ * is told in the panel of workers. */
 static void
 confine (DrayLauncher *launcher)
 {

@@ -182,7 +182,8 @@ typedef enum
  *   worker's own. No files of anybody's but those that come open with a task, no new sockets,
  *   processes or programs
  *
- * What workers are kept from: see [method@Launcher.set_sandbox]. Each is stricter than the one before.
+ * What workers are kept from: see [method@Launcher.set_sandbox]. Each is stricter than the one
+ * before.
  *
  * Since: 0.1
  */

@@ -119,8 +119,8 @@ convert_row (guint32 *target, const guint8 *source, guint width, guint n_channel
     }
 }
 
-/* The pixels are written as they are drawn, where they are sent from: so nobody has to convert or to
- * copy them in the application. */
+/* The pixels are written as they are drawn, where they are sent from: so nobody has to convert or
+ * to copy them in the application. */
 static DemoPreview *
 make_preview (GdkPixbuf *pixbuf, const DemoReaderClient *client)
 {
@@ -144,7 +144,8 @@ make_preview (GdkPixbuf *pixbuf, const DemoReaderClient *client)
   return demo_preview_new_picture (width, height, bytes);
 }
 
-/* A type that gdk-pixbuf has no decoder for is not a broken picture; there is just nothing to show. */
+/* A type that gdk-pixbuf has no decoder for is not a broken picture; there is just nothing to
+ * show. */
 static gboolean
 is_unsupported (const GError *error)
 {

@@ -15,9 +15,9 @@
 G_BEGIN_DECLS
 
 /* Names of the worker's functions, and the type of their arguments: a path, in the encoding of the
- * file system. Of a file that is to be read it only says what it is called: the file itself comes as
- * an open one, so that whoever reads it need not be able to open any. What read-file emits are the
- * pixels of a preview, of the type `ay`. */
+ * file system. Of a file that is to be read it only says what it is called: the file itself comes
+ * as an open one, so that whoever reads it need not be able to open any. What read-file emits are
+ * the pixels of a preview, of the type `ay`. */
 #define DEMO_FUNCTION_LIST "list-folder"
 #define DEMO_FUNCTION_READ "read-file"
 #define DEMO_ARGUMENTS_TYPE "(ay)"
@@ -60,8 +60,8 @@ typedef struct
 int demo_reader_open (const char *path, GError **error);
 
 /* (transfer full): the facts of an open file, which is read from where it is. @path: what it is
- * called. @client: (nullable). @pixels: (out) (transfer full) (nullable): of its preview. Blocks. Any
- * thread. */
+ * called. @client: (nullable). @pixels: (out) (transfer full) (nullable): of its preview. Blocks.
+ * Any thread. */
 GVariant *demo_reader_read (
   int fd, const char *path, const DemoReaderClient *client, GBytes **pixels, GError **error);
 
@@ -71,9 +71,9 @@ typedef gboolean (*DemoNamesFunc) (GVariant *names, gpointer user_data);
 /* Lists everything below @path but folders, symbolic links to folders included: those are not
  * followed. Folders come in the order of their names, and files too, but that of a folder with more
  * than DEMO_RUN_LENGTH of them only so many are looked at and ordered at a time. So the memory that
- * it takes does not grow with the folder, and a second listing of the same tree tells the same names
- * in the same order. A folder below @path that can't be listed is a name with
- * a reason. Blocks. Any thread. */
+ * it takes does not grow with the folder, and a second listing of the same tree tells the same
+ * names in the same order. A folder below @path that can't be listed is a name with a reason.
+ * Blocks. Any thread. */
 gboolean demo_reader_list (const char *path,
                            GCancellable *cancellable,
                            DemoNamesFunc emit,

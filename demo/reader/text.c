@@ -102,7 +102,8 @@ count (DemoTextScanner *self, guint unit)
   self->in_line = unit != '\n';
 }
 
-/* The ranges of Unicode's table 3-7: no overlong sequences, no surrogates, nothing above U+10FFFF. */
+/* The ranges of Unicode's table 3-7: no overlong sequences, no surrogates, nothing above
+ * U+10FFFF. */
 static void
 begin_sequence (DemoTextScanner *self, guint8 byte)
 {

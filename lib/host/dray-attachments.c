@@ -64,8 +64,9 @@ dray_attachments_hold (GUnixFDList *attachments, GError **error)
 
 /* --- Those of a task --- */
 
-/* Not by g_unix_fd_list_append(), which would put one into the place of a standard descriptor that the
- * application has closed. Returns: (transfer full) (nullable): another list of the same open files */
+/* Not by g_unix_fd_list_append(), which would put one into the place of a standard descriptor that
+ * the application has closed. Returns: (transfer full) (nullable): another list of the same open
+ * files */
 static GUnixFDList *
 duplicate_list (GUnixFDList *list, GError **error)
 {
@@ -109,8 +110,8 @@ duplicate_list (GUnixFDList *list, GError **error)
  * Open files reach workers on this machine. A task whose worker is reached through something that
  * does not pass them, such as `ssh`, fails with %DRAY_ERROR_ATTACHMENTS.
  *
- * Errors: %DRAY_ERROR_ATTACHMENTS if there are too many; of %G_IO_ERROR if one can't be duplicated, as
- * where the application can have no more descriptors.
+ * Errors: %DRAY_ERROR_ATTACHMENTS if there are too many; of %G_IO_ERROR if one can't be duplicated,
+ * as where the application can have no more descriptors.
  *
  * Returns: %TRUE if they were set; if not, the task is as it was
  *
@@ -181,8 +182,8 @@ dray_task_get_attachments (DrayTask *self)
  * [method@Gio.UnixFDList.steal_fds] takes them all, which one thread should do at most. What nobody
  * has taken is closed with the last reference on the list, of which the future has one.
  *
- * An open file of a worker that is not trusted may be anything. To read from it may block, and so may
- * closing it.
+ * An open file of a worker that is not trusted may be anything. To read from it may block, and so
+ * may closing it.
  *
  * Open files that come from workers may take half of the descriptors that the process can have
  * (`RLIMIT_NOFILE`) at a time; a task whose worker returns more than there is room for fails with

@@ -14,10 +14,10 @@
  *   DRAY_COMBINE_THEN      queued when its only part has succeeded; else done as that
  *
  * Who holds what. The combination holds its ticket until that is done, and its parts' tickets until
- * it is freed. It is held by its ticket until that is done, and by each part that it is attached to.
- * That is a circle, which is broken by the end that every ticket comes to: whoever completes the
- * ticket, be it the combination itself, takes the combination out of it and detaches it from the
- * parts that are left. So nothing piles up at a part that many combinations wait for.
+ * it is freed. It is held by its ticket until that is done, and by each part that it is attached
+ * to. That is a circle, which is broken by the end that every ticket comes to: whoever completes
+ * the ticket, be it the combination itself, takes the combination out of it and detaches it from
+ * the parts that are left. So nothing piles up at a part that many combinations wait for.
  *
  * No lock is held while anything is completed or cancelled. The pool's lock protects what is said
  * to be; parts are read without it, since a ticket that is done changes no more.

@@ -429,9 +429,10 @@ dray_delivery_release (DrayDelivery *self)
 /* --- Adding and removing --- */
 
 /*
- * Whoever iterates the context asks before it sleeps, and is woken unless it is just asking. A ready
- * time would do as well, but GLib wakes the main loop for each change of that, also when it is asking,
- * and when nothing is left to do: for one call after the other, three system calls for each.
+ * Whoever iterates the context asks before it sleeps, and is woken unless it is just asking. A
+ * ready time would do as well, but GLib wakes the main loop for each change of that, also when it
+ * is asking, and when nothing is left to do: for one call after the other, three system calls for
+ * each.
  *
  * After a fork, a thread that is not there may seem to hold the lock of the main context for ever,
  * so the context is not touched.

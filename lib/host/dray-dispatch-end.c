@@ -9,8 +9,8 @@
 
 /*
  * The end of a pool, on the I/O thread: what the mode of a shutdown asks of the processes, whether
- * the last of them is gone, and what is let go of then. The tickets were seen to by whoever has asked
- * for the shutdown: see dray-pool-shutdown.c.
+ * the last of them is gone, and what is let go of then. The tickets were seen to by whoever has
+ * asked for the shutdown: see dray-pool-shutdown.c.
  */
 
 static void

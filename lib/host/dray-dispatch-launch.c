@@ -15,17 +15,17 @@
  * whatever those had finished before: else one task with many retries would have workers started as
  * fast as they can be killed.
  *
- * Commands. One that can't be started because descriptors, processes or memory are short goes back to
- * its place in the queue, and no other is tried for as long as the pool waits after a launch failure,
- * or until a process of the pool is gone. While any is at work there is hope, however often it fails.
- * With none, it fails after MAX_LAUNCH_FAILURES in a row, and each that follows after its first try,
- * until one can be started again. Calls are not held up.
+ * Commands. One that can't be started because descriptors, processes or memory are short goes back
+ * to its place in the queue, and no other is tried for as long as the pool waits after a launch
+ * failure, or until a process of the pool is gone. While any is at work there is hope, however
+ * often it fails. With none, it fails after MAX_LAUNCH_FAILURES in a row, and each that follows
+ * after its first try, until one can be started again. Calls are not held up.
  *
  * Attachments. The kernel lets all processes of a user together have only so many descriptors in
  * flight. A call whose attachments it does not take goes back to its place in the queue in the same
  * way, and whatever is behind it waits with it. Who had the others in flight is not known. So after
- * MAX_PASS_FAILURES in a row, about five seconds, it fails, whoever is at work, and so does each that
- * has waited behind it, after a try of its own.
+ * MAX_PASS_FAILURES in a row, about five seconds, it fails, whoever is at work, and so does each
+ * that has waited behind it, after a try of its own.
  */
 
 #define MAX_LAUNCH_FAILURES 3

@@ -10,24 +10,24 @@
 #include <sched.h>
 
 /*
- * Expecting. Whoever has given a tiny call to a worker, standing in for the I/O thread, will need the
- * answer in a moment. To be put to sleep and woken up takes a thread some ten microseconds, more than
- * such a call takes altogether; and the answer would come by way of the I/O thread, which would have
- * to be woken first. So he looks for a while himself, as a mutex does that spins, and hears the worker
- * himself, standing in again: for twice the time that the last calls took, if that is short. Between
- * two looks he leaves the processor to whoever wants it.
+ * Expecting. Whoever has given a tiny call to a worker, standing in for the I/O thread, will need
+ * the answer in a moment. To be put to sleep and woken up takes a thread some ten microseconds,
+ * more than such a call takes altogether; and the answer would come by way of the I/O thread, which
+ * would have to be woken first. So he looks for a while himself, as a mutex does that spins, and
+ * hears the worker himself, standing in again: for twice the time that the last calls took, if that
+ * is short. Between two looks he leaves the processor to whoever wants it.
  *
- * The worker need not ring for that: the ring is marked as one whose reader is awake. Whoever gives up
- * before the answer is there marks it as asleep, and hears what has come in between; or has that done
- * by the I/O thread, if that is at work just now. If he is kept from running meanwhile, nobody hears
- * of that worker, whose one task is his own.
+ * The worker need not ring for that: the ring is marked as one whose reader is awake. Whoever gives
+ * up before the answer is there marks it as asleep, and hears what has come in between; or has that
+ * done by the I/O thread, if that is at work just now. If he is kept from running meanwhile, nobody
+ * hears of that worker, whose one task is his own.
  *
- * A look takes both locks for a moment, and holds neither in between: nobody waits for him. Only one
- * thread at a time looks in this way, or many would wait for each other; for the others the I/O thread
- * hears, and they look whether it has. What he
- * hears is heard as by the I/O thread: no code of the application's is run, and nothing of this
- * starts a process. What else would have to be done then, because something waits for a worker or the
- * end of the pool, is left to the I/O thread.
+ * A look takes both locks for a moment, and holds neither in between: nobody waits for him. Only
+ * one thread at a time looks in this way, or many would wait for each other; for the others the I/O
+ * thread hears, and they look whether it has. What he hears is heard as by the I/O thread: no code
+ * of the application's is run, and nothing of this starts a process. What else would have to be
+ * done then, because something waits for a worker or the end of the pool, is left to the I/O
+ * thread.
  */
 
 /* The pool's lock is held, and so is the turn on return, if TRUE. */
@@ -111,8 +111,8 @@ look (DrayPool *self, DrayTicket *ticket, gboolean *listening)
   dray_pool_unlock (self);
 }
 
-/* Somebody has to hear what comes now, also if the task was cancelled meanwhile, or has company. Where
- * it has no worker any more, that one was heard. */
+/* Somebody has to hear what comes now, also if the task was cancelled meanwhile, or has company.
+ * Where it has no worker any more, that one was heard. */
 static void
 stop_listening (DrayPool *self, DrayTicket *ticket)
 {

@@ -10,16 +10,16 @@
 
 /*
  * The I/O thread's part of the pool: who gets which task. When a worker may be started is in
- * dray-dispatch-launch.c, when all is over in dray-dispatch-end.c, and what a submitting thread does
- * in its stead in dray-dispatch-direct.c.
+ * dray-dispatch-launch.c, when all is over in dray-dispatch-end.c, and what a submitting thread
+ * does in its stead in dray-dispatch-direct.c.
  *
  * Who is next. Calls and commands wait in a queue each; of the first of both, the one with the
- * higher priority goes first, then the one that has had it for longer. A call goes to an idle worker;
- * else a worker is started for it, if there is a free slot, and no launch has just failed; else it is
- * put behind the task that some worker runs, as many as that one will run in a millisecond, so that
- * it need not wait for the next message. Calls are given out as many at a time as a worker takes of
- * its share of what is pending. When a worker has nothing to do while another one still has tasks
- * waiting behind a long one, those are recalled.
+ * higher priority goes first, then the one that has had it for longer. A call goes to an idle
+ * worker; else a worker is started for it, if there is a free slot, and no launch has just failed;
+ * else it is put behind the task that some worker runs, as many as that one will run in a
+ * millisecond, so that it need not wait for the next message. Calls are given out as many at a time
+ * as a worker takes of its share of what is pending. When a worker has nothing to do while another
+ * one still has tasks waiting behind a long one, those are recalled.
  */
 
 #define MAX_AT_ONCE 256 /* calls given out at a time */

@@ -7,8 +7,8 @@
 
 G_BEGIN_DECLS
 
-/* The executor's files: dray-executor.c (its life, looking and steering), dray-executor-properties.c,
- * dray-executor-submit.c and dray-executor-shutdown.c. */
+/* The executor's files: dray-executor.c (its life, looking and steering),
+ * dray-executor-properties.c, dray-executor-submit.c and dray-executor-shutdown.c. */
 struct _DrayExecutor
 {
   GObject parent_instance;

@@ -96,8 +96,8 @@ announce_closure (gpointer ticket, GClosure *closure)
   dray_ticket_unref (ticket);
 }
 
-/* The callback comes from a source of the task's own, which has its place beside the delivery. Nothing
- * of the future is delivered before that, or whoever connects to it there would miss it. */
+/* The callback comes from a source of the task's own, which has its place beside the delivery.
+ * Nothing of the future is delivered before that, or whoever connects to it there would miss it. */
 static void
 return_future (GTask *task, DrayFuture *future)
 {
@@ -106,8 +106,8 @@ return_future (GTask *task, DrayFuture *future)
   g_task_return_pointer (task, future, g_object_unref);
 }
 
-/* On the submitting thread at first, then in the main context of the task, which may be run by another
- * one: once it is in the line, nothing of it may be used here any more. */
+/* On the submitting thread at first, then in the main context of the task, which may be run by
+ * another one: once it is in the line, nothing of it may be used here any more. */
 static void
 submit_when_there_is_room (SubmitWait *wait)
 {

@@ -159,8 +159,8 @@ dray_executor_get_launcher (DrayExecutor *self)
  * @self: an executor
  *
  * Gets what is missing of the sandbox that its workers should preferably have
- * ([method@Launcher.set_sandbox]). It is known when the first of them has started, and stays what it
- * is: all are started alike. May be called on any thread.
+ * ([method@Launcher.set_sandbox]). It is known when the first of them has started, and stays what
+ * it is: all are started alike. May be called on any thread.
  *
  * Returns: (transfer full) (nullable): a text for people, which says what could not be set up and
  *   why; %NULL if nothing is known to be missing

@@ -13,22 +13,22 @@
 /*
  * After a fork, the child has one thread, and a copy of all memory as it was at that moment. There
  * is no I/O thread in it; a lock that another thread held will never be given back; and what such a
- * thread was changing is half changed. Worse, the descriptors are still there: a child that wrote to
- * a pipe or to the epoll set would write to the parent's, and one that merely keeps the pipes open
- * keeps the parent's workers from noticing that it has ended.
+ * thread was changing is half changed. Worse, the descriptors are still there: a child that wrote
+ * to a pipe or to the epoll set would write to the parent's, and one that merely keeps the pipes
+ * open keeps the parent's workers from noticing that it has ended.
  *
- * Before. The fork waits for the I/O thread to be between two turns, and for each lock of the library
- * to be free, and holds them: then everything in the child is whole. None is held for long. But a
- * thread may be forked in a handler of a signal that has interrupted it while it held one, as
+ * Before. The fork waits for the I/O thread to be between two turns, and for each lock of the
+ * library to be free, and holds them: then everything in the child is whole. None is held for long.
+ * But a thread may be forked in a handler of a signal that has interrupted it while it held one, as
  * programs do that tell of their crash. So nothing is waited for without end: after HOLD_TIME the
  * fork goes on, and what was not to be had is taken to be whole.
  *
  * Locks are only tried, all of them or none, so that it does not matter in which order others take
  * them.
  *
- * In the child, at once. Locks are free again, the I/O thread is forgotten, its descriptors and those
- * of the processes are closed. That is all: most children execute something next, and for the others
- * GLib may be in the state that this page is about.
+ * In the child, at once. Locks are free again, the I/O thread is forgotten, its descriptors and
+ * those of the processes are closed. That is all: most children execute something next, and for the
+ * others GLib may be in the state that this page is about.
  *
  * In the child, later. Whoever calls a function of the library's has first to give up what was
  * inherited: each pool that had an I/O thread is closed, what was not done fails with

@@ -25,11 +25,11 @@ struct _DrayForkGuard
   GList link;
   gboolean held;
 
-  /* (nullable): called in the child at once: nothing but system calls and memory that is ours. It is
-   * as the I/O thread has left it between two turns. */
+  /* (nullable): called in the child at once: nothing but system calls and memory that is ours. It
+   * is as the I/O thread has left it between two turns. */
   void (*forked) (DrayForkGuard *guard);
-  /* (nullable): called in the child when something of the library's is used for the first time, with
-   * no lock held */
+  /* (nullable): called in the child when something of the library's is used for the first time,
+   * with no lock held */
   void (*give_up) (DrayForkGuard *guard);
 };
 

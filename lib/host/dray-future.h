@@ -38,8 +38,8 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
 /**
  * DRAY_POSITION_WHOLE:
  *
- * For [method@Future.and_then]: the result is what the function is called with, in place of the task's
- * arguments; or what a command reads from its standard input.
+ * For [method@Future.and_then]: the result is what the function is called with, in place of the
+ * task's arguments; or what a command reads from its standard input.
  *
  * Since: 0.1
  */

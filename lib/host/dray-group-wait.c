@@ -51,9 +51,9 @@ wait_locked (DrayGroupCore *core, gint64 deadline, GCancellable *cancellable)
  * @error: return location for an error
  *
  * Blocks until no member is unfinished, whatever became of them; [method@Group.check] tells. This
- * is as safe as [method@Future.wait]: on every thread, the main thread included, with a main loop or
- * without, and inside callbacks. What the members' executors receive meanwhile is read beyond the
- * limits for undelivered output.
+ * is as safe as [method@Future.wait]: on every thread, the main thread included, with a main loop
+ * or without, and inside callbacks. What the members' executors receive meanwhile is read beyond
+ * the limits for undelivered output.
  *
  * Errors: %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_CANCELLED.
  *

@@ -23,10 +23,10 @@
  * client does it under the same lock, and writes to the eventfd only if it finds `asleep` set. So
  * no wake-up is lost, and while the thread is busy a wake-up costs no system call.
  *
- * Standing in. What is said to be for the I/O thread only is protected by a lock, `turn`, which that
- * thread holds whenever it does not sleep. So somebody else may take it for a moment while it does,
- * and spare the task in hand the way from thread to thread. What is changed then may be a timer: if
- * it expires before the thread would wake up by itself, it is woken.
+ * Standing in. What is said to be for the I/O thread only is protected by a lock, `turn`, which
+ * that thread holds whenever it does not sleep. So somebody else may take it for a moment while it
+ * does, and spare the task in hand the way from thread to thread. What is changed then may be a
+ * timer: if it expires before the thread would wake up by itself, it is woken.
  *
  * Resting. Where workers have plenty to do and answer every microsecond, a turn for each answer
  * would cost more than the work. So whoever was dealt with may say for how long it can do without

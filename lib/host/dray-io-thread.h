@@ -67,13 +67,13 @@ DrayLeash *dray_io_thread_get_spare_leash (DrayIoThread *self);
 gboolean dray_io_thread_try_enter (DrayIoThread *self);
 void dray_io_thread_leave (DrayIoThread *self);
 /* For dray-fork.c. Tries, without waiting, to keep the thread between two turns, and everybody else
- * from what is protected by the locks. From the first try on the thread will not begin another turn,
- * until let_go(). */
+ * from what is protected by the locks. From the first try on the thread will not begin another
+ * turn, until let_go(). */
 gboolean dray_io_thread_try_hold (void);
 void dray_io_thread_stop_holding (void);
 void dray_io_thread_let_go (void);
-/* In the child: the thread is forgotten, and its descriptors are closed. Those who hold it can do no
- * harm with it, and must not release it. */
+/* In the child: the thread is forgotten, and its descriptors are closed. Those who hold it can do
+ * no harm with it, and must not release it. */
 void dray_io_thread_forked (void);
 /* I/O thread only, while a watch or a client is called: what was just dealt with will not need us
  * again for @time µs. If that is said of all that a turn dealt with, the next one is put off. */

@@ -93,8 +93,9 @@ get_minimum (DrayLimit limit)
  * %DRAY_ERROR_WORKER_DIED, whose message mentions the limit. A worker that could not even be
  * started with so little shows as %DRAY_ERROR_LAUNCH.
  *
- * A function that may not open more files, because of %DRAY_LIMIT_OPEN_FILES, which must be at least
- * 16, is told so by the system, and its error is that of the task. The library itself needs up to 8.
+ * A function that may not open more files, because of %DRAY_LIMIT_OPEN_FILES, which must be at
+ * least 16, is told so by the system, and its error is that of the task. The library itself needs
+ * up to 8.
  *
  * Commands are not limited by this.
  *

@@ -16,8 +16,8 @@
  *
  * A worker that decodes files which anybody may have made can be taken over by one of them. In a
  * sandbox, all that is won by that is a process that can't do anything. It is made of namespaces
- * (through the program `bwrap`, of bubblewrap), Landlock and seccomp. It is around the worker before
- * its program is executed, and there is no way out of it.
+ * (through the program `bwrap`, of bubblewrap), Landlock and seccomp. It is around the worker
+ * before its program is executed, and there is no way out of it.
  *
  * With %DRAY_SANDBOX_REQUIRED, tasks fail with %DRAY_ERROR_SANDBOX where any part of that can't be
  * had; no worker runs without. With %DRAY_SANDBOX_PREFERRED, workers run with the parts that can be
@@ -25,9 +25,9 @@
  *
  * The program, the libraries that it is linked with, and the module of [ctor@Launcher.new_module]
  * can be read in each sandbox, wherever they are. All else has to be granted
- * ([method@Launcher.grant_path]), a script and what it imports as well; or it is passed with a task,
- * as an open file ([method@Task.set_attachments]). Never pass an open folder to a worker that is not
- * trusted: it leads everywhere.
+ * ([method@Launcher.grant_path]), a script and what it imports as well; or it is passed with a
+ * task, as an open file ([method@Task.set_attachments]). Never pass an open folder to a worker that
+ * is not trusted: it leads everywhere.
  *
  * The sandbox is around workers only. What a prefix says is done outside of it; commands have none.
  *
@@ -98,8 +98,8 @@ dray_launcher_get_sandbox_need (DrayLauncher *self)
  *
  * Lets workers in a sandbox read, or read and change, a file, or a folder with all that is in it,
  * under the path that it has outside. The last that was said of a path holds. It must exist when
- * workers are started, or none can be. Without a sandbox, and with %DRAY_SANDBOX_NO_NETWORK, this has
- * no effect.
+ * workers are started, or none can be. Without a sandbox, and with %DRAY_SANDBOX_NO_NETWORK, this
+ * has no effect.
  *
  * What is granted is not more than the application itself may do.
  *

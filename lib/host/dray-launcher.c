@@ -22,9 +22,9 @@
  * - a loadable module ([ctor@Launcher.new_module]), run by a program that is installed with the
  *   library. This is for plugins, which have no program of their own.
  *
- * Around that, a launcher says in which environment and directory workers start, what
- * their initialiser is given, what they are kept from ([method@Launcher.set_sandbox]), and through
- * which other program they are reached: a prefix such as `nice`, `flatpak-spawn --host` or `ssh host`
+ * Around that, a launcher says in which environment and directory workers start, what their
+ * initialiser is given, what they are kept from ([method@Launcher.set_sandbox]), and through which
+ * other program they are reached: a prefix such as `nice`, `flatpak-spawn --host` or `ssh host`
  * puts them anywhere that standard input and output lead to.
  *
  * ## Lifetime and threads

@@ -10,8 +10,8 @@
 /* Scripts that are interpreted by scripts; the kernel has a limit as well. */
 #define MAX_INTERPRETERS 5
 
-/* A file of this machine's format, mapped. Nothing that it says of itself is believed: each place in
- * it is checked to be in it. */
+/* A file of this machine's format, mapped. Nothing that it says of itself is believed: each place
+ * in it is checked to be in it. */
 typedef struct
 {
   const guint8 *bytes;

@@ -7,9 +7,9 @@
  * dynamic linker, and the libraries that it is linked with, where they are in a place of their own
  * and not the system's, as in a build tree.
  *
- * It is found in the files themselves, as the dynamic linker does: names from the program's headers,
- * places from its run path. Nothing is executed for it. What a program loads later, by a name of its
- * own making, is not found. A file that can't be understood has no needs.
+ * It is found in the files themselves, as the dynamic linker does: names from the program's
+ * headers, places from its run path. Nothing is executed for it. What a program loads later, by a
+ * name of its own making, is not found. A file that can't be understood has no needs.
  */
 
 #include <glib.h>

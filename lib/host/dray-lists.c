@@ -129,8 +129,8 @@ update_futures (DrayLists *self)
   return more;
 }
 
-/* Of a pool that is closed, no ticket is ever unfinished for longer than the lock is held, and nobody
- * would take out of the arrays what is put in. */
+/* Of a pool that is closed, no ticket is ever unfinished for longer than the lock is held, and
+ * nobody would take out of the arrays what is put in. */
 static gboolean
 shows_futures_locked (DrayLists *self)
 {

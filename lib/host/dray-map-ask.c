@@ -51,8 +51,8 @@ dray_map_flow_has_room_locked (DrayMapFlow *self)
          && self->n_bytes < MAX_BYTES_IN_FLIGHT;
 }
 
-/* Each call by itself: where a limit counts from its start, its end may end the worker, or more goes
- * with it than a frame can take. */
+/* Each call by itself: where a limit counts from its start, its end may end the worker, or more
+ * goes with it than a frame can take. */
 static gboolean
 is_single_locked (DrayMapFlow *self)
 {

@@ -107,7 +107,8 @@ void dray_map_flow_unref (DrayMapFlow *self);
 
 void dray_map_flow_start (DrayMapFlow *self);
 gboolean dray_map_flow_is_started (DrayMapFlow *self);
-/* In dray-map-ask.c. Asks the source as long as there is room and it is before @deadline (monotonic, µs). */
+/* In dray-map-ask.c. Asks the source as long as there is room and it is before @deadline
+ * (monotonic, µs). */
 void dray_map_flow_pump (DrayMapFlow *self, gint64 deadline);
 /* (transfer full) (nullable): the next outcome, if there is one now */
 DrayOutcome *dray_map_flow_take (DrayMapFlow *self);

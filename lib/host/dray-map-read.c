@@ -89,8 +89,9 @@ serve_late (DrayMapFlow *flow, GMainContext *context)
   g_source_attach (source, context);
 }
 
-/* Takes the caller's reference on the reader's task. Its main context may be run by another thread: so
- * its cancellation comes only when it is in the queue, and nothing of it may be used here any more. */
+/* Takes the caller's reference on the reader's task. Its main context may be run by another thread:
+ * so its cancellation comes only when it is in the queue, and nothing of it may be used here any
+ * more. */
 static void
 queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
 {
@@ -451,7 +452,8 @@ dray_map_next_many_async (DrayMap *self,
  *
  * Gets the next outcomes. The errors are those of [method@Map.next_finish].
  *
- * Returns: (transfer container) (nullable) (element-type DrayOutcome): the outcomes, never none; %NULL
+ * Returns: (transfer container) (nullable) (element-type DrayOutcome): the outcomes, never none;
+ * %NULL
  *   without an error if there are no more, or with @error set
  *
  * Since: 0.1

@@ -194,7 +194,8 @@ dray_map_wait_next (DrayMap *self, gint64 timeout, GCancellable *cancellable, GE
  * Waits for the next outcomes: until there is one, and takes as many as are there then, up to a
  * number. The errors are those of [method@Map.wait_next].
  *
- * Returns: (transfer container) (nullable) (element-type DrayOutcome): the outcomes, never none; %NULL
+ * Returns: (transfer container) (nullable) (element-type DrayOutcome): the outcomes, never none;
+ * %NULL
  *   without an error if there are no more, or with @error set
  *
  * Since: 0.1

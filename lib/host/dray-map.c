@@ -45,9 +45,8 @@
  * application's, which is the generator or the function of a list's items, runs in the main context
  * that was the thread's default when the map was made; also inside a wait on the thread that made
  * it. So waiting is safe on that thread, also where no main loop runs, and on another one while the
- * main context is iterated. Their data is freed there, too, or where the last reference on the map is
- * dropped. A generator can't wait for its own map: that fails with
- * %G_IO_ERROR_PENDING.
+ * main context is iterated. Their data is freed there, too, or where the last reference on the map
+ * is dropped. A generator can't wait for its own map: that fails with %G_IO_ERROR_PENDING.
  *
  * ## The end
  *

@@ -288,9 +288,9 @@ dray_pool_forked_cb (DrayForkGuard *guard)
 }
 
 /*
- * The pool keeps the reference that is the I/O thread's, and so all that belongs to that. It also keeps
- * the tickets: to free a value takes a lock of GLib's, and after a fork, a thread that is not there may
- * seem to hold that for ever.
+ * The pool keeps the reference that is the I/O thread's, and so all that belongs to that. It also
+ * keeps the tickets: to free a value takes a lock of GLib's, and after a fork, a thread that is not
+ * there may seem to hold that for ever.
  */
 void
 dray_pool_give_up_cb (DrayForkGuard *guard)

@@ -144,8 +144,8 @@ find_refusal_locked (DrayPool *self, DrayTicket *ticket, GCancellable *cancellab
   return error;
 }
 
-/* Queues what is to be run for @ticket; unless it is another task's run, which is returned (transfer
- * full), as is a new one. */
+/* Queues what is to be run for @ticket; unless it is another task's run, which is returned
+ * (transfer full), as is a new one. */
 static DrayTicket *
 queue_locked (DrayPool *self, DrayTicket *ticket)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the host hears of a worker's sandbox, before it hears of the worker; see dray-confinement.h. */
+/* What the host hears of a worker's sandbox, before it hears of the worker; see
+ * dray-confinement.h. */
 
 #include "config.h"
 

@@ -125,8 +125,8 @@ was_ended_by_us (DrayPoolWorker *self)
          && (self->process.terminated || self->process.killed);
 }
 
-/* (transfer full) (nullable): what was ahead, but begun, as far as one can tell: a worker that broke
- * the protocol was not heard any more. */
+/* (transfer full) (nullable): what was ahead, but begun, as far as one can tell: a worker that
+ * broke the protocol was not heard any more. */
 static DrayTicket *
 take_begun (DrayPoolWorker *self)
 {

@@ -8,11 +8,11 @@
 #include <signal.h>
 
 /*
- * Which limit a worker has met, by how it ended. Of processor time the system says so, with a signal
- * of its own. Where memory is short, nothing does: the function asks for more, is refused, and does
- * what it does then. GLib, and the C++ library, say so and abort; others may crash. So what the
- * worker last said is looked at; and where that tells nothing, and it crashed, the limit is
- * mentioned.
+ * Which limit a worker has met, by how it ended. Of processor time the system says so, with a
+ * signal of its own. Where memory is short, nothing does: the function asks for more, is refused,
+ * and does what it does then. GLib, and the C++ library, say so and abort; others may crash. So
+ * what the worker last said is looked at; and where that tells nothing, and it crashed, the limit
+ * is mentioned.
  */
 
 /* The status of a prefix's program whose own child was ended by a signal. */

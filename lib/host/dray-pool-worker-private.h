@@ -64,8 +64,8 @@ gboolean dray_pool_worker_hear_outcomes (DrayPoolWorker *self,
                                          GError **error);
 void dray_pool_worker_lose_chunk (DrayPoolWorker *self, DrayTicket *ticket);
 
-/* (transfer full) (nullable): why its task, called @label, has failed, if it was ended by a limit that
- * it was started with, or may have been. @how: how it ended, in words. In
+/* (transfer full) (nullable): why its task, called @label, has failed, if it was ended by a limit
+ * that it was started with, or may have been. @how: how it ended, in words. In
  * dray-pool-worker-limits.c. */
 GError *dray_pool_worker_describe_limit (DrayPoolWorker *self,
                                          const char *label,

@@ -11,10 +11,10 @@
  * Where a worker is heard: its output pipe; or, once it is ready and where both sides have it, the
  * ring, of which the pipe is the bell then.
  *
- * A ring that is found empty is slept on, as a rule: the worker rings when it writes. But as long as
- * it has more tasks ahead, or streams, it will write soon; then it is looked at again in the next
- * turn, after the thread's rest, and the worker need not ring at all. A look that finds nothing ends
- * that.
+ * A ring that is found empty is slept on, as a rule: the worker rings when it writes. But as long
+ * as it has more tasks ahead, or streams, it will write soon; then it is looked at again in the
+ * next turn, after the thread's rest, and the worker need not ring at all. A look that finds
+ * nothing ends that.
  */
 
 /* How many reads one turn of the loop does for one worker. */
@@ -127,8 +127,8 @@ read_ring (DrayPoolWorker *self, gboolean again)
         return FALSE;
     }
 
-  /* Somebody waits for what was in the ring, and nobody for this. What it may have written since, and
-   * before its end, is there. */
+  /* Somebody waits for what was in the ring, and nobody for this. What it may have written since,
+   * and before its end, is there. */
   has_bell = again || hear_bell (self);
   if (!has_bell && empty && dray_ring_count_unread (self->ring) == 0)
     return FALSE;

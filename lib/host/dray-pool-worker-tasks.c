@@ -24,9 +24,9 @@
  * from one batch to the next, by the outcomes in it. It is reset when the worker begins again after
  * a pause.
  *
- * How long it can do without us. A worker with many tasks ahead does not have to be looked at before
- * half of them are done. Neither has one that streams: if it has just sent messages faster than they
- * could be dealt with one by one, more will come, and the pipe has room for them.
+ * How long it can do without us. A worker with many tasks ahead does not have to be looked at
+ * before half of them are done. Neither has one that streams: if it has just sent messages faster
+ * than they could be dealt with one by one, more will come, and the pipe has room for them.
  */
 
 /* For how long a worker should have work without hearing from us. In µs. */
@@ -172,8 +172,8 @@ init_submit (DrayPoolWorker *self, DrayMessage *message, DrayTicket *ticket, GEr
   return TRUE;
 }
 
-/* Returns: FALSE if the worker does not get it: it was put off, or has failed. *hung_up (out): there
- * is no message, since the worker is gone. */
+/* Returns: FALSE if the worker does not get it: it was put off, or has failed. *hung_up (out):
+ * there is no message, since the worker is gone. */
 static gboolean
 prepare_submit (DrayPoolWorker *self, DrayTicket *ticket, DrayMessage *message, gboolean *hung_up)
 {
@@ -249,10 +249,10 @@ dray_pool_worker_take (DrayPoolWorker *self, DrayTicket *ticket)
     dray_pool_worker_hang_up (self);
 }
 
-/* Whether something may be sent behind @ticket even while it runs. How long a task takes whose items
- * are pulled is up to whoever pulls; while the worker waits for that, it could not even return what
- * waits behind. Without a ring there is no gate: who is killed when the time of a task is up might
- * just have begun the next one. */
+/* Whether something may be sent behind @ticket even while it runs. How long a task takes whose
+ * items are pulled is up to whoever pulls; while the worker waits for that, it could not even
+ * return what waits behind. Without a ring there is no gate: who is killed when the time of a task
+ * is up might just have begun the next one. */
 static gboolean
 may_be_followed (DrayPoolWorker *self, DrayTicket *ticket)
 {
@@ -348,9 +348,9 @@ dray_pool_worker_give_back (DrayPoolWorker *self)
 
 /* --- Asking it to leave --- */
 
-/* A cancel or a recall was sent, or the gate was shut. The worker may answer by giving back any of what
- * it has now, each once: the current one, too, if it has not begun that yet. One that gave back what
- * nobody asked for would be given it again, for ever. */
+/* A cancel or a recall was sent, or the gate was shut. The worker may answer by giving back any of
+ * what it has now, each once: the current one, too, if it has not begun that yet. One that gave
+ * back what nobody asked for would be given it again, for ever. */
 void
 dray_pool_worker_note_asked_back (DrayPoolWorker *self)
 {

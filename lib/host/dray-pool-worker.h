@@ -115,7 +115,8 @@ DrayPoolWorker *dray_pool_worker_find_roomy (DrayPool *pool);
 void dray_pool_worker_note_room (DrayPoolWorker *self);
 /* Writes what it was given; as far as that goes now, the rest follows by itself. */
 void dray_pool_worker_flush (DrayPoolWorker *self);
-/* What its last tasks took on average, with the way there and back. In µs, rounded up; 0: not known. */
+/* What its last tasks took on average, with the way there and back. In µs, rounded up; 0: not
+ * known. */
 gint64 dray_pool_worker_get_task_time (DrayPoolWorker *self);
 /* For how long it need not be looked at, probably. In µs; to be asked once after each reading. */
 gint64 dray_pool_worker_get_patience (DrayPoolWorker *self);

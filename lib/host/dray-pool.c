@@ -14,8 +14,8 @@
 
 /* The part of the pool that any thread may use; the I/O thread's is dray-dispatch.c. */
 
-/* How often a lock that is taken is looked at again; twice as long is waited each time. All of it is
- * a few microseconds, about what it costs to sleep and to be woken. */
+/* How often a lock that is taken is looked at again; twice as long is waited each time. All of it
+ * is a few microseconds, about what it costs to sleep and to be woken. */
 #define LOOKS 7
 
 DrayPool *

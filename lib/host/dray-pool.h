@@ -237,10 +237,11 @@ GError *dray_pool_end_error (DrayPool *self);
 gsize dray_pool_task_size (DrayTask *task);
 
 /* Any thread, with the lock held: gives @ticket, which is pending, to a worker that has nothing to
- * do, if that is possible without waiting for anything. The lock is given up then, and taken again. */
+ * do, if that is possible without waiting for anything. The lock is given up then, and taken
+ * again. */
 gboolean dray_pool_give_directly_locked (DrayPool *self, DrayTicket *ticket);
-/* Any thread, without the lock: waits for @ticket, which was given away so, until it probably should be
- * done, or *flag (atomic) is set, which its end does as well. */
+/* Any thread, without the lock: waits for @ticket, which was given away so, until it probably
+ * should be done, or *flag (atomic) is set, which its end does as well. */
 void dray_pool_expect (DrayTicket *ticket, const int *flag);
 
 /* In a process that was forked: see dray-fork.c. */

@@ -36,8 +36,8 @@ typedef struct
   void (*write_input) (DrayProcess *self);
   /* How much of what it wrote is to be read still, in bytes. NULL: what lies in the pipe. */
   gsize (*count_unread) (DrayProcess *self);
-  /* It is about to be sent a signal for the sake of what it does: see dray_process_end_task(). FALSE:
-   * that is over, or the process is gone. */
+  /* It is about to be sent a signal for the sake of what it does: see dray_process_end_task().
+   * FALSE: that is over, or the process is gone. */
   gboolean (*may_end) (DrayProcess *self);
   /* It exited, was sent a signal, or its output ended: no use to give it more to do. */
   void (*ending) (DrayProcess *self);
@@ -100,7 +100,8 @@ void dray_process_close_input (DrayProcess *self);
 void dray_process_discard_output (DrayProcess *self);
 /* In @grace ms it is to be gone; a later call can only make it sooner. 0 kills at once. */
 void dray_process_end (DrayProcess *self, guint grace);
-/* The same, because of what it does now: it may still be spared. Never at once, but from the loop. */
+/* The same, because of what it does now: it may still be spared. Never at once, but from the
+ * loop. */
 void dray_process_end_task (DrayProcess *self, guint grace);
 /* The same without the polite half: TERM now, KILL after the whole of @grace. */
 void dray_process_terminate (DrayProcess *self, guint grace);

@@ -19,9 +19,9 @@
  *   read-only    all, read-only; masks over what is private; what is granted, below the masks too
  *   strict       nothing; the system's folders; the worker's own files; what is granted
  *
- * A mask is an empty folder in the place of a home or of temporary files, or an empty file in that of
- * a list of passwords. The rules for Landlock can't take anything away again: to leave a mask out,
- * all folders around it are named one by one.
+ * A mask is an empty folder in the place of a home or of temporary files, or an empty file in that
+ * of a list of passwords. The rules for Landlock can't take anything away again: to leave a mask
+ * out, all folders around it are named one by one.
  *
  * Paths are followed to their end first (realpath), as bubblewrap would follow a link to another
  * place than it leads to in the end.
@@ -167,8 +167,8 @@ is_of_the_system (const char *path)
   return FALSE;
 }
 
-/* Where in the sandbox a file is to be, so that it is found under @path. In a strict one there are no
- * links on the way but those of the system. (transfer full) */
+/* Where in the sandbox a file is to be, so that it is found under @path. In a strict one there are
+ * no links on the way but those of the system. (transfer full) */
 static char *
 find_target (Build *self, const char *path)
 {

@@ -9,8 +9,8 @@
  *     bwrap … -- dray-launch-1 --inside NEED PRESET RULE… --
  *
  * Bubblewrap makes the namespaces, and a file system of what may be seen; the helper's inner half
- * limits, by the rules, what may be done to it, and the system calls. Both say the same of files, the
- * second also where there are no namespaces. lib/launch has the rest of it.
+ * limits, by the rules, what may be done to it, and the system calls. Both say the same of files,
+ * the second also where there are no namespaces. lib/launch has the rest of it.
  *
  * What is in the file system is looked at here, when an executor is made.
  */

@@ -523,11 +523,11 @@ dray_task_get_pull (DrayTask *self)
  * Each task has a future of its own. All of them get the result, or the error, and the same list of
  * open files that came with the result. A future that joins later gets the items and the progress
  * from then on, and knows the progress as it is; the number of items that a command results in is
- * that of all. Cancelling a future, or its cancellable, ends that one at once; only when no other is
- * left, the run is cancelled. Dropping one means nothing to the others.
+ * that of all. Cancelling a future, or its cancellable, ends that one at once; only when no other
+ * is left, the run is cancelled. Dropping one means nothing to the others.
  *
- * A task that follows another one ([method@Future.and_then]) has arguments of its own, and shares with
- * nobody.
+ * A task that follows another one ([method@Future.and_then]) has arguments of its own, and shares
+ * with nobody.
  *
  * The run has the label, the time limit and the retries of the first task, and the most urgent
  * priority of all. It is held up by the slowest reader among them: see

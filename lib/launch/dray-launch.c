@@ -6,9 +6,9 @@
  *   dray-launch-1 --outside …   the outer half; see dray-sandbox-outside.c
  *   dray-launch-1 --inside …    the inner half of that; see dray-sandbox-inside.c
  *
- * Both are around the worker for as long as it lives, and should cost next to nothing: this is plain
- * C, without GLib, and linked statically where that is possible. Process group, signals, descriptors
- * and directory are as they should be when it starts.
+ * Both are around the worker for as long as it lives, and should cost next to nothing: this is
+ * plain C, without GLib, and linked statically where that is possible. Process group, signals,
+ * descriptors and directory are as they should be when it starts.
  */
 
 #include "config.h"

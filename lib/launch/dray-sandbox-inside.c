@@ -100,8 +100,8 @@ note (DrayConfinement *confinement, int layer, int error)
 
 /* --- The worker --- */
 
-/* Root is allowed much that no rule is asked about. Where there are namespaces it has nothing to drop
- * any more. */
+/* Root is allowed much that no rule is asked about. Where there are namespaces it has nothing to
+ * drop any more. */
 static void
 drop_capabilities (void)
 {

@@ -20,8 +20,8 @@ G_BEGIN_DECLS
 int dray_descriptor_raise (int fd);
 /* Another one of the same file, or -1 with errno; close-on-exec, and no standard one. */
 int dray_descriptor_duplicate (int fd);
-/* Whether so few are left beyond @fd, the last one that was opened, that they are better left to the
- * application. */
+/* Whether so few are left beyond @fd, the last one that was opened, that they are better left to
+ * the application. */
 gboolean dray_descriptor_is_scarce (int fd);
 /* Closes what somebody else has made. That may take as long as he likes: a socket that lingers, a
  * file of his own file system. So it is not waited for. */

@@ -11,17 +11,17 @@
 #include <unistd.h>
 
 /*
- * An application that is killed can't see to its commands any more. The kernel can be asked to kill a
- * process with its parent (PR_SET_PDEATHSIG), but that is said of one process only: what a command has
- * started itself would live on. So it is also asked for the whole group, in a way that is made for
- * something else.
+ * An application that is killed can't see to its commands any more. The kernel can be asked to kill
+ * a process with its parent (PR_SET_PDEATHSIG), but that is said of one process only: what a
+ * command has started itself would live on. So it is also asked for the whole group, in a way that
+ * is made for something else.
  *
- * Whoever waits for a pipe may have a signal sent when something has happened to it (O_ASYNC), and may
- * choose which signal (F_SETSIG), and that a process group gets it (F_SETOWN). Here is a pipe that
- * nobody ever writes to, and both of its ends are in the application alone. All that can happen to it
- * is that it loses one of them; then the other one has the kernel send SIGKILL to the group. When a
- * process ends, in whichever way, the kernel closes its descriptors one after the other. Which of the
- * two is the first does not matter, since both have been told the same.
+ * Whoever waits for a pipe may have a signal sent when something has happened to it (O_ASYNC), and
+ * may choose which signal (F_SETSIG), and that a process group gets it (F_SETOWN). Here is a pipe
+ * that nobody ever writes to, and both of its ends are in the application alone. All that can
+ * happen to it is that it loses one of them; then the other one has the kernel send SIGKILL to the
+ * group. When a process ends, in whichever way, the kernel closes its descriptors one after the
+ * other. Which of the two is the first does not matter, since both have been told the same.
  *
  *   application            pipe2 (), F_SETSIG, O_ASYNC: on nobody yet
  *     clone () ──>         the child makes its group, and puts it on the leash (F_SETOWN)
@@ -34,22 +34,22 @@
  * process that the application forks closes its own (dray_pool_forked_cb()), and one that it starts
  * has none of them, for they are close-on-exec.
  *
- * A worker is on a leash, too, until it has said hello. Then it sees to its own end, and that of its
- * group, with a moment for what it has to put in order. What never says hello would not: it may be any
- * program. And a worker holds a leash itself, which its group is on: see dray-undertaker.h.
+ * A worker is on a leash, too, until it has said hello. Then it sees to its own end, and that of
+ * its group, with a moment for what it has to put in order. What never says hello would not: it may
+ * be any program. And a worker holds a leash itself, which its group is on: see dray-undertaker.h.
  *
- * What the kernel remembers is the group itself and not its number: when that is given to another one,
- * it is never hit.
+ * What the kernel remembers is the group itself and not its number: when that is given to another
+ * one, it is never hit.
  *
- * To make a leash takes ten times as long as to put somebody on it, which is why one is kept. Until then
- * it is still on the group that is gone, and would kill nobody.
+ * To make a leash takes ten times as long as to put somebody on it, which is why one is kept. Until
+ * then it is still on the group that is gone, and would kill nobody.
  *
- * The kernel sends the signal if this user could: not to a program that got other rights from its file. And
- * where something forbids all this (a sandbox that knows no such fcntl()), the leader of the group dies
- * with the application, and what it has started does not.
+ * The kernel sends the signal if this user could: not to a program that got other rights from its
+ * file. And where something forbids all this (a sandbox that knows no such fcntl()), the leader of
+ * the group dies with the application, and what it has started does not.
  *
- * A process that watches the application, and would have to be told each group, was the other way. It
- * can be killed itself; it has to be started, kept, waited for; and the groups would be numbers.
+ * A process that watches the application, and would have to be told each group, was the other way.
+ * It can be killed itself; it has to be started, kept, waited for; and the groups would be numbers.
  */
 
 static void

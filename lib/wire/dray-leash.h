@@ -2,8 +2,8 @@
 
 #pragma once
 
-/* The leash of a process group, which the kernel kills when the process that holds it ends, however that
- * happens. See dray-leash.c for how. */
+/* The leash of a process group, which the kernel kills when the process that holds it ends, however
+ * that happens. See dray-leash.c for how. */
 
 #include <glib.h>
 #include <sys/types.h>

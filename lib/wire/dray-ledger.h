@@ -17,7 +17,8 @@
  *   a new chunk  (`content` is zero) `first` is zero, then the attempt, then the task id
  *
  * Where it was sent, and the worker dies before `content` is zero, the host has heard of it twice,
- * and knows by `first`. It believes nothing in here: it takes a copy, and checks that like a message.
+ * and knows by `first`. It believes nothing in here: it takes a copy, and checks that like a
+ * message.
  */
 
 #include <glib.h>

@@ -144,7 +144,8 @@ void dray_message_init_header (DrayMessage *message, const DrayFrameHeader *head
  * the bytes of @payload in place. */
 GVariant *dray_value_decode (GBytes *payload, GError **error);
 gboolean dray_submit_decode (GBytes *payload, char **function, GVariant **arguments, GError **error);
-/* The same for a payload without its value's bytes, which are @shared (nullable: they are in it). */
+/* The same for a payload without its value's bytes, which are @shared (nullable: they are in
+ * it). */
 GVariant *dray_value_decode_shared (GBytes *payload, GBytes *shared, GError **error);
 gboolean dray_submit_decode_shared (GBytes *payload,
                                     GBytes *shared,

@@ -65,8 +65,8 @@ dray_passage_free (DrayPassage *self)
   g_free (self);
 }
 
-/* That the other side has closed its end with something unread (ECONNRESET) is told once, and before
- * what it has sent. */
+/* That the other side has closed its end with something unread (ECONNRESET) is told once, and
+ * before what it has sent. */
 static gboolean
 may_try_again (int reason)
 {

@@ -46,8 +46,9 @@ DrayPassage *dray_passage_adopt (int fd, GBytes *cookie);
 void dray_passage_free (DrayPassage *self);
 
 /* One thread at a time. The descriptors stay the caller's. Returns the serial, or 0 with an error
- * of G_IO_ERROR: it was not sent, and nothing is lost. G_IO_ERROR_WOULD_BLOCK: too many are on their
- * way, maybe between others, for the worker as for the host; that passes, and nobody tells when. */
+ * of G_IO_ERROR: it was not sent, and nothing is lost. G_IO_ERROR_WOULD_BLOCK: too many are on
+ * their way, maybe between others, for the worker as for the host; that passes, and nobody tells
+ * when. */
 guint64 dray_passage_send (DrayPassage *self, const int *fds, guint n_fds, GError **error);
 /* One thread at a time, which may be another one. Takes the message that a frame has named; with it
  * @n_fds descriptors, which are the caller's, close-on-exec, and no standard ones. Errors:

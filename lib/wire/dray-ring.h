@@ -17,8 +17,8 @@
  *                                 (a futex); the reader that has made room clears it, and wakes it
  *
  * Beside that there is the gate, which the writer passes with each task that it begins. The reader
- * can shut it, and is told in the same instant which task the writer has begun last: from then on it
- * begins none. So the reader can end the writer's process because of one task, and never hits
+ * can shut it, and is told in the same instant which task the writer has begun last: from then on
+ * it begins none. So the reader can end the writer's process because of one task, and never hits
  * another one. What the writer has sent before it passed the gate can be read by then.
  *
  * The host makes the memory, and seals its size: nobody can take it away from under a reader. It

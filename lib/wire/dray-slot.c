@@ -154,8 +154,8 @@ dray_slot_give_back (DraySlot *self)
   g_atomic_int_set (&self->header->lent, FALSE);
 }
 
-/* In a process that was forked this is still the memory of the one that it comes from, where somebody
- * may have the bytes. */
+/* In a process that was forked this is still the memory of the one that it comes from, where
+ * somebody may have the bytes. */
 static void
 bytes_freed_cb (gpointer data)
 {

@@ -110,7 +110,8 @@ check_room_locked (DrayJob *self, GError **error)
  * fails, nothing is sent.
  *
  * Errors: %DRAY_ERROR_ATTACHMENTS if the worker was reached through something that passes no open
- * files, such as `ssh`, if the call is one of a map, or if there are more than 64; those of [method@Gio.UnixFDList.append].
+ * files, such as `ssh`, if the call is one of a map, or if there are more than 64; those of
+ * [method@Gio.UnixFDList.append].
  *
  * May be called on any thread, while the function runs.
  *

@@ -23,9 +23,9 @@
 /* Bytes. As much as the host takes by default before it stops reading. */
 #define MAX_IN_FLIGHT ((gsize) 64 * 1024 * 1024)
 
-/* All processes of a user together can have only so many descriptors in flight (as many as a process
- * can have open). A value goes in its frame then, but attachments have to wait: this long, with
- * pauses that double, since nobody tells when there is room. In µs. */
+/* All processes of a user together can have only so many descriptors in flight (as many as a
+ * process can have open). A value goes in its frame then, but attachments have to wait: this long,
+ * with pauses that double, since nobody tells when there is room. In µs. */
 #define PATIENCE (5 * G_TIME_SPAN_SECOND)
 #define FIRST_PAUSE 1000
 #define LAST_PAUSE 50000

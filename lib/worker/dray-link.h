@@ -80,8 +80,8 @@ void dray_link_leave_function (DrayLink *self);
  * any more. Takes @outcome (nullable: it was sent before), returns when it is written. Errors as of
  * send(): then another outcome has to follow. */
 void dray_link_finish (DrayLink *self, DrayMessage *outcome, GError **error);
-/* The worker has been told to end, and has done all it had to; its program may still take a while, or
- * for ever. If the host goes now, it has the usual time. After stop(). */
+/* The worker has been told to end, and has done all it had to; its program may still take a while,
+ * or for ever. If the host goes now, it has the usual time. After stop(). */
 void dray_link_take_leave (DrayLink *self);
 /* The worker is about to end: nobody needs to watch the host any longer. */
 void dray_link_stop (DrayLink *self);

@@ -305,8 +305,8 @@ dray_worker_set_finalizer (DrayWorker *self,
  *
  * The signal is sent once, to the thread that called [method@Worker.run], and only while the
  * function of the cancelled call is running there: never to one that comes after it. By then the
- * job's cancellable is cancelled, and handlers that are connected to it have returned. As with every
- * signal, a function that is just about to block misses it, unless it waits with `ppoll()`,
+ * job's cancellable is cancelled, and handlers that are connected to it have returned. As with
+ * every signal, a function that is just about to block misses it, unless it waits with `ppoll()`,
  * `pselect()` or `sigsuspend()`. A function that was cancelled before it began is not begun.
  *
  * Since: 0.1

@@ -188,8 +188,8 @@ test_merge (Fixture *fixture, gconstpointer data)
 }
 
 /* Shows that files which are not done stay behind those that are, in the order in which they were
- * found, and that each one that is done meanwhile ends up where it would have been, had it been done
- * from the start; whatever it is sorted by, and with a needle or without. */
+ * found, and that each one that is done meanwhile ends up where it would have been, had it been
+ * done from the start; whatever it is sorted by, and with a needle or without. */
 static void
 test_pending (Fixture *fixture, gconstpointer data)
 {

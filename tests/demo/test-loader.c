@@ -266,8 +266,8 @@ check_done (Fixture *fixture, guint n_files)
   g_assert_cmpuint (fixture->engine->n_asked, ==, n_files);
 }
 
-/* Shows that a folder of any size is listed only so far ahead, that of what was found only so much is
- * asked for, and that it is read to its end all the same. */
+/* Shows that a folder of any size is listed only so far ahead, that of what was found only so much
+ * is asked for, and that it is read to its end all the same. */
 static void
 test_bounded (Fixture *fixture, gconstpointer data)
 {
@@ -296,8 +296,8 @@ test_bounded (Fixture *fixture, gconstpointer data)
 }
 
 /* Shows that what is wanted is asked for at once and is urgent, that what is not wanted any more is
- * not urgent any more, that the number of both is bounded, and that each file is asked for once: with
- * files wanted and read in any order. */
+ * not urgent any more, that the number of both is bounded, and that each file is asked for once:
+ * with files wanted and read in any order. */
 static void
 test_wanted (Fixture *fixture, gconstpointer data)
 {
@@ -336,7 +336,8 @@ test_wanted (Fixture *fixture, gconstpointer data)
   check_done (fixture, n_names);
 }
 
-/* Shows that more than can be seen is not wanted, and that who says something twice is understood. */
+/* Shows that more than can be seen is not wanted, and that who says something twice is
+ * understood. */
 static void
 test_too_many_wanted (Fixture *fixture, gconstpointer data)
 {

@@ -210,8 +210,8 @@ test_file (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (facts.kind, ==, DEMO_KIND_TEXT);
 }
 
-/* Shows that a picture is decoded no larger than a thumbnail, in pixels that can be drawn as they are,
- * and that its own size is told. */
+/* Shows that a picture is decoded no larger than a thumbnail, in pixels that can be drawn as they
+ * are, and that its own size is told. */
 static void
 test_picture (Fixture *fixture, gconstpointer data)
 {

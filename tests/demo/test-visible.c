@@ -151,7 +151,8 @@ is_at_rest (Fixture *fixture)
   return counters->queue_length == demo_loader_get_n_running (fixture->loader);
 }
 
-/* Whether @index is on the screen, and all that is there was asked for, if it was not read before. */
+/* Whether @index is on the screen, and all that is there was asked for, if it was not read
+ * before. */
 static gboolean
 is_asked (Fixture *fixture, guint32 index)
 {
@@ -203,8 +204,8 @@ start_paused (Fixture *fixture)
   g_assert_cmpuint (demo_file_store_get_n_done (get_store (fixture)), ==, 0);
 }
 
-/* Scrolls to where @index is on the screen: at the top, or further down at the end of the list. Returns
- * (transfer full): what is on the screen then, was asked for, and has not been read. */
+/* Scrolls to where @index is on the screen: at the top, or further down at the end of the list.
+ * Returns (transfer full): what is on the screen then, was asked for, and has not been read. */
 static GArray *
 scroll_to (Fixture *fixture, guint32 index)
 {
@@ -252,7 +253,8 @@ test_first (Fixture *fixture, gconstpointer data)
   expect_next (fixture, 0, visible);
 }
 
-/* Shows that what has scrolled out of view again is not read before what came into view after it. */
+/* Shows that what has scrolled out of view again is not read before what came into view after
+ * it. */
 static void
 test_passed (Fixture *fixture, gconstpointer data)
 {

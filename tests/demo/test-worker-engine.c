@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The demo's engine with real workers: files are handed over open, pictures come without a copy, and
- * a folder is listed only as far as somebody wants it. The workers are in their sandbox. */
+/* The demo's engine with real workers: files are handed over open, pictures come without a copy,
+ * and a folder is listed only as far as somebody wants it. The workers are in their sandbox. */
 
 #include "config.h"
 
@@ -80,8 +80,8 @@ get_queue_length (Fixture *fixture)
   return counters->queue_length;
 }
 
-/* Shows that what a worker reads is the file that was opened, and that it needs no path: when it gets
- * its turn, there is no file of that name any more. */
+/* Shows that what a worker reads is the file that was opened, and that it needs no path: when it
+ * gets its turn, there is no file of that name any more. */
 static void
 test_open (Fixture *fixture, gconstpointer data)
 {
@@ -144,8 +144,8 @@ is_in_memfd (gconstpointer address)
   return found;
 }
 
-/* Shows that a picture is drawn from the memory in which it came from its worker: neither the library
- * nor the demo copies it. */
+/* Shows that a picture is drawn from the memory in which it came from its worker: neither the
+ * library nor the demo copies it. */
 static void
 test_picture (Fixture *fixture, gconstpointer data)
 {

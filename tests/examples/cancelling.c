@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Three ways to cancel, and three ways to hear of it in a worker. It prints what became of each task.
+ * Three ways to cancel, and three ways to hear of it in a worker. It prints what became of each
+ * task.
  */
 
 #include <dray.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * What can go wrong with a file, told apart. It prints the first line of each, or why there is none:
+ * What can go wrong with a file, told apart. It prints the first line of each, or why there is
+ * none:
  *
  *   errors FILE...
  *

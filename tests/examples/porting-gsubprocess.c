@@ -2,7 +2,8 @@
 
 /*
  * The same two jobs twice: by GSubprocess, and by an executor. A text is sorted by another program,
- * whose output is wanted whole; and the files in a folder are listed by one, line by line, as they come.
+ * whose output is wanted whole; and the files in a folder are listed by one, line by line, as they
+ * come.
  *
  *   porting-gsubprocess FOLDER
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The same asynchronous function twice: in a thread of GTask's, and in a worker. It prints the checksum
- * of a file, as found by either:
+ * The same asynchronous function twice: in a thread of GTask's, and in a worker. It prints the
+ * checksum of a file, as found by either:
  *
  *   porting-gtask FILE
  */

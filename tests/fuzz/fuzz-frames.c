@@ -19,8 +19,8 @@
  *
  * The script makes a stream of frames that are well-formed but for what it says, of bytes as they
  * are, and of long payloads; and it says in what pieces the decoder is given it. The same stream is
- * decoded twice, in those pieces and in as large ones as the decoder takes: the same frames must come
- * out, and the same error.
+ * decoded twice, in those pieces and in as large ones as the decoder takes: the same frames must
+ * come out, and the same error.
  */
 
 /* So much and no more is put into a stream by one script. */

@@ -18,8 +18,8 @@
  * that there are no processes, no threads, and no time but the script's.
  *
  * Each step is one of the application's or of a child's. After most of them, everything is let to
- * come to rest; then the next one. In the end the executor is shut down, in the way that the script's
- * last byte says, and what must hold is looked at:
+ * come to rest; then the next one. In the end the executor is shut down, in the way that the
+ * script's last byte says, and what must hold is looked at:
  *
  *   - each future is done, and its callback was called, exactly once; no item came after that
  *   - each call of a map has one outcome at most, in order where that was asked for
@@ -587,8 +587,8 @@ check_futures (Session *self)
     }
 }
 
-/* What nobody answers is tried with worker after worker, which takes most of the time: in half of the
- * sessions no more of them can be started. */
+/* What nobody answers is tried with worker after worker, which takes most of the time: in half of
+ * the sessions no more of them can be started. */
 static void
 end (Session *self, guint how)
 {

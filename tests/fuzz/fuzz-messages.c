@@ -9,14 +9,14 @@
 #include <string.h>
 
 /*
- * The payload of a frame becomes what it stands for: as the host decodes what a worker sends, and as
- * the worker decodes what its host sends (dray-message.c, dray-hello.c, dray-value.c,
+ * The payload of a frame becomes what it stands for: as the host decodes what a worker sends, and
+ * as the worker decodes what its host sends (dray-message.c, dray-hello.c, dray-value.c,
  * dray-value-check.c, dray-chunk.c, dray-chunk-outcomes.c, dray-cargo.c).
  *
  * The payload is the script's rest as it is; or one that was well-formed, of which the script has
  * changed some bytes. What is taken must be sound, and, where there is but one way to say a thing,
- * must be the same bytes when it is said again. What is in normal form must be taken, and nothing that
- * GLib does not take for it.
+ * must be the same bytes when it is said again. What is in normal form must be taken, and nothing
+ * that GLib does not take for it.
  */
 
 /* Where something well-formed is changed. */

@@ -15,9 +15,9 @@
  * A command's output becomes items (dray-splitter.c).
  *
  * The script is how it is split, the limits, the sizes of the pieces in which it comes, and the
- * output itself. It is split twice, in those pieces and at once. What is joined of the items must be
- * the output again; and the items must be the same both times, but for chunks, which are what was
- * read. Where two things are wrong with the output, either may be found first.
+ * output itself. It is split twice, in those pieces and at once. What is joined of the items must
+ * be the output again; and the items must be the same both times, but for chunks, which are what
+ * was read. Where two things are wrong with the output, either may be found first.
  */
 
 #define LARGE_LIMIT ((gsize) 1 << 20)

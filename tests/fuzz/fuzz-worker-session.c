@@ -28,12 +28,12 @@ static int poll_or_go_on (struct pollfd *fds, nfds_t n_fds, int timeout);
  * that says what the script wants. The library's threads are there, and its time is real.
  *
  * What the host says is made first, and lies in the pipe when the worker begins. A script may keep
- * some of it back: the function "next" sends that, and so it is read while a function runs; or it is
- * sent when the worker has waited for it. Then the host is gone.
+ * some of it back: the function "next" sends that, and so it is read while a function runs; or it
+ * is sent when the worker has waited for it. Then the host is gone.
  *
  * The worker must end, in whatever way. All that it has sent must be frames that a worker may send,
- * with at most one outcome for each call that it was given; and with exactly one, where the host has
- * said goodbye and broken no rule.
+ * with at most one outcome for each call that it was given; and with exactly one, where the host
+ * has said goodbye and broken no rule.
  */
 
 #define MAX_STEPS 64
@@ -510,8 +510,8 @@ hear_all (Session *self, gboolean from_ring)
 
 /* --- The session --- */
 
-/* Out of the way of the two places: those are free while a worker has taken what was there, and whoever
- * opens something in a thread of his own then closes it after they were taken again. */
+/* Out of the way of the two places: those are free while a worker has taken what was there, and
+ * whoever opens something in a thread of his own then closes it after they were taken again. */
 static int
 raise_descriptor (int fd)
 {
@@ -561,8 +561,8 @@ count_threads (void)
 }
 
 /* Whoever has cancelled a call may still be about to let go of the link, and so to close what that
- * has, and files that came with a message are closed by a thread of their own: by then their numbers
- * could be those of the next session. A real worker has only one. */
+ * has, and files that came with a message are closed by a thread of their own: by then their
+ * numbers could be those of the next session. A real worker has only one. */
 static void
 wait_for_threads (void)
 {

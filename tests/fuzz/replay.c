@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 /*
- * Runs a target over files, where there is no libFuzzer: each file of the folders (or each file) that
- * is named, and all of their beginnings too with --cut.
+ * Runs a target over files, where there is no libFuzzer: each file of the folders (or each file)
+ * that is named, and all of their beginnings too with --cut.
  */
 
 static int

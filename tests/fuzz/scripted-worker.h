@@ -3,9 +3,9 @@
 #pragma once
 
 /*
- * A worker as a script plays it, in a child that is no process. It can do what an honest worker does,
- * and a step at a time whatever else a process can do with its pipes, its passage and its shared
- * memory.
+ * A worker as a script plays it, in a child that is no process. It can do what an honest worker
+ * does, and a step at a time whatever else a process can do with its pipes, its passage and its
+ * shared memory.
  *
  * What it hears from the host it checks: that must be frames which an honest worker would take.
  */

@@ -5,10 +5,10 @@
 /*
  * The I/O thread's loop without a thread, and a clock that goes only as it is told.
  *
- * A fuzzer needs that the same script always does the same, and that nobody has to wait: neither for
- * another thread, nor for a time limit. So here the loop of lib/host/dray-io-thread.c is turned by
- * hand, on the thread that also runs the main context; and the time is what it is set to. All else
- * is the library's own code, and so are the pipes, sockets and memory that it uses.
+ * A fuzzer needs that the same script always does the same, and that nobody has to wait: neither
+ * for another thread, nor for a time limit. So here the loop of lib/host/dray-io-thread.c is turned
+ * by hand, on the thread that also runs the main context; and the time is what it is set to. All
+ * else is the library's own code, and so are the pipes, sockets and memory that it uses.
  *
  * To be linked before the library, whose own file is left out then. There are no other threads
  * either: whoever wants one does without (the library has to be prepared for that).

@@ -26,8 +26,8 @@ gboolean sandbox_rig_has_filter (void);
 DrayLauncher *sandbox_rig_new_launcher (DraySandbox sandbox);
 /* The same, and starts the executor. */
 void sandbox_rig_start (Rig *rig, DraySandbox sandbox, guint max_workers);
-/* Until it is called again with NULL, bubblewrap is @script, or missing where that is "". No executor
- * may be alive. */
+/* Until it is called again with NULL, bubblewrap is @script, or missing where that is "". No
+ * executor may be alive. */
 void sandbox_rig_replace_bubblewrap (Rig *rig, const char *script);
 /* What comes of a way out: 0 if it is open, else an errno. */
 guint32 sandbox_rig_escape (Rig *rig, const char *way, const char *argument);

@@ -8,12 +8,12 @@
 
 /*
  * Cancelling at the very moment in which something else happens to the task: ten thousand times for
- * each thing that may. Whoever comes first, the task has one end, which is told once; others are not
- * touched, and the pool works afterwards.
+ * each thing that may. Whoever comes first, the task has one end, which is told once; others are
+ * not touched, and the pool works afterwards.
  *
- * The moment is aimed at. Threads cancel a while after the submit; after each task that was cancelled
- * the next ones are given more time, after each that was not, less. So about as many are cancelled as
- * not, on any machine and however busy it is, and most come close.
+ * The moment is aimed at. Threads cancel a while after the submit; after each task that was
+ * cancelled the next ones are given more time, after each that was not, less. So about as many are
+ * cancelled as not, on any machine and however busy it is, and most come close.
  */
 
 #define N_ROUNDS 10000

@@ -8,8 +8,8 @@
 #include <signal.h>
 
 /*
- * Each way in which a worker goes wrong, in each place where futures are combined: everybody is told
- * once, of what happened and nothing else, whether he waits without a main loop or not.
+ * Each way in which a worker goes wrong, in each place where futures are combined: everybody is
+ * told once, of what happened and nothing else, whether he waits without a main loop or not.
  */
 
 typedef struct

@@ -13,7 +13,8 @@
  * busy. In every cell each future is told once, what has happened to it; nobody else is hurt; and
  * nothing is left behind.
  *
- * Where the test chooses the moment it sends SIGUSR1 to the worker, which has set a trap for itself.
+ * Where the test chooses the moment it sends SIGUSR1 to the worker, which has set a trap for
+ * itself.
  */
 
 #define N_BEHIND 8  /* tasks of the executor whose worker dies */
@@ -210,8 +211,9 @@ is_writing (gpointer user_data)
   return rig_get_count (scene->rig, bytes_out) > 64 * 1024;
 }
 
-/* It is stopped, so that it takes no more than the pipe does. A task that was sent to an idle worker is
- * its current one, whether it has arrived or not; and if it goes on for a moment, it does not end. */
+/* It is stopped, so that it takes no more than the pipe does. A task that was sent to an idle
+ * worker is its current one, whether it has arrived or not; and if it goes on for a moment, it does
+ * not end. */
 static void
 make_arguments (Scene *scene)
 {

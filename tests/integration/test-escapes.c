@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Ways out of each sandbox, which must be closed, and ways that must be left open. Each way is tried
- * without a sandbox first: where the system has closed it already, nothing could be shown. */
+/* Ways out of each sandbox, which must be closed, and ways that must be left open. Each way is
+ * tried without a sandbox first: where the system has closed it already, nothing could be shown. */
 
 /* What a worker without a sandbox can get at, in this process's neighbourhood. */
 typedef struct

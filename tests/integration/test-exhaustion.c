@@ -243,8 +243,8 @@ run_memory (void)
 
 /* What the kernel refuses */
 
-/* Has every call of the system call @number fail with EPERM, or, if @second is not 0, those with that
- * second argument; here and in all that is started from here. */
+/* Has every call of the system call @number fail with EPERM, or, if @second is not 0, those with
+ * that second argument; here and in all that is started from here. */
 static void
 refuse (int number, unsigned int second)
 {

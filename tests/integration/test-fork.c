@@ -430,9 +430,9 @@ static const struct
 static void
 test_child (Fixture *fixture, gconstpointer data)
 {
-  /* Shows that a forked process is told what it can't use, whichever way it tries, may have executors
-   * of its own, and that nothing of it is noticed by the parent, whose workers run, stream, start or
-   * wait to be pulled, with a command, a map and much that is pending. */
+  /* Shows that a forked process is told what it can't use, whichever way it tries, may have
+   * executors of its own, and that nothing of it is noticed by the parent, whose workers run,
+   * stream, start or wait to be pulled, with a command, a map and much that is pending. */
   Scene scene = { 0 };
 
   set_up_scene (&scene);
@@ -454,8 +454,8 @@ test_child (Fixture *fixture, gconstpointer data)
 static void
 test_descriptors (Fixture *fixture, gconstpointer data)
 {
-  /* Shows that a forked process which does nothing with the library does not keep commands waiting for
-   * the end of their input, nor anything of theirs open. */
+  /* Shows that a forked process which does nothing with the library does not keep commands waiting
+   * for the end of their input, nor anything of theirs open. */
   g_autoptr (DrayExecutor) executor = workshop_new (1);
   const char *const argv[] = { "sh", "-c", "echo; cat >/dev/null", NULL };
   g_autoptr (DrayTask) task = dray_task_new_command (argv);
@@ -544,8 +544,8 @@ run_survived (void)
 static void
 test_survivor (Fixture *fixture, gconstpointer data)
 {
-  /* Shows that workers notice the end of the application although a process that it has forked lives
-   * on, and that commands are killed with what they have started. */
+  /* Shows that workers notice the end of the application although a process that it has forked
+   * lives on, and that commands are killed with what they have started. */
   g_autoptr (GSubprocess) host = host_start ("survived");
   g_autoptr (GDataInputStream) input = g_data_input_stream_new (
     g_subprocess_get_stdout_pipe (host));
@@ -647,8 +647,8 @@ user_thread (gpointer data)
   return NULL;
 }
 
-/* Nothing is freed: to free an object takes a lock of GLib's, which another thread of the parent may
- * have held. */
+/* Nothing is freed: to free an object takes a lock of GLib's, which another thread of the parent
+ * may have held. */
 static void
 use_in_child (gpointer data)
 {

@@ -13,8 +13,8 @@
 
 /*
  * Hosts that end, in every way there is, while workers of every kind and commands are at it: none
- * of them, nor what they have started in their groups, may outlive the host by more than a moment. How
- * long it took is told beside the result; it should be no more than two seconds.
+ * of them, nor what they have started in their groups, may outlive the host by more than a moment.
+ * How long it took is told beside the result; it should be no more than two seconds.
  */
 
 #define LIMIT ((guint64) 1024 * 1024)
@@ -385,7 +385,8 @@ run_leaving (void)
 }
 
 /* Commands are started one after the other for ever, each of which leaves two processes behind that
- * wait for ever and have the host's standard output open. For each that has ended there is a line. */
+ * wait for ever and have the host's standard output open. For each that has ended there is a
+ * line. */
 
 #define N_AT_A_TIME 3
 #define LINE "ended\n"
@@ -585,8 +586,8 @@ test_leaving (Fixture *fixture, gconstpointer data)
 static void
 test_starting_commands (Fixture *fixture, gconstpointer data)
 {
-  /* Shows that nothing of a command outlives the host wherever in the start or the end of commands it
-   * is killed. */
+  /* Shows that nothing of a command outlives the host wherever in the start or the end of commands
+   * it is killed. */
   for (guint i = 0; i < N_KILLS; i++)
     {
       g_autoptr (GSubprocess) host = host_start ("start-commands");

@@ -21,8 +21,8 @@
  * received, as one of them may have open. Here somebody has used that up, and the test and its
  * workers are without the privileges that would let them go beyond. */
 
-/* What a process of the test may have open, and so all together in flight. Somebody else may have some
- * in flight too, and may take them, so the test has more than that of its own. */
+/* What a process of the test may have open, and so all together in flight. Somebody else may have
+ * some in flight too, and may take them, so the test has more than that of its own. */
 #define MAX_OPEN 200
 #define AT_ONCE 100
 #define N_MESSAGES 3

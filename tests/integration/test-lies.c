@@ -13,8 +13,8 @@
 
 /*
  * Workers that lie. Whatever they say, or however much of it: the task fails with a reason that can
- * be read, or can be stopped; the main loop turns and another executor works meanwhile; memory stays
- * within a bound, the worker is ended, and the next one works.
+ * be read, or can be stopped; the main loop turns and another executor works meanwhile; memory
+ * stays within a bound, the worker is ended, and the next one works.
  */
 
 /* What a test may take beside what it had, in bytes: the limits for what is undelivered, twice, as
@@ -75,8 +75,8 @@ lies_begin (Lies *self, Rig *rig, const char *mode)
   ask_other (self);
 
   self->start = self->peak = get_resident ();
-  /* At the priority of what is delivered: on a busy machine it is always due, and would keep all that
-   * comes after it from being dispatched. */
+  /* At the priority of what is delivered: on a busy machine it is always due, and would keep all
+   * that comes after it from being dispatched. */
   self->ticker = g_timeout_source_new (5);
   g_source_set_priority (self->ticker, G_PRIORITY_DEFAULT_IDLE);
   g_source_set_callback (self->ticker, tick_cb, self, NULL);

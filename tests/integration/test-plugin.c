@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 /*
- * A host of plugins. It is not linked with the library, which comes and stays with the plugin that is
- * loaded first (it has types and a thread, and can't be unloaded). The plugin itself is loaded and
- * unloaded again and again: while all is done, and while everything is going on. What the library
- * called after that would be in memory that is not there any more.
+ * A host of plugins. It is not linked with the library, which comes and stays with the plugin that
+ * is loaded first (it has types and a thread, and can't be unloaded). The plugin itself is loaded
+ * and unloaded again and again: while all is done, and while everything is going on. What the
+ * library called after that would be in memory that is not there any more.
  */
 
 #define N_ROUNDS 100

@@ -9,7 +9,8 @@
 
 /* --- All of them, whatever they are --- */
 
-/* Another value than @value of what the property may have. FALSE: nothing is known of such values. */
+/* Another value than @value of what the property may have. FALSE: nothing is known of such
+ * values. */
 static gboolean
 change (GParamSpec *property, GValue *value)
 {

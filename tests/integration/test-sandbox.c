@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 /* Workers in sandboxes are workers like any others: what they return, how they end, how they are
- * ended; and what becomes of tasks where there is no sandbox to be had. The ways out of one are tried
- * in test-escapes.c. */
+ * ended; and what becomes of tasks where there is no sandbox to be had. The ways out of one are
+ * tried in test-escapes.c. */
 
 #define LARGE (16u * 1024 * 1024)
 

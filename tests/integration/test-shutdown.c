@@ -98,8 +98,8 @@ arrange_running (Scene *scene)
   arrange_running_for (scene, 50);
 }
 
-/* What is to be cancelled must not have begun before it is: it would never end. So what is in its way
- * takes long enough for a busy machine, too. */
+/* What is to be cancelled must not have begun before it is: it would never end. So what is in its
+ * way takes long enough for a busy machine, too. */
 static void
 arrange_pending (Scene *scene)
 {

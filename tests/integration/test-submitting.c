@@ -343,7 +343,8 @@ inner_accepted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   dray_future_add_done_callback (inner->future, inner_done_cb, inner, NULL);
 }
 
-/* In the first item of many; the others are delivered when the inner one has sent all of its own. */
+/* In the first item of many; the others are delivered when the inner one has sent all of its
+ * own. */
 static void
 outer_item_cb (DrayFuture *future, GVariant *value, gpointer user_data)
 {

@@ -72,8 +72,8 @@ user_cancel (User *user)
 
   user->n_expected++;
   dray_future_add_done_callback (future, user_done_cb, user, NULL);
-  /* Who looks on without listening would wait for ever, if what he does not listen to is all that the
-   * workers may send before. */
+  /* Who looks on without listening would wait for ever, if what he does not listen to is all that
+   * the workers may send before. */
   if (g_rand_boolean (user->random))
     fixture_iterate_until (has_begun, future, "the task runs");
   dray_future_cancel (future);

@@ -183,8 +183,8 @@ check_stream_item (SoakTask *self, GVariant *item)
   return is_pattern (item, self->size, 0);
 }
 
-/* Of items some may have come from attempts before; and a task that somebody stopped may still be the
- * first to end. */
+/* Of items some may have come from attempts before; and a task that somebody stopped may still be
+ * the first to end. */
 static gboolean
 check_streamed (SoakTask *self, GVariant *result)
 {

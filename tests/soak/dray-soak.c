@@ -12,13 +12,13 @@
 /*
  * The soak test: everything that an application may do, all at once and at random, on several main
  * contexts and threads, while workers and commands are killed twenty times a second, and executors
- * are shut down and replaced. Each result is checked, and each future, callback and wait is counted:
- * what ends twice or never, ends as it can't, or is left behind makes the test fail.
+ * are shut down and replaced. Each result is checked, and each future, callback and wait is
+ * counted: what ends twice or never, ends as it can't, or is left behind makes the test fail.
  *
  * It has two rounds. The first one is short, and is there so that what is allocated once, such as
- * types, is there before the surroundings are looked at. After the second one they have to be as they
- * were. A thread of its own watches for promises that are not kept: then it says which, and ends the
- * process.
+ * types, is there before the surroundings are looked at. After the second one they have to be as
+ * they were. A thread of its own watches for promises that are not kept: then it says which, and
+ * ends the process.
  *
  * The seed decides what is begun, and in which order; what comes of that depends on the machine.
  */

@@ -4,8 +4,8 @@
 
 #include "soak.h"
 
-/* A few threads that do what blocks: waiting, pulling, shutting down. One more does what does not: all
- * others may be waiting for just that. */
+/* A few threads that do what blocks: waiting, pulling, shutting down. One more does what does not:
+ * all others may be waiting for just that. */
 
 #define N_HANDS 4
 

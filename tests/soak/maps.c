@@ -4,7 +4,8 @@
 
 #include "soak.h"
 
-/* Maps: each call has one outcome, in order where that counts, and after all of them comes the end. */
+/* Maps: each call has one outcome, in order where that counts, and after all of them comes the
+ * end. */
 
 typedef struct
 {

@@ -6,9 +6,9 @@
  * What the parts of the soak test share. What it does is told in dray-soak.c.
  *
  * Everything that has to happen exactly once is a promise: that a done callback is called, that an
- * asynchronous operation calls back, that a wait returns. Each has a number of its own, which is the
- * data of the callback. Whoever keeps a promise that is not open has been called twice; what is open
- * in the end was never kept. So the counting does not depend on the memory of what is counted.
+ * asynchronous operation calls back, that a wait returns. Each has a number of its own, which is
+ * the data of the callback. Whoever keeps a promise that is not open has been called twice; what is
+ * open in the end was never kept. So the counting does not depend on the memory of what is counted.
  */
 
 #include <dray.h>

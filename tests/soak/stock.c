@@ -5,8 +5,8 @@
 #include "soak.h"
 
 /*
- * The executors. There are always as many as there are kinds of them; each lives for a while, and is
- * then shut down in some way while tasks are still submitted to it, and replaced. Others, the
+ * The executors. There are always as many as there are kinds of them; each lives for a while, and
+ * is then shut down in some way while tasks are still submitted to it, and replaced. Others, the
  * visitors, are made by whoever wants one for a moment.
  *
  * Whoever ends one, or cancels all of its tasks, says so before: then a task that ends so is right.
@@ -209,8 +209,8 @@ shut_down (DrayExecutor *executor, GRand *rand, SoakDriver *driver)
       soak_hands_push (shut_down_by_hand, ending);
     }
 
-  /* Whoever runs a task without a future (dray_executor_run_async()) has the executor until it is done.
-   * If that is paused, and nobody else has it any more, it is for ever. */
+  /* Whoever runs a task without a future (dray_executor_run_async()) has the executor until it is
+   * done. If that is paused, and nobody else has it any more, it is for ever. */
   if (!asynchronously && !by_hand)
     dray_executor_set_paused (executor, FALSE);
 }

@@ -137,9 +137,9 @@ never_mind_cb (DrayFuture *future, gpointer data)
 {
 }
 
-/* Nobody will iterate the main context: callbacks don't come, but what was given with them is freed,
- * if only with the executor; and the tasks come to their ends. Until then the callbacks keep their
- * futures, and what lies undelivered counts: so this is not done to an executor of others. */
+/* Nobody will iterate the main context: callbacks don't come, but what was given with them is
+ * freed, if only with the executor; and the tasks come to their ends. Until then the callbacks keep
+ * their futures, and what lies undelivered counts: so this is not done to an executor of others. */
 static void
 abandon_by_hand (gpointer data)
 {

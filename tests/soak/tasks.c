@@ -8,9 +8,9 @@
  * A task: submitted with this and that set at random, watched, perhaps cancelled or raised while it
  * waits or runs, and judged when it has ended.
  *
- * How it may end is a set. To what its kind says is added what others may do to it: a killer may come
- * to any, an executor may be shut down. Whoever does something else to it (cancels it, gives it a
- * time limit) notes that before.
+ * How it may end is a set. To what its kind says is added what others may do to it: a killer may
+ * come to any, an executor may be shut down. Whoever does something else to it (cancels it, gives
+ * it a time limit) notes that before.
  */
 
 SoakTask *

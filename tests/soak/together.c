@@ -8,7 +8,8 @@
 
 #define MAX_PARTS 6
 
-/* (transfer full) (element-type SoakTask): each of another executor; @cancellable: they may end so */
+/* (transfer full) (element-type SoakTask): each of another executor; @cancellable: they may end
+ * so */
 static GPtrArray *
 submit_parts (SoakDriver *driver, gboolean cancellable)
 {

@@ -263,8 +263,8 @@ list_mappings (void)
   return g_steal_pointer (&table);
 }
 
-/* What is called after the library in the folder for shared memory. The folder for temporary files is
- * everybody's, so /host-environment/files looks at one of its own. */
+/* What is called after the library in the folder for shared memory. The folder for temporary files
+ * is everybody's, so /host-environment/files looks at one of its own. */
 static GHashTable *
 list_files (void)
 {

@@ -138,9 +138,9 @@ static int trap_fds[2]; /* a pipe, from the handler to the thread that dies */
 
 #ifdef __SANITIZE_THREAD__
 
-/* ThreadSanitizer keeps a signal back until the thread calls a function that it watches; and one that
- * waits for a lock of GLib's calls none. So it does not learn of this handler, which it would not
- * like to be in at any moment either. */
+/* ThreadSanitizer keeps a signal back until the thread calls a function that it watches; and one
+ * that waits for a lock of GLib's calls none. So it does not learn of this handler, which it would
+ * not like to be in at any moment either. */
 extern int __sigaction (int number, const struct sigaction *action, struct sigaction *old);
 #define sigaction(number, action, old) __sigaction (number, action, old)
 #define IN_HANDLER __attribute__ ((no_sanitize ("thread")))

@@ -146,8 +146,8 @@ wake_watcher (void)
 }
 
 /* The channel's input leads somewhere else from now on: nobody can write to the pipe any more, and
- * this process does not notice. There is a pipe that is left alone, with O_ASYNC: this process is killed
- * when it loses that. */
+ * this process does not notice. There is a pipe that is left alone, with O_ASYNC: this process is
+ * killed when it loses that. */
 static GVariant *
 deaf_channel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {

@@ -48,8 +48,8 @@ void misbehaving_ring_bell (void);
 /* Half of the frame of a result of so many bytes. */
 void misbehaving_write_half_frame (DrayJob *job, gsize size);
 
-/* In one of these ways: "kill", "crash", "abort", "exit-0", "exit-3", "memory" (there is none left),
- * "oom" (killed while it takes more and more of that). */
+/* In one of these ways: "kill", "crash", "abort", "exit-0", "exit-3", "memory" (there is none
+ * left), "oom" (killed while it takes more and more of that). */
 void misbehaving_die (const char *way);
 /* The same, if it can make the file @path; with "" always. */
 void misbehaving_die_once (const char *way, const char *path);
@@ -61,8 +61,8 @@ GVariant *misbehaving_new_bytes (gsize size);
 void misbehaving_record (const char *filename, guint32 number);
 /* Waits until @job is cancelled, and returns NULL with the error that says so. */
 GVariant *misbehaving_block (DrayJob *job, GError **error);
-/* For who has broken the protocol: were it cancelled, and did return, the task behind it would begin, and
- * be lost as well. */
+/* For who has broken the protocol: were it cancelled, and did return, the task behind it would
+ * begin, and be lost as well. */
 void misbehaving_wait_for_kill (void) G_GNUC_NORETURN;
 void misbehaving_raise_by_default (int signal_number);
 

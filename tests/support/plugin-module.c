@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * A plugin: a module that has an executor, for a host that loads and unloads it. All that the library
- * calls is in here, so whatever it would call too late is not there any more.
+ * A plugin: a module that has an executor, for a host that loads and unloads it. All that the
+ * library calls is in here, so whatever it would call too late is not there any more.
  */
 
 #include "plugin-module.h"

@@ -49,8 +49,8 @@ find_real (const char *name)
   return dlsym (RTLD_NEXT, name);
 }
 
-/* ThreadSanitizer has a thread of its own, which comes with the first one of the program. It is there
- * before any test looks whether there is a thread more than before. */
+/* ThreadSanitizer has a thread of its own, which comes with the first one of the program. It is
+ * there before any test looks whether there is a thread more than before. */
 static void *
 do_nothing (void *data)
 {
@@ -172,9 +172,9 @@ g_cond_wait_until (GCond *cond, GMutex *mutex, gint64 end_time)
   return signalled;
 }
 
-/* This one GLib makes of a mutex that ThreadSanitizer knows, but GLib's calls are not looked at; and
- * of lock and unlock, one may look like a call by whoever called GLib. So it is made here in the
- * same way. */
+/* This one GLib makes of a mutex that ThreadSanitizer knows, but GLib's calls are not looked at;
+ * and of lock and unlock, one may look like a call by whoever called GLib. So it is made here in
+ * the same way. */
 static pthread_mutex_t *
 get_recursive_mutex (GRecMutex *mutex)
 {

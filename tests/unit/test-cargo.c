@@ -572,8 +572,8 @@ test_hostile_values (Ends *self, gconstpointer data)
 static void
 test_hung_up (Ends *self, gconstpointer data)
 {
-  /* Shows that what a worker has passed arrives, though it has died before it took what was passed to it:
-   * then the system tells of that first. */
+  /* Shows that what a worker has passed arrives, though it has died before it took what was passed
+   * to it: then the system tells of that first. */
   const int memory_fd = dray_payload_create (NULL);
   g_autoptr (GError) error = NULL;
   guint64 serial = dray_passage_send (self->worker, &memory_fd, 1, &error);
@@ -595,7 +595,8 @@ test_hung_up (Ends *self, gconstpointer data)
 static void
 test_hung_up_at_once (gconstpointer data)
 {
-  /* Shows that a worker which has said that it has the passage is believed, though it has died since. */
+  /* Shows that a worker which has said that it has the passage is believed, though it has died
+   * since. */
   const int memory_fd = dray_payload_create (NULL);
   g_autoptr (GError) error = NULL;
   int theirs;

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-/* What a worker does with a chunk, told by a host that is played and has no memory to share: when it
- * sends outcomes, and what it gives back. */
+/* What a worker does with a chunk, told by a host that is played and has no memory to share: when
+ * it sends outcomes, and what it gives back. */
 
 #define FIRST_ID 10
 

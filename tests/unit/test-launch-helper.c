@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The launch helper, the real one, called in ways in which the library does not call it. What it does
- * otherwise is seen in the tests of sandboxes. */
+/* The launch helper, the real one, called in ways in which the library does not call it. What it
+ * does otherwise is seen in the tests of sandboxes. */
 
 #define NOT_RUN 127
 
