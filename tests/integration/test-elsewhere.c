@@ -92,6 +92,28 @@ run (Elsewhere *self)
   g_ptr_array_unref (self->cancellables);
 }
 
+/* --- What AddressSanitizer is told --- */
+
+#ifdef __SANITIZE_ADDRESS__
+const char *__asan_default_options (void);
+const char *__lsan_default_suppressions (void);
+
+/* GLib's functions are not compiled so that the fast way finds who called them. */
+const char *
+__asan_default_options (void)
+{
+  return "fast_unwind_on_malloc=0";
+}
+
+/* GLib keeps a source of a cancellable that is disposed of while another thread cancels that, for a
+ * handler that is then not called: it may have been called before. Here that comes now and then. */
+const char *
+__lsan_default_suppressions (void)
+{
+  return "leak:g_cancellable_source_new";
+}
+#endif
+
 /* --- Submitting --- */
 
 static void

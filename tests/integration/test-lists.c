@@ -320,15 +320,22 @@ never_cb (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* On whatever thread has the last reference. */
 static void
 note_end_cb (gpointer user_data)
 {
-  *(gboolean *) user_data = TRUE;
+  g_atomic_int_set ((int *) user_data, TRUE);
+}
+
+static gboolean
+has_ended (gpointer user_data)
+{
+  return g_atomic_int_get ((int *) user_data);
 }
 
 /* A source of its own, whose data goes with it: the last thing that a main context has. */
 static GMainContext *
-new_context (gboolean *ended)
+new_context (int *ended)
 {
   GMainContext *context = g_main_context_new ();
   g_autoptr (GSource) source = g_timeout_source_new_seconds (3600);
@@ -341,7 +348,7 @@ new_context (gboolean *ended)
 static void
 test_shut_down (Rig *rig, gconstpointer data)
 {
-  gboolean ended = FALSE;
+  int ended = FALSE; /* atomic */
   GMainContext *context = new_context (&ended);
   g_autoptr (DrayFuture) future = NULL;
 
@@ -364,7 +371,7 @@ test_shut_down (Rig *rig, gconstpointer data)
   g_main_context_pop_thread_default (context);
 
   g_main_context_unref (context);
-  fixture_iterate_until_true (&ended, "the main context is gone");
+  fixture_iterate_until (has_ended, &ended, "the main context is gone");
 }
 
 /* Counters */
