@@ -185,30 +185,40 @@ send_patiently (DrayLink *self, const DrayCall *call, DrayMessage *message, GErr
     }
 }
 
-/* Returns: FALSE if nothing was sent: with an error since this can't be, or with a *reason why what
- * goes beside the frame could not be passed */
-static gboolean
+/* What becomes of a value that is to go with a cargo. */
+typedef enum
+{
+  PASSED,
+  REFUSED,    /* the cargo could not be passed, and nothing was sent: with an error */
+  IMPOSSIBLE, /* it can't be sent at all: with an error */
+} Passing;
+
+static Passing
 send_with_cargo (DrayLink *self,
                  const DrayCall *call,
                  const DrayFrameHeader *header,
                  GVariant *value,
                  DrayCargo *cargo,
                  gboolean *sent,
-                 GError **reason,
                  GError **error)
 {
   g_auto (DrayMessage) message = { 0 };
   guint slot = cargo->slot;
+  g_autoptr (GError) reason = NULL;
 
   if (!dray_message_init_loaded (&message, header, NULL, value, cargo, self->max_payload, error))
     {
       settle (self, slot, FALSE);
-      return FALSE;
+      return IMPOSSIBLE;
     }
 
-  *sent = send_patiently (self, call, &message, reason);
-  settle (self, slot, *sent && *reason == NULL);
-  return *reason == NULL;
+  *sent = send_patiently (self, call, &message, &reason);
+  settle (self, slot, *sent && reason == NULL);
+  if (reason == NULL)
+    return PASSED;
+
+  g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_ATTACHMENTS, reason->message);
+  return REFUSED;
 }
 
 gboolean
@@ -221,9 +231,9 @@ dray_link_send_value (DrayLink *self,
                       GError **error)
 {
   g_auto (DrayMessage) message = { 0 };
-  g_autoptr (GError) reason = NULL;
   DrayCargo *cargo = load_value (self, value);
-  GError *failure = NULL;
+  GError *reason = NULL;
+  Passing passing = REFUSED;
 
   *sent = FALSE;
   if (cargo == NULL && attachments != NULL)
@@ -231,17 +241,18 @@ dray_link_send_value (DrayLink *self,
   if (attachments != NULL)
     cargo->attachments = g_object_ref (attachments);
 
-  if (cargo != NULL && send_with_cargo (self, call, header, value, cargo, sent, &reason, &failure))
+  if (cargo != NULL)
+    passing = send_with_cargo (self, call, header, value, cargo, sent, &reason);
+  if (passing == PASSED)
     return TRUE;
 
-  if (failure == NULL && attachments != NULL)
-    failure = g_error_new_literal (DRAY_ERROR, DRAY_ERROR_ATTACHMENTS, reason->message);
-  if (failure != NULL)
+  if (passing == IMPOSSIBLE || attachments != NULL)
     {
-      g_propagate_error (error, failure);
+      g_propagate_error (error, reason);
       return FALSE;
     }
 
+  g_clear_error (&reason);
   if (!dray_message_init_value (&message, header, value, self->max_payload, error))
     return FALSE;
 
