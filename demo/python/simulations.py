@@ -11,6 +11,7 @@ The parameters come from a generator, and neither they nor the results are ever 
 import argparse
 import pathlib
 import random
+import signal
 import sys
 from contextlib import ExitStack
 
@@ -44,23 +45,24 @@ def main():
     parser.add_argument('simulations', type=int, nargs='?', default=100_000)
     arguments = parser.parse_args()
 
+    # A KeyboardInterrupt could come between a line and its count. So Ctrl+C is looked for here.
+    interrupts = []
+    signal.signal(signal.SIGINT, lambda number, frame: interrupts.append(number))
+
     counts = dict.fromkeys(KINDS, 0)
-    status = 0
     with ExitStack() as stack:
         files = {kind: stack.enter_context(open(arguments.folder / f'{kind}.csv', 'w'))
                  for kind in KINDS}
-        try:
-            with dray.ProcessPoolExecutor() as executor:
-                results = executor.map(simulate, make_parameters(arguments.simulations),
-                                       chunksize=CHUNK, buffersize=AHEAD)
-                for kind, number, chance, n_games in results:
-                    files[kind].write(f'{number},{chance:.3f},{n_games}\n')
-                    counts[kind] += 1
-        except KeyboardInterrupt:
-            print('Interrupted.')
-            status = 130
+        executor = stack.enter_context(dray.ProcessPoolExecutor())
+        for kind, number, chance, n_games in executor.map(
+                simulate, make_parameters(arguments.simulations), chunksize=CHUNK, buffersize=AHEAD):
+            files[kind].write(f'{number},{chance:.3f},{n_games}\n')
+            counts[kind] += 1
+            if interrupts:
+                print('Interrupted.')
+                break
     print(', '.join(f'{n} {kind}' for kind, n in counts.items()))
-    return status
+    return 130 if interrupts else 0
 
 
 if __name__ == '__main__':

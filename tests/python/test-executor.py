@@ -25,6 +25,7 @@ from array import array
 from multiprocessing import shared_memory
 
 import dray
+import resources
 import work
 from dray import _callbacks, _library, _message
 from gi.repository import Gio, GLib
@@ -529,13 +530,13 @@ class TestMultiprocessing(ExecutorCase):
 
     def test_semaphores_leave_nothing(self):
         lock = multiprocessing.get_context('fork').Lock()
-        path = f'/proc/self/fd/{lock._semlock.file}'
-        name = os.readlink(path)
+        name = os.readlink(f'/proc/self/fd/{lock._semlock.file}')
         self.assertIn('/sem.mp-', name)
         self.assertTrue(name.endswith(' (deleted)'), name)
+        self.assertIn(name, resources.descriptors())
         del lock
         gc.collect()
-        self.assertFalse(os.path.lexists(path) and os.readlink(path) == name)
+        self.assertNotIn(name, resources.descriptors())
 
     def test_pipes_of_functions_without_a_name(self):
         for duplex in False, True:
