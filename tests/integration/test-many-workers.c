@@ -13,14 +13,21 @@
 /* Hundreds of workers at once, and what becomes of work where descriptors run out. */
 
 #ifdef __SANITIZE_ADDRESS__
-#define N_WORKERS 100 /* each of them is many times as large */
+#define MOST_WORKERS 100 /* each of them is many times as large */
 #else
-#define N_WORKERS 500
+#define MOST_WORKERS 500
 #endif
 
 /* What one worker costs the application: its input, output and errors, the socket for open files,
  * and the process itself. */
 #define DESCRIPTORS_PER_WORKER 5
+
+/* All of them with “-m slow”. */
+static int
+get_n_workers (void)
+{
+  return g_test_slow () ? MOST_WORKERS : MIN (MOST_WORKERS, 100);
+}
 
 /* --- Limits --- */
 
@@ -248,12 +255,13 @@ expect_sums (GPtrArray *futures)
 static void
 occupy_all (Rig *rig, GPtrArray *futures)
 {
-  StateWait wait = { rig, DRAY_WORKER_BUSY, N_WORKERS };
+  const int n_workers = get_n_workers ();
+  StateWait wait = { rig, DRAY_WORKER_BUSY, n_workers };
 
   dray_executor_get_workers (rig->executor);
-  for (int i = 0; i < N_WORKERS; i++)
+  for (int i = 0; i < n_workers; i++)
     g_ptr_array_add (futures, rig_call (rig, "block", NULL));
-  for (int i = 0; i < N_WORKERS; i++)
+  for (int i = 0; i < n_workers; i++)
     rig_run_until_running (futures->pdata[i]);
   fixture_iterate_until (has_state, &wait, "all workers are busy at once");
 }
@@ -261,40 +269,42 @@ occupy_all (Rig *rig, GPtrArray *futures)
 static void
 test_busy_and_idle (Rig *rig, gconstpointer data)
 {
+  const int n_workers = get_n_workers ();
   g_auto (Limit) limit;
   g_autoptr (GPtrArray) blocked = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GPtrArray) sums = NULL;
   g_autoptr (GArray) pids = NULL;
-  StateWait idle = { rig, DRAY_WORKER_IDLE, N_WORKERS };
+  StateWait idle = { rig, DRAY_WORKER_IDLE, n_workers };
   guint n_descriptors = count_descriptors ();
 
-  g_test_summary ("Five hundred workers are busy at once, answer each for itself, and sleep when "
-                  "there is nothing to do, and so does the application.");
+  g_test_summary (
+    "A hundred workers, and five hundred with “-m slow”, are busy at once, answer each "
+    "for itself, and sleep when there is nothing to do, and so does the application.");
 
   limit_init (&limit);
-  if (!limit_allow (&limit, N_WORKERS))
+  if (!limit_allow (&limit, n_workers))
     return;
 
-  start (rig, N_WORKERS);
+  start (rig, n_workers);
   occupy_all (rig, blocked);
-  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, N_WORKERS);
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, n_workers);
   g_assert_cmpuint (count_descriptors (), <=,
-                    n_descriptors + N_WORKERS * DESCRIPTORS_PER_WORKER + 10);
+                    n_descriptors + n_workers * DESCRIPTORS_PER_WORKER + 10);
 
   dray_executor_cancel_all (rig->executor);
-  for (int i = 0; i < N_WORKERS; i++)
+  for (int i = 0; i < n_workers; i++)
     rig_expect_cancelled (blocked->pdata[i]);
   fixture_iterate_until (has_state, &idle, "all workers are idle");
 
-  sums = add_numbers (rig, 4 * N_WORKERS);
+  sums = add_numbers (rig, 4 * n_workers);
   expect_sums (sums);
   fixture_iterate_until (has_state, &idle, "all workers are idle again");
 
   pids = list_pids (rig);
-  g_assert_cmpuint (pids->len, ==, N_WORKERS);
+  g_assert_cmpuint (pids->len, ==, n_workers);
   expect_sleep (pids);
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
-  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, N_WORKERS);
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, n_workers);
 }
 
 /* --- Shortage --- */
@@ -303,6 +313,7 @@ static void
 test_some_fit (Rig *rig, gconstpointer data)
 {
   const guint n_fit = 20;
+  const int n_workers = get_n_workers ();
   g_auto (Limit) limit;
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GPtrArray) sums = NULL;
@@ -313,13 +324,13 @@ test_some_fit (Rig *rig, gconstpointer data)
                   "work, nobody is woken for nothing then, and the application can open files.");
 
   limit_init (&limit);
-  start (rig, N_WORKERS);
+  start (rig, n_workers);
   limit_set (&limit, count_descriptors () + n_fit * DESCRIPTORS_PER_WORKER + 20);
-  for (int i = 0; i < N_WORKERS; i++)
+  for (int i = 0; i < n_workers; i++)
     g_ptr_array_add (futures, rig_call (rig, "sleep", "(u)", 10));
-  sums = add_numbers (rig, N_WORKERS);
+  sums = add_numbers (rig, n_workers);
 
-  for (int i = 0; i < N_WORKERS; i++)
+  for (int i = 0; i < n_workers; i++)
     rig_expect_text (futures->pdata[i], "()");
   expect_sums (sums);
   g_assert_cmpuint (rig_get_count (rig, workers_started), >=, n_fit / 2);
@@ -342,14 +353,16 @@ test_some_fit (Rig *rig, gconstpointer data)
 static void
 test_each_point (Rig *rig, gconstpointer data)
 {
+  const guint step = g_test_slow () ? 1 : 4;
   g_auto (Limit) limit;
 
   g_test_summary (
     "Wherever in the start of a worker the last descriptor is used up: all is done by "
-    "the workers there are, or fails and says why, and what runs later sleeps.");
+    "the workers there are, or fails and says why, and what runs later sleeps. Some "
+    "points, by chance, and each with “-m slow”.");
 
   limit_init (&limit);
-  for (guint n_spare = 0; n_spare < 16; n_spare++)
+  for (guint n_spare = (guint) g_test_rand_int_range (0, (int) step); n_spare < 16; n_spare += step)
     {
       g_autoptr (GPtrArray) futures = NULL;
       g_autoptr (GPtrArray) later = NULL;

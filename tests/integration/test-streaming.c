@@ -146,11 +146,12 @@ test_nested_loops (Rig *rig, gconstpointer data)
 static void
 test_million (Rig *rig, gconstpointer data)
 {
-  const guint32 n_items = 1000 * 1000;
+  const guint32 n_items = workshop_some_of (1000 * 1000);
   Stream stream = { 0 };
 
-  g_test_summary ("A million small items arrive, every one of them and in order, through shared "
-                  "memory and, where the worker does not have that, through its pipe.");
+  g_test_summary (
+    "Small items arrive, every one of them and in order, through shared memory and, "
+    "where the worker does not have that, through its pipe: a million with “-m slow”.");
 
   rig_start_with (rig, rig_new_launcher (data), 1);
   listen (&stream, rig_call (rig, "numbers", "(ub)", n_items, FALSE));

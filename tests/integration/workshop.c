@@ -244,6 +244,12 @@ workshop_assert_cancelled (WorkshopRecord *record)
   g_assert_cmpint (dray_future_get_state (record->future), ==, DRAY_FUTURE_CANCELLED);
 }
 
+guint
+workshop_some_of (guint n)
+{
+  return g_test_slow () ? n : n / 10;
+}
+
 void
 workshop_assert_bytes (GVariant *value, gsize size)
 {

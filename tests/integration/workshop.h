@@ -25,6 +25,9 @@ void workshop_guard (void);
 DrayExecutor *workshop_new (guint max_workers);
 DrayExecutor *workshop_new_with_mode (guint max_workers, const char *mode, const char *argument);
 
+/* How many of @n are enough: a tenth, and all with “-m slow”, as CI has it once. */
+guint workshop_some_of (guint n);
+
 /* Waits for the condition without iterating the main context of anybody: what was received stays
  * undelivered. */
 void workshop_block_until (FixtureCondition condition, gpointer user_data, const char *what);
