@@ -22,8 +22,8 @@
  * others have, which takes longer than it takes to notice.
  *
  * Without a pidfd (a kernel before 5.3, a sandbox that forbids it, Valgrind) all goes on, by
- * looking again and again. If there was just no descriptor left, each look tries to get one: the
- * caller has closed some since, those that are the child's now.
+ * looking again and again. If there was just no descriptor left, or no room to watch one, each look
+ * tries to get it: the caller has closed some since, those that are the child's now.
  */
 
 #define LOOK_INTERVAL (10 * G_TIME_SPAN_MILLISECOND)
@@ -42,7 +42,7 @@ struct _DrayChild
   DrayIoWatch watch; /* until it has exited, if there is a pidfd … */
   DrayIoTimer look;  /* … or if there is none */
   DrayExit end;
-  gboolean lacks_descriptor; /* for a pidfd: one may be had later */
+  gboolean is_short; /* of what a pidfd takes: it may be had later */
   gboolean has_exited;
   gboolean reaped;
 };
@@ -105,13 +105,14 @@ watch_pidfd (DrayChild *self)
   if (self->pidfd == -1)
     {
       self->pidfd = dray_descriptor_raise (pidfd_open (self->pid, 0));
-      self->lacks_descriptor = self->pidfd == -1 && (errno == EMFILE || errno == ENFILE);
+      self->is_short = self->pidfd == -1 && (errno == EMFILE || errno == ENFILE);
     }
   if (self->pidfd == -1)
     return FALSE;
   if (dray_io_watch_start (&self->watch, self->io, self->pidfd, EPOLLIN, NULL))
     return TRUE;
 
+  self->is_short = errno == ENOSPC || errno == ENOMEM;
   close (self->pidfd);
   self->pidfd = -1;
   return FALSE;
@@ -122,7 +123,7 @@ look_cb (DrayIoTimer *timer)
 {
   DrayChild *self = (gpointer) ((char *) timer - G_STRUCT_OFFSET (DrayChild, look));
 
-  if (look_at_end (self) || (self->lacks_descriptor && watch_pidfd (self)))
+  if (look_at_end (self) || (self->is_short && watch_pidfd (self)))
     return;
 
   dray_io_timer_set (&self->look, self->io, g_get_monotonic_time () + LOOK_INTERVAL);

@@ -327,7 +327,7 @@ dray_io_thread_new (GError **error)
   if (self->wake_fd < 0 || epoll_ctl (self->epoll_fd, EPOLL_CTL_ADD, self->wake_fd, &event) != 0)
     {
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
-                   _ ("Could not prepare to talk to workers: %s"), g_strerror (errno));
+                   _ ("Could not prepare to talk to workers: %s"), dray_io_watch_strerror (errno));
       dray_io_thread_free (self);
       return NULL;
     }

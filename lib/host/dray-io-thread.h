@@ -79,12 +79,15 @@ void dray_io_thread_forked (void);
  * again for @time µs. If that is said of all that a turn dealt with, the next one is put off. */
 void dray_io_thread_rest (DrayIoThread *self, gint64 time);
 
-/* I/O thread only. Errors of G_IO_ERROR. HUP and ERR are reported with any events but 0. After
- * stop() the function is not called again, not even for what was already seen. */
+/* I/O thread only. Errors of G_IO_ERROR, and errno. Only start() needs what can be short. HUP and
+ * ERR are reported with any events but 0. After stop() the function is not called again, not even
+ * for what was already seen. */
 gboolean
 dray_io_watch_start (DrayIoWatch *watch, DrayIoThread *io, int fd, guint32 events, GError **error);
 void dray_io_watch_set_events (DrayIoWatch *watch, guint32 events);
 void dray_io_watch_stop (DrayIoWatch *watch);
+/* (transfer none): why start() has failed, for the end of a message */
+const char *dray_io_watch_strerror (int reason);
 /* Whether the function is to be called in the next turn, once, even if nothing happens. */
 void dray_io_watch_set_again (DrayIoWatch *watch, gboolean again);
 

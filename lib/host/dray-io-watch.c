@@ -4,13 +4,18 @@
 
 #include "dray-io-thread-private.h"
 
-#include "dray-error-private.h"
-
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 
 /*
  * What the loop waits for: deadlines, and events of descriptors.
+ *
+ * Registered from start to stop. To have a descriptor watched takes memory of the kernel's, of
+ * which each user has a limit: it can fail, and is tried where something is started that can fail.
+ * So one that is not to be watched for a while stays registered, without events. A hang-up is
+ * reported all the same, and would be all the time, were it not registered for one report only
+ * (EPOLLONESHOT), which nobody is told of. To change what is registered takes no memory, and looks
+ * at once whether there is something to report.
  *
  * Stale events. A callback may stop any watch, also one whose event was already fetched; the
  * fetched events are looked through and that one is blanked.
@@ -92,21 +97,43 @@ dray_io_thread_get_time_to_first_timer (DrayIoThread *self)
 
 /* --- Watches --- */
 
+/* Returns: as epoll_ctl() */
+static int
+do_register (DrayIoThread *io, DrayIoWatch *watch, int operation, guint32 events)
+{
+  struct epoll_event event = {
+    .events = events != 0 ? events : EPOLLONESHOT,
+    .data.ptr = watch,
+  };
+
+  return epoll_ctl (io->epoll_fd, operation, watch->fd, &event);
+}
+
+const char *
+dray_io_watch_strerror (int reason)
+{
+  if (reason != ENOSPC)
+    return g_strerror (reason);
+
+  /* The system would say that no space is left on a device. */
+  /* Translators: this is the reason why something could not be done, at the end of a message. */
+  return _ ("the user’s limit of watched descriptors (fs.epoll.max_user_watches) is reached");
+}
+
 gboolean
 dray_io_watch_start (DrayIoWatch *watch, DrayIoThread *io, int fd, guint32 events, GError **error)
 {
-  struct epoll_event event = { .events = events, .data.ptr = watch };
-
   g_assert (watch->io == NULL);
 
   watch->fd = fd;
   watch->events = events;
-
-  /* With nothing to wait for the descriptor is left out: epoll would report a hang-up all the
-   * time. */
-  if (events != 0 && epoll_ctl (io->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+  if (do_register (io, watch, EPOLL_CTL_ADD, events) != 0)
     {
-      dray_set_error_errno (error, errno, _ ("Could not watch a pipe"));
+      const int reason = errno;
+
+      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (reason),
+                   _ ("%s: %s"), _ ("Could not watch a pipe"), dray_io_watch_strerror (reason));
+      errno = reason;
       return FALSE;
     }
 
@@ -125,23 +152,12 @@ blank_fetched_events (DrayIoThread *io, DrayIoWatch *watch)
 void
 dray_io_watch_set_events (DrayIoWatch *watch, guint32 events)
 {
-  struct epoll_event event = { .events = events, .data.ptr = watch };
-  int operation;
-
   if (watch->io == NULL || watch->events == events)
     return;
 
-  if (watch->events == 0)
-    operation = EPOLL_CTL_ADD;
-  else if (events == 0)
-    operation = EPOLL_CTL_DEL;
-  else
-    operation = EPOLL_CTL_MOD;
-
-  /* A descriptor that was once watched can be watched again: only memory can be short. */
-  if (epoll_ctl (watch->io->epoll_fd, operation, watch->fd, &event) != 0)
-    g_error ("dray: epoll_ctl: %s", g_strerror (errno));
-
+  /* This can fail only if the application has closed the descriptor, which is not its own. Then the
+   * process at the other end notices, and its end is noticed here. */
+  (void) do_register (watch->io, watch, EPOLL_CTL_MOD, events);
   if (events == 0)
     blank_fetched_events (watch->io, watch);
   watch->events = events;
@@ -153,7 +169,8 @@ dray_io_watch_stop (DrayIoWatch *watch)
   if (watch->io == NULL)
     return;
 
-  dray_io_watch_set_events (watch, 0);
+  (void) do_register (watch->io, watch, EPOLL_CTL_DEL, 0);
+  blank_fetched_events (watch->io, watch);
   dray_io_watch_set_again (watch, FALSE);
   watch->io = NULL;
 }
@@ -205,7 +222,8 @@ dray_io_thread_dispatch_events (DrayIoThread *self)
     {
       DrayIoWatch *watch = self->events[i].data.ptr;
 
-      if (watch == NULL)
+      /* Without events it is a hang-up, which is reported once, and then of no use. */
+      if (watch == NULL || watch->events == 0)
         continue;
 
       self->n_dealt_with++;
