@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 /* From here on values go in shared memory in these tests, so that they need not be as large. */
 #define PAYLOAD_SHARED_SIZE (2 * PAYLOAD_MIB)
 #define PAYLOAD_LARGE (3 * PAYLOAD_MIB)
-#define PAYLOAD_VERY_LARGE (100 * PAYLOAD_MIB)
+#define PAYLOAD_VERY_LARGE (20 * PAYLOAD_MIB)
 
 typedef enum
 {
