@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/select.h>
 #include <unistd.h>
 
 /*
@@ -53,6 +54,39 @@ forget_kick (DrayLink *self)
     g_critical ("An eventfd can't be read: %s", g_strerror (errno));
 }
 
+/* As poll() without a limit of time. To be readable includes that nobody is at the other end; else
+ * an output never is. */
+static int
+select_instead (struct pollfd *fds, guint n_fds)
+{
+  fd_set readable;
+  int last = -1, n_ready;
+
+  FD_ZERO (&readable);
+  for (guint i = 0; i < n_fds; i++)
+    if (fds[i].fd >= 0 && fds[i].fd < FD_SETSIZE)
+      {
+        FD_SET (fds[i].fd, &readable);
+        last = MAX (last, fds[i].fd);
+      }
+
+  n_ready = select (last + 1, &readable, NULL, NULL, NULL);
+  for (guint i = 0; i < n_fds && n_ready > 0; i++)
+    if (fds[i].fd >= 0 && fds[i].fd < FD_SETSIZE && FD_ISSET (fds[i].fd, &readable))
+      fds[i].revents = POLLIN;
+  return n_ready;
+}
+
+/* poll() refuses to look at more descriptors than the process may open, and a function that handles
+ * what it does not trust may have given up opening any. */
+static int
+wait_for_any (struct pollfd *fds, guint n_fds)
+{
+  const int n_ready = poll (fds, n_fds, -1);
+
+  return n_ready < 0 && errno == EINVAL ? select_instead (fds, n_fds) : n_ready;
+}
+
 /* Waits for something to read, and reads it once; or for the host to go. */
 static void
 poll_and_read (DrayLink *self)
@@ -64,7 +98,7 @@ poll_and_read (DrayLink *self)
     { .fd = self->kick_fd, .events = POLLIN },
   };
 
-  if (poll (fds, G_N_ELEMENTS (fds), -1) <= 0)
+  if (wait_for_any (fds, G_N_ELEMENTS (fds)) <= 0)
     return;
 
   if (fds[2].revents != 0)

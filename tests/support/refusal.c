@@ -41,8 +41,8 @@ typedef struct
   gboolean called;
 } Run;
 
-static gboolean
-install (const Refusal *refusals)
+gboolean
+refusal_install (const Refusal *refusals)
 {
   struct sock_filter code[1 + 5 * MAX_REFUSALS + 1];
   struct sock_fprog program = { .filter = code };
@@ -81,7 +81,7 @@ run_cb (gpointer data)
 {
   Run *run = data;
 
-  run->called = install (run->refusals);
+  run->called = refusal_install (run->refusals);
   if (run->called)
     run->function (run->data);
   return NULL;
@@ -98,4 +98,17 @@ refusal_run (const Refusal *refusals, void (*function) (gpointer data), gpointer
 
   g_thread_join (g_thread_new ("refused", run_cb, &run));
   return run.called;
+}
+
+static void
+do_nothing_cb (gpointer data)
+{
+}
+
+gboolean
+refusal_is_possible (void)
+{
+  const Refusal none = { 0 };
+
+  return refusal_run (&none, do_nothing_cb, NULL);
 }

@@ -51,5 +51,9 @@ typedef struct
 /* Calls @function on a thread of its own to which the kernel refuses all that is in the list, and
  * waits for it. Returns: FALSE where that can't be had; the function was not called then. */
 gboolean refusal_run (const Refusal *refusals, void (*function) (gpointer data), gpointer data);
+gboolean refusal_is_possible (void);
+/* For a child that is going to be another program: for good, in this thread and in what it executes.
+ * Calls nothing but the system. Returns: as above */
+gboolean refusal_install (const Refusal *refusals);
 
 G_END_DECLS

@@ -47,8 +47,12 @@ worker_peer_tear_down (WorkerPeer *self, gconstpointer data)
   fixture_tear_down (&self->fixture, data);
 }
 
-void
-worker_peer_spawn (WorkerPeer *self, const char *mode, const char *variable)
+static void
+spawn (WorkerPeer *self,
+       const char *mode,
+       const char *variable,
+       GSpawnChildSetupFunc prepare,
+       gpointer data)
 {
   g_autofree char *program = fixture_dup_misbehaving_worker ();
   const char *argv[] = { program, mode, NULL };
@@ -62,16 +66,34 @@ worker_peer_spawn (WorkerPeer *self, const char *mode, const char *variable)
       environment = g_environ_setenv (environment, parts[0], parts[1], TRUE);
     }
 
-  g_spawn_async_with_pipes (NULL, (char **) argv, environment, G_SPAWN_DO_NOT_REAP_CHILD, NULL,
-                            NULL, &self->pid, &self->input_fd, &self->output_fd, &self->errors_fd,
+  g_spawn_async_with_pipes (NULL, (char **) argv, environment, G_SPAWN_DO_NOT_REAP_CHILD, prepare,
+                            data, &self->pid, &self->input_fd, &self->output_fd, &self->errors_fd,
                             &error);
   g_assert_no_error (error);
+}
+
+void
+worker_peer_spawn (WorkerPeer *self, const char *mode, const char *variable)
+{
+  spawn (self, mode, variable, NULL, NULL);
+}
+
+void
+worker_peer_spawn_prepared (WorkerPeer *self, GSpawnChildSetupFunc prepare, gpointer data)
+{
+  spawn (self, NULL, NULL, prepare, data);
 }
 
 void
 worker_peer_start (WorkerPeer *self)
 {
   worker_peer_spawn (self, NULL, NULL);
+  worker_peer_make_ready (self);
+}
+
+void
+worker_peer_make_ready (WorkerPeer *self)
+{
   worker_peer_greet (self, NULL);
   g_bytes_unref (worker_peer_expect (self, DRAY_FRAME_READY, 0));
 }
@@ -279,11 +301,8 @@ worker_peer_expect_text (WorkerPeer *self, DrayFrameType type, guint64 id, const
 }
 
 void
-worker_peer_expect_error (WorkerPeer *self,
-                          guint64 id,
-                          GQuark domain,
-                          int code,
-                          const char *message)
+worker_peer_expect_error (
+  WorkerPeer *self, guint64 id, GQuark domain, int code, const char *message)
 {
   g_autoptr (GBytes) payload = worker_peer_expect (self, DRAY_FRAME_ERROR, id);
   gboolean malformed = TRUE;

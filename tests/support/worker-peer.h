@@ -37,8 +37,12 @@ void worker_peer_tear_down (WorkerPeer *self, gconstpointer data);
 
 /* @mode: (nullable): the worker's argument; @variable: (nullable): "NAME=value" */
 void worker_peer_spawn (WorkerPeer *self, const char *mode, const char *variable);
+/* @prepare: (nullable): is called in the child before the worker is executed */
+void worker_peer_spawn_prepared (WorkerPeer *self, GSpawnChildSetupFunc prepare, gpointer data);
 /* Spawns a worker and brings it to where it takes tasks. */
 void worker_peer_start (WorkerPeer *self);
+/* The same without the first. */
+void worker_peer_make_ready (WorkerPeer *self);
 /* Exchanges hellos. @arguments: (nullable): the initial ones, consumed if floating. */
 void worker_peer_greet (WorkerPeer *self, GVariant *arguments);
 
