@@ -6,13 +6,8 @@
 
 #include <string.h>
 
-/* The file itself, with buffers that a short stream fills: what takes memory takes time, and a
- * payload that is large enough for a mapping of its own would be too large to make here. */
-#define BUFFER_SIZE ((gsize) 4096)
-#define GATHER_MAX ((gsize) 1024)
-#define FIRST_BLOCK_SIZE ((gsize) 8192)
-#define MAPPED_MIN ((gsize) 24 * 1024)
-#include "dray-decoder.c"
+/* The file itself. */
+#include "small-decoder.c"
 
 /*
  * A stream of bytes becomes frames (dray-frame.c, dray-decoder.c), whichever side reads it.

@@ -6,30 +6,45 @@
 #include <poll.h>
 
 /* The files themselves: what the first does with a channel is its own; and where the other two wait
- * for the host, the script has to know. */
+ * for the host, or for some time, the script has to know. */
 static int poll_or_go_on (struct pollfd *fds, nfds_t n_fds, int timeout);
+static gboolean wait_or_hurry (GCond *cond, GMutex *lock, gint64 end);
+static ssize_t read_or_end (int fd, void *bytes, size_t size);
+static GThread *start_or_defer (const char *name, GThreadFunc function, gpointer data);
 
 #define poll(fds, n_fds, timeout) poll_or_go_on (fds, n_fds, timeout)
+#define g_cond_wait_until(cond, lock, end) wait_or_hurry (cond, lock, end)
+#define read(fd, bytes, size) read_or_end (fd, bytes, size)
+#define g_thread_try_new(name, function, data, error) start_or_defer (name, function, data)
 #include "dray-worker-run.c"
 #include "dray-link-input.c"
 #include "dray-link-watcher.c"
 #undef poll
+#undef g_cond_wait_until
+#undef read
+#undef g_thread_try_new
 
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
 #include <glib-unix.h>
-#include <sys/stat.h>
 
 #include "dray-cargo.h"
 #include "fuzz.h"
+#include "lasting-threads.h"
 
 /*
  * A whole session of a worker: dray_worker_run(), without what it does to the process, and a host
- * that says what the script wants. The library's threads are there, and its time is real.
+ * that says what the script wants. The library's threads are there, and run when they will; only
+ * that they outlast a session, and that nobody waits for time to pass.
  *
  * What the host says is made first, and lies in the pipe when the worker begins. A script may keep
  * some of it back: the function "next" sends that, and so it is read while a function runs; or it
- * is sent when the worker has waited for it. Then the host is gone.
+ * is sent when the worker waits for it. Then the host is gone.
+ *
+ * A real watcher begins to read when a function has run for a millisecond. Here it has all patience
+ * but where "next" runs, or, in some scripts, none at all. Where it has some, it mostly starts only
+ * when it is lost; or it has nothing to do, and is there at the end for as long as it takes to see
+ * that.
  *
  * The worker must end, in whatever way. All that it has sent must be frames that a worker may send,
  * with at most one outcome for each call that it was given; and with exactly one, where the host
@@ -45,10 +60,10 @@ static int poll_or_go_on (struct pollfd *fds, nfds_t n_fds, int timeout);
 #define PIPE_SIZE (1 << 20)
 #define MAX_OUTPUT ((gsize) 128 * 1024)
 
-/* How long a function waits to be cancelled by what it has sent, and how long a worker has to wait
- * for more. In ms. */
-#define NEXT_TIME 5
-#define WAIT_TIME 1
+/* How often a function looks whether it was cancelled by what it has sent: first of all without
+ * waiting, then for some ms. */
+#define MAX_YIELDS 100
+#define MAX_LOOKS 150
 
 typedef struct
 {
@@ -66,11 +81,16 @@ typedef struct
   guint64 last_id;
   guint n_submitted;
   guint n_outcomes;
-  gsize output; /* so much the functions may still send */
+  gsize output;       /* so much the functions may still send */
+  DrayLink *link;     /* (unowned) */
+  gboolean defers;    /* the start of the watcher; this and the next: the worker's thread only */
+  gpointer watcher;   /* (owned) (nullable): what it gets, where it has not started */
+  gboolean impatient; /* the watcher is, from the beginning on */
+  gboolean hurries;   /* protected by the link's lock: it has no patience left */
+  gboolean ended;     /* atomic: all that the host says was read */
 } Session;
 
-static Session *current;     /* (unowned): there is one at a time */
-static guint threads_before; /* of the fuzzer itself */
+static Session *current; /* (unowned): there is one at a time */
 
 /* In place of the library's: a fuzzer complains a million times. */
 void
@@ -85,20 +105,29 @@ dray_takeover (int *in_fd, int *out_fd)
   return FALSE;
 }
 
+/* Out of the way of the two places: those are free while a worker has taken what was there, and
+ * whoever opens something in a thread of his own then closes it after they were taken again. */
+static int
+raise_descriptor (int fd)
+{
+  int high = fcntl (fd, F_DUPFD_CLOEXEC, 10);
+
+  fuzz_check (high >= 0);
+  close (fd);
+  return high;
+}
+
 /* The two that a worker looks for its passage and its ring at, from the beginning on: nothing else
  * may ever be opened there. */
 static void
 keep_places (void)
 {
-  int null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  static int null_fd = -1;
 
-  fuzz_check (null_fd >= 0);
-  if (null_fd != DRAY_PASSAGE_DESCRIPTOR)
-    dup2 (null_fd, DRAY_PASSAGE_DESCRIPTOR);
-  if (null_fd != DRAY_RING_DESCRIPTOR)
-    dup2 (null_fd, DRAY_RING_DESCRIPTOR);
-  if (null_fd > DRAY_RING_DESCRIPTOR)
-    close (null_fd);
+  if (null_fd < 0)
+    null_fd = raise_descriptor (open ("/dev/null", O_RDWR | O_CLOEXEC));
+  dup2 (null_fd, DRAY_PASSAGE_DESCRIPTOR);
+  dup2 (null_fd, DRAY_RING_DESCRIPTOR);
 }
 
 G_GNUC_UNUSED static void __attribute__ ((constructor)) keep_places_first (void)
@@ -124,13 +153,82 @@ send_later (Session *self)
 static int
 poll_or_go_on (struct pollfd *fds, nfds_t n_fds, int timeout)
 {
-  int result = poll (fds, n_fds, WAIT_TIME);
+  int result = poll (fds, n_fds, 0);
 
   if (result != 0 || timeout == 0)
     return result;
 
   send_later (current);
   return poll (fds, n_fds, timeout);
+}
+
+static ssize_t
+read_or_end (int fd, void *bytes, size_t size)
+{
+  ssize_t n_read = read (fd, bytes, size);
+
+  if (n_read == 0)
+    g_atomic_int_set (&current->ended, TRUE);
+  return n_read;
+}
+
+/* The watcher waits until it has lost its patience; or, where the host is gone, until all is over. */
+static gboolean
+wait_or_hurry (GCond *cond, GMutex *lock, gint64 end)
+{
+  if (current->link->state >= DRAY_LINK_HUNG_UP)
+    return g_cond_wait_until (cond, lock, end);
+  if (current->hurries)
+    return FALSE;
+
+  g_cond_wait (cond, lock);
+  return TRUE;
+}
+
+static GThread *
+start_or_defer (const char *name, GThreadFunc function, gpointer data)
+{
+  if (!current->defers)
+    return g_thread_try_new (name, function, data, NULL);
+
+  current->watcher = data;
+  return g_thread_ref (g_thread_self ());
+}
+
+/* The watcher reads from now on. */
+static void
+hurry (Session *self)
+{
+  gpointer data = g_steal_pointer (&self->watcher);
+
+  g_mutex_lock (&self->link->lock);
+  self->hurries = TRUE;
+  g_cond_signal (&self->link->watcher_cond);
+  g_mutex_unlock (&self->link->lock);
+
+  if (data != NULL)
+    g_thread_unref (g_thread_try_new ("dray-watcher", watch_cb, data, NULL));
+}
+
+static void
+hurry_no_more (Session *self)
+{
+  g_mutex_lock (&self->link->lock);
+  self->hurries = self->impatient;
+  g_mutex_unlock (&self->link->lock);
+}
+
+static void
+stop (Session *self)
+{
+  if (self->watcher != NULL)
+    {
+      self->link->stopping = TRUE;
+      watch_cb (g_steal_pointer (&self->watcher));
+    }
+
+  dray_link_stop (self->link);
+  lasting_threads_wait ();
 }
 
 /* --- Functions --- */
@@ -198,6 +296,13 @@ fill_memory (DrayJob *job, GVariant *arguments, gpointer user_data, GError **err
   return g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE);
 }
 
+/* Whether there is more to come for a call that runs: a host that is gone cancels it, too. */
+static gboolean
+may_be_cancelled (Session *self)
+{
+  return !g_atomic_int_get (&self->ended) || dray_link_get_state (self->link) != DRAY_LINK_GOODBYE;
+}
+
 /* The watcher reads what the host sends now. */
 static GVariant *
 next (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error)
@@ -206,8 +311,17 @@ next (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error)
   GCancellable *cancellable = dray_job_get_cancellable (job);
 
   send_later (self);
-  for (guint i = 0; i < NEXT_TIME * 10 && !g_cancellable_is_cancelled (cancellable); i++)
-    g_usleep (100);
+  hurry (self);
+  for (guint i = 0; i < MAX_LOOKS && !g_cancellable_is_cancelled (cancellable); i++)
+    {
+      if (!may_be_cancelled (self))
+        break;
+      if (i < MAX_YIELDS)
+        g_thread_yield ();
+      else
+        g_usleep (100);
+    }
+  hurry_no_more (self);
   return NULL;
 }
 
@@ -281,6 +395,8 @@ say_hello (Session *self)
   };
   DrayMessage message;
 
+  self->defers = how < 128;
+  self->impatient = self->hurries = how >= 192;
   dray_message_init_hello (&message, &hello);
   say (self, &message);
 }
@@ -510,18 +626,6 @@ hear_all (Session *self, gboolean from_ring)
 
 /* --- The session --- */
 
-/* Out of the way of the two places: those are free while a worker has taken what was there, and
- * whoever opens something in a thread of his own then closes it after they were taken again. */
-static int
-raise_descriptor (int fd)
-{
-  int high = fcntl (fd, F_DUPFD_CLOEXEC, 10);
-
-  fuzz_check (high >= 0);
-  close (fd);
-  return high;
-}
-
 static void
 open_channel (Session *self, int *in_fd, int *out_fd)
 {
@@ -550,37 +654,16 @@ open_channel (Session *self, int *in_fd, int *out_fd)
   close (theirs);
 }
 
-/* Each is a folder, beside the two that every folder has. */
-static guint
-count_threads (void)
-{
-  struct stat threads;
-
-  fuzz_check (stat ("/proc/self/task", &threads) == 0);
-  return (guint) threads.st_nlink - 2;
-}
-
-/* Whoever has cancelled a call may still be about to let go of the link, and so to close what that
- * has, and files that came with a message are closed by a thread of their own: by then their
- * numbers could be those of the next session. A real worker has only one. */
-static void
-wait_for_threads (void)
-{
-  while (count_threads () > threads_before)
-    g_thread_yield ();
-}
-
 static void
 run_worker (Session *self, int in_fd, int out_fd)
 {
   g_autoptr (DrayWorker) worker = make_worker (self);
-  g_autoptr (DrayLink) link = dray_link_new (in_fd, out_fd);
+  g_autoptr (DrayLink) link = self->link = dray_link_new (in_fd, out_fd);
   int status = serve (worker, link);
   DrayLinkState state = dray_link_get_state (link);
 
   fuzz_check (status != STATUS_NO_CHANNEL);
-  dray_link_stop (link);
-  wait_for_threads ();
+  stop (self);
   hear_all (self, FALSE);
   if (self->uses_ring)
     hear_all (self, TRUE);
@@ -600,8 +683,6 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   };
   int in_fd, out_fd;
 
-  if (threads_before == 0)
-    threads_before = count_threads ();
   current = &self;
   g_mutex_init (&self.lock);
   self.said = g_byte_array_new ();
@@ -622,7 +703,7 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_byte_array_unref (self.said);
   dray_ring_free (self.ring);
   dray_passage_free (self.passage);
-  wait_for_threads ();
+  lasting_threads_wait ();
   keep_places ();
   return 0;
 }
