@@ -188,7 +188,7 @@ static GVariant *
 take_arguments (FuzzScript *script)
 {
   guint how = fuzz_take_byte (script);
-  gsize size = (gsize) how * 1024;
+  gsize size;
   g_autofree guint8 *zeros = NULL;
   g_autoptr (GVariant) value = NULL;
 
@@ -200,6 +200,7 @@ take_arguments (FuzzScript *script)
       return g_variant_new_tuple (&value, 1);
     }
 
+  size = ((gsize) how - 191) * 2048;
   zeros = g_malloc0 (size);
   return g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, zeros, size, 1);
 }
@@ -587,13 +588,13 @@ check_futures (Session *self)
     }
 }
 
-/* What nobody answers is tried with worker after worker, which takes most of the time: in half of
- * the sessions no more of them can be started. */
+/* What nobody answers is tried with worker after worker, which takes most of the time: so no more of
+ * them can be started in most sessions. */
 static void
 end (Session *self, guint how)
 {
   self->main_asleep = FALSE;
-  if ((how & 8) != 0)
+  if ((how & 0x38) != 0)
     scripted_children_fail (G_MAXUINT);
   for (GList *link = scripted_children ()->head; link != NULL && (how & 4) != 0; link = link->next)
     if (((DrayChild *) link->data)->is_worker)

@@ -7,7 +7,6 @@
 #include "dray-error.h"
 
 #include <fcntl.h>
-#include <glib-unix.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -75,7 +74,7 @@ inherit (int fd)
   int own = fd >= 0 ? fcntl (fd, F_DUPFD_CLOEXEC, 3) : -1;
 
   if (own >= 0)
-    g_unix_set_fd_nonblocking (own, TRUE, NULL);
+    (void) fcntl (own, F_SETFL, O_NONBLOCK); /* none of them has other flags */
   return own;
 }
 

@@ -16,6 +16,9 @@
 /* What a script may have a worker do, each step a function; what it does honestly is in
  * scripted-worker.c. */
 
+/* How many bytes it says in one step: more than a ring holds. */
+#define MAX_SAID ((gsize) 512 * 1024)
+
 static void
 start_up (ScriptedWorker *self, FuzzScript *script)
 {
@@ -87,7 +90,7 @@ say_many_items (ScriptedWorker *self, FuzzScript *script)
 
   value = g_variant_ref_sink (
     g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, zeros, size, sizeof *zeros));
-  for (guint i = 0; i < n_items; i++)
+  for (guint i = 0; i < n_items && i * size < MAX_SAID; i++)
     scripted_worker_write_value (self, DRAY_FRAME_ITEM, &task, value);
 }
 
@@ -320,6 +323,7 @@ poke_ring (ScriptedWorker *self, FuzzScript *script)
   else
     words[(4096 + DRAY_RING_SIZE) / sizeof *words + (place - 128)] = number;
   munmap (words, size);
+  self->has_poked = TRUE;
 }
 
 /* What it has done and not said, as an honest worker leaves it, or almost. */
@@ -333,7 +337,7 @@ fill_ledger (ScriptedWorker *self, FuzzScript *script)
   DrayOutcomesWriter writer = { 0 };
   DrayLedger *ledger;
 
-  if (self->ring == NULL)
+  if (scripted_worker_get_ring (self) == NULL)
     return;
 
   ledger = dray_ring_get_ledger (self->ring);
@@ -378,10 +382,13 @@ let_through (ScriptedWorker *self, FuzzScript *script)
   guint size = fuzz_take_byte (script);
   GByteArray *all = self->unread;
 
+  scripted_worker_tidy (self);
   size = MIN (size, all->len);
   self->unread = g_byte_array_new ();
   self->holds_back = FALSE;
   scripted_worker_write (self, all->data, size);
+  scripted_worker_flush (self);
+  scripted_worker_tidy (self);
   g_byte_array_remove_range (all, 0, size);
   g_byte_array_append (all, self->unread->data, self->unread->len);
   g_byte_array_unref (self->unread);
@@ -465,4 +472,6 @@ scripted_worker_act (DrayChild *child, FuzzScript *script)
   ScriptedWorker *self = scripted_worker_get (child);
 
   acts[fuzz_take_up_to (script, n_acts - 1)](self, script);
+  if (!child->dead)
+    scripted_worker_flush (self);
 }

@@ -32,12 +32,14 @@ typedef struct
   GArray *heard;        /* (owned) (element-type Heard): in order */
   Heard last;           /* the last one that was given, whatever became of it */
   GByteArray *unread;   /* (owned): what the host has not read, or what is held back */
+  gsize n_gone;         /* so much of that, at the beginning, has gone out already */
   gboolean holds_back;
   gboolean reads;  /* its input */
   gboolean polite; /* it ends when it is told to */
 
-  DrayHello hello; /* what the host has said */
-  DrayRing *ring;  /* (owned) (nullable) */
+  DrayHello hello;    /* what the host has said */
+  DrayRing *ring;     /* (owned) (nullable): when it is used */
+  gboolean has_poked; /* into it, so that nobody may know it any more */
   gboolean uses_ring;
   DrayPassage *passage; /* (owned) (nullable) */
   DraySlot *slot;       /* (owned) (nullable): number 1 */
@@ -46,12 +48,17 @@ typedef struct
 
 ScriptedWorker *scripted_worker_get (DrayChild *child);
 
-/* Writes to the ring or the output; what does not go in is kept. */
+/* (transfer none) (nullable): the one that the host has told it of. */
+DrayRing *scripted_worker_get_ring (ScriptedWorker *self);
+
+/* To be written to the ring or the output, at the latest when a step is over. */
 void scripted_worker_write (ScriptedWorker *self, const guint8 *bytes, gsize size);
 /* The same; clears @message, having passed its cargo. */
 void scripted_worker_write_message (ScriptedWorker *self, DrayMessage *message);
-/* Writes what was kept. Returns whether anything went out. */
+/* Writes what was kept; what does not go in still is. Returns whether anything went out. */
 gboolean scripted_worker_flush (ScriptedWorker *self);
+/* Forgets what has gone out. */
+void scripted_worker_tidy (ScriptedWorker *self);
 /* Returns whether there was anything; it may be dead then. */
 gboolean scripted_worker_read_input (ScriptedWorker *self);
 

@@ -13,8 +13,9 @@
 /* How many tasks it remembers. */
 #define MAX_HEARD 64
 
-/* How much it writes that nobody reads. */
+/* How much it writes that nobody reads, and how much it gathers before it writes. */
 #define MAX_UNREAD ((gsize) 1 << 20)
+#define MAX_GATHERED ((gsize) 64 * 1024)
 
 static void
 worker_free (gpointer data)
@@ -58,7 +59,8 @@ scripted_worker_get (DrayChild *child)
 static gsize
 write_to_ring (ScriptedWorker *self)
 {
-  gsize n_written = dray_ring_write (self->ring, self->unread->data, self->unread->len);
+  gsize n_written = dray_ring_write (self->ring, self->unread->data + self->n_gone,
+                                     self->unread->len - self->n_gone);
 
   if (dray_ring_publish (self->ring))
     (void) !write (self->child->output_fd, "", 1);
@@ -77,20 +79,33 @@ scripted_worker_flush (ScriptedWorker *self)
   if (self->uses_ring)
     n_written = (gssize) write_to_ring (self);
   else
-    n_written = write (self->child->output_fd, self->unread->data, self->unread->len);
-  if (n_written > 0)
-    g_byte_array_remove_range (self->unread, 0, (guint) n_written);
-  return n_written > 0;
+    n_written = write (self->child->output_fd, self->unread->data + self->n_gone,
+                       self->unread->len - self->n_gone);
+  if (n_written <= 0)
+    return FALSE;
+
+  self->n_gone += (gsize) n_written;
+  if (self->n_gone > self->unread->len / 2)
+    scripted_worker_tidy (self);
+  return TRUE;
+}
+
+void
+scripted_worker_tidy (ScriptedWorker *self)
+{
+  g_byte_array_remove_range (self->unread, 0, (guint) self->n_gone);
+  self->n_gone = 0;
 }
 
 void
 scripted_worker_write (ScriptedWorker *self, const guint8 *bytes, gsize size)
 {
-  if (self->unread->len + size > MAX_UNREAD)
+  if (self->unread->len - self->n_gone + size > MAX_UNREAD)
     return;
 
   g_byte_array_append (self->unread, bytes, (guint) size);
-  scripted_worker_flush (self);
+  if (self->unread->len - self->n_gone > MAX_GATHERED)
+    scripted_worker_flush (self);
 }
 
 /* Clears @message. */
@@ -113,9 +128,18 @@ hear_hello (ScriptedWorker *self, const DrayFrameHeader *header, GBytes *payload
 {
   fuzz_check (self->hello.version == 0);
   fuzz_check (dray_hello_decode (header, payload, DRAY_ROLE_HOST, &self->hello, NULL));
-  if (self->hello.ring != 0)
-    self->ring = dray_ring_adopt (self->child->ring_fd, self->hello.ring);
-  fuzz_check (self->hello.ring == 0 || self->ring != NULL);
+}
+
+/* Its memory is mapped only for those that use it: half of them never come to that. */
+DrayRing *
+scripted_worker_get_ring (ScriptedWorker *self)
+{
+  if (self->ring == NULL && self->hello.ring != 0)
+    {
+      self->ring = dray_ring_adopt (self->child->ring_fd, self->hello.ring);
+      fuzz_check (self->ring != NULL || self->has_poked);
+    }
+  return self->ring;
 }
 
 static void
@@ -300,7 +324,9 @@ scripted_worker_say_ready (ScriptedWorker *self, gboolean with_ring)
 
   dray_message_init_header (&message, &header);
   scripted_worker_write_message (self, &message);
-  self->uses_ring = self->uses_ring || (with_ring && self->ring != NULL && !self->holds_back);
+  scripted_worker_flush (self);
+  self->uses_ring = self->uses_ring
+                    || (with_ring && !self->holds_back && scripted_worker_get_ring (self) != NULL);
 }
 
 void

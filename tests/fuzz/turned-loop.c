@@ -52,6 +52,13 @@ g_get_monotonic_time (void)
   return ++the_time;
 }
 
+/* The same: whatever machine it is, and without looking for it in a file. */
+guint
+g_get_num_processors (void)
+{
+  return 2;
+}
+
 gboolean
 turned_loop_exists (void)
 {
