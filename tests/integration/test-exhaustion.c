@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "host.h"
+#include "refusal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -304,6 +305,82 @@ run_small_pipes (void)
   assert_works ();
 }
 
+/* Sandboxes */
+
+/* (transfer full) */
+static DrayExecutor *
+new_confined_executor (DraySandboxNeed need)
+{
+  const char *const argv[] = { host_get_worker (), NULL };
+  g_autoptr (DrayLauncher) launcher = dray_launcher_new_argv (argv);
+
+  /* Nobody looks for leaks from inside: that takes a process that traces this one. */
+  dray_launcher_setenv (launcher, "LSAN_OPTIONS", "detect_leaks=0");
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_STRICT, need);
+  return dray_executor_new (launcher);
+}
+
+/* What says each of @reasons where it is required, and does without where it is not. */
+static void
+assert_no_sandbox (const char *const *reasons)
+{
+  DrayExecutor *required = new_confined_executor (DRAY_SANDBOX_REQUIRED);
+  DrayExecutor *preferred = new_confined_executor (DRAY_SANDBOX_PREFERRED);
+  g_autofree char *shortfall = NULL;
+
+  assert_succeeds (dray_executor_call (preferred, "add", g_variant_new ("(ii)", 1, 2)));
+  shortfall = dray_executor_dup_sandbox_shortfall (preferred);
+  for (; *reasons != NULL; reasons++)
+    {
+      assert_fails (dray_executor_call (required, "add", g_variant_new ("(ii)", 1, 2)),
+                    DRAY_ERROR_SANDBOX, *reasons);
+      if (strstr (shortfall, *reasons) == NULL)
+        g_error ("“%s” does not say “%s”", shortfall, *reasons);
+    }
+
+  g_assert_true (dray_executor_shutdown_sync (required, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+  g_object_unref (required);
+  host_finish (preferred);
+}
+
+/* As a kernel does that was built without them. */
+static void
+run_no_layers (void)
+{
+  const Refusal refusals[] = {
+    REFUSE (landlock_create_ruleset, ENOSYS),
+    REFUSE (seccomp, ENOSYS),
+    { .call = SYS_prctl, .error = EINVAL, .condition = REFUSE_IF_EQUAL, .value = PR_SET_SECCOMP },
+    { 0 },
+  };
+  const char *const reasons[] = {
+    "access to files could not be limited: Function not implemented",
+#ifdef HAVE_LIBSECCOMP
+    "; system calls could not be filtered: ",
+#else
+    "; this copy of Dray was built without a filter of system calls",
+#endif
+    NULL,
+  };
+
+  g_assert_true (refusal_install (refusals));
+  assert_no_sandbox (reasons);
+}
+
+/* Of which the sandbox needs a pair before it is begun. */
+static void
+run_no_sockets (void)
+{
+  const Refusal refusals[] = { REFUSE (socketpair, EMFILE), { 0 } };
+  const char *const reasons[] = {
+    "namespaces could not be set up: Too many open files",
+    NULL,
+  };
+
+  g_assert_true (refusal_install (refusals));
+  assert_no_sandbox (reasons);
+}
+
 /* The tests */
 
 static const HostPart parts[] = {
@@ -314,6 +391,8 @@ static const HostPart parts[] = {
   { "memory", run_memory },
   { "no-memfd", run_no_memfd },
   { "small-pipes", run_small_pipes },
+  { "no-layers", run_no_layers },
+  { "no-sockets", run_no_sockets },
 };
 
 static void
@@ -364,6 +443,8 @@ main (int argc, char **argv)
   workshop_add ("/exhaustion/memory", "memory", test_memory);
   workshop_add ("/exhaustion/no-memfd", "no-memfd", test_part);
   workshop_add ("/exhaustion/small-pipes", "small-pipes", test_part);
+  workshop_add ("/exhaustion/sandbox/no-layers", "no-layers", test_part);
+  workshop_add ("/exhaustion/sandbox/no-sockets", "no-sockets", test_part);
 
   return g_test_run ();
 }

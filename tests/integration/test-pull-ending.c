@@ -275,6 +275,50 @@ test_failing_command (Rig *rig, gconstpointer data)
   g_assert_error (error, G_SPAWN_EXIT_ERROR, 3);
 }
 
+/* A main context that goes with its requests */
+
+static gboolean
+is_gone (gpointer weak_ref)
+{
+  g_autoptr (GObject) object = g_weak_ref_get (weak_ref);
+
+  return object == NULL;
+}
+
+static void
+test_context_gone (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GArray) answers = g_array_new (FALSE, FALSE, sizeof (int));
+  g_autoptr (DrayFuture) future = NULL;
+  GWeakRef future_ref, cancellable_ref;
+
+  g_test_summary ("A main context is gone before those who wait in it for items are answered: they "
+                  "are not, and nothing is left of them.");
+
+  rig_start (rig, 1);
+  future = puller_submit (rig, "block", NULL);
+  rig_run_until_running (future);
+  g_main_context_push_thread_default (context);
+  dray_future_next_item_async (future, NULL, puller_note_cb, answers);
+  dray_future_next_item_async (future, cancellable, puller_note_cb, answers);
+  g_main_context_pop_thread_default (context);
+
+  /* The pool holds the context until then, and another thread may be who lets go of it last. */
+  rig_shut_down (rig, DRAY_SHUTDOWN_KILL);
+  g_weak_ref_init (&future_ref, future);
+  g_weak_ref_init (&cancellable_ref, cancellable);
+  g_clear_object (&future);
+  g_clear_object (&cancellable);
+  g_clear_pointer (&context, g_main_context_unref);
+  fixture_iterate_until (is_gone, &future_ref, "the future is gone");
+  fixture_iterate_until (is_gone, &cancellable_ref, "the cancellable is gone");
+  g_weak_ref_clear (&future_ref);
+  g_weak_ref_clear (&cancellable_ref);
+  g_assert_cmpuint (answers->len, ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -292,6 +336,7 @@ main (int argc, char **argv)
   rig_add ("/pull-ending/after-the-end", NULL, test_after_the_end);
   rig_add ("/pull-ending/lines", NULL, test_lines);
   rig_add ("/pull-ending/lines/failing", NULL, test_failing_command);
+  rig_add ("/pull-ending/context-gone", NULL, test_context_gone);
 
   return g_test_run ();
 }

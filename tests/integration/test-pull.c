@@ -129,6 +129,40 @@ test_other_context (Rig *rig, gconstpointer data)
   g_thread_join (g_thread_new ("pull", pull_thread, future));
 }
 
+typedef struct
+{
+  DrayFuture *future; /* (unowned) */
+  gboolean answered;
+} Question;
+
+static void
+look_at_result_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Question *question = user_data;
+  g_autoptr (GObject) its_source = g_async_result_get_source_object (result);
+  g_autoptr (GVariant) item = dray_future_next_item_finish (DRAY_FUTURE (source), result, NULL);
+
+  g_assert_true (source == (GObject *) question->future);
+  g_assert_true (its_source == source);
+  g_assert_true (g_async_result_get_user_data (result) == question);
+  g_assert_nonnull (item);
+  question->answered = TRUE;
+}
+
+static void
+test_result (Rig *rig, gconstpointer data)
+{
+  Question question = { NULL };
+
+  g_test_summary ("An answer knows whose it is, as bindings of other languages ask it.");
+
+  rig_start (rig, 1);
+  question.future = puller_submit_numbers (rig, 1);
+  dray_future_next_item_async (question.future, NULL, look_at_result_cb, &question);
+  fixture_iterate_until_true (&question.answered, "the item");
+  g_object_unref (question.future);
+}
+
 /* Blocking */
 
 static void
@@ -319,6 +353,7 @@ main (int argc, char **argv)
   rig_add ("/pull/no-items", NULL, test_no_items);
   rig_add ("/pull/many-requests", NULL, test_many_requests);
   rig_add ("/pull/other-context", NULL, test_other_context);
+  rig_add ("/pull/result", NULL, test_result);
   rig_add ("/pull/wait", NULL, test_wait);
   rig_add ("/pull/wait/batches", NULL, test_wait_batches);
   rig_add ("/pull/wait/behind", NULL, test_wait_behind);
