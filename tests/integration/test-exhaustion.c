@@ -428,6 +428,20 @@ test_memory (Fixture *fixture, gconstpointer data)
 #endif
 }
 
+static void
+test_sandbox (Fixture *fixture, gconstpointer data)
+{
+  g_test_summary (
+    "What a sandbox lacks is told, each in its own words, and is done without where it "
+    "may be.");
+
+#ifdef __SANITIZE_THREAD__
+  g_test_skip ("ThreadSanitizer finds nothing of what it needs in a sandbox");
+#else
+  host_run_to_end (data);
+#endif
+}
+
 int
 main (int argc, char **argv)
 {
@@ -443,8 +457,8 @@ main (int argc, char **argv)
   workshop_add ("/exhaustion/memory", "memory", test_memory);
   workshop_add ("/exhaustion/no-memfd", "no-memfd", test_part);
   workshop_add ("/exhaustion/small-pipes", "small-pipes", test_part);
-  workshop_add ("/exhaustion/sandbox/no-layers", "no-layers", test_part);
-  workshop_add ("/exhaustion/sandbox/no-sockets", "no-sockets", test_part);
+  workshop_add ("/exhaustion/sandbox/no-layers", "no-layers", test_sandbox);
+  workshop_add ("/exhaustion/sandbox/no-sockets", "no-sockets", test_sandbox);
 
   return g_test_run ();
 }
