@@ -152,7 +152,7 @@ look_at_result_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 static void
 test_result (Rig *rig, gconstpointer data)
 {
-  Question question = { NULL };
+  Question question = { NULL, FALSE };
 
   g_test_summary ("An answer knows whose it is, as bindings of other languages ask it.");
 
