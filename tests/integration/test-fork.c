@@ -98,6 +98,8 @@ add_combined (Scene *scene)
 static void
 set_up_scene (Scene *scene)
 {
+  /* In the child, what was made first is given up first: this before its members, the group after. */
+  scene->queue = dray_completion_queue_new ();
   scene->executor = workshop_new (6);
   scene->starting = workshop_new_with_mode (1, "--init-hangs", NULL);
   scene->mapping = workshop_new (1);
@@ -106,7 +108,6 @@ set_up_scene (Scene *scene)
   g_object_set (scene->starting, "grace-period", 50, NULL);
   scene->unfinished = workshop_new_records ();
   scene->group = dray_group_new ();
-  scene->queue = dray_completion_queue_new ();
   scene->workers = g_object_ref (dray_executor_get_workers (scene->executor));
   scene->done = workshop_watch (
     dray_executor_call (scene->executor, "add", g_variant_new ("(ii)", 2, 3)));
