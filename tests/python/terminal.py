@@ -141,8 +141,9 @@ def _set_up(fd):
 
 def _take_terminal():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    # Who runs tests in the background may have it ignored.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Who runs tests in the background, or with nohup, has them ignored.
+    for signum in signal.SIGINT, signal.SIGQUIT, signal.SIGHUP:
+        signal.signal(signum, signal.SIG_DFL)
 
 
 def _environment(folder):
