@@ -63,13 +63,6 @@ misbehaving_block (DrayJob *job, GError **error)
   return NULL;
 }
 
-void
-misbehaving_wait_for_kill (void)
-{
-  for (;;)
-    pause ();
-}
-
 static GVariant *
 block_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {

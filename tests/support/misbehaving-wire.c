@@ -177,12 +177,28 @@ misbehaving_write_hello (guint8 version, gboolean swap)
   misbehaving_write_raw (padding, (8 - g_variant_get_size (hello) % 8) % 8);
 }
 
-static GVariant *
-garbage_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+static void
+write_garbage (void)
 {
   const char garbage[] = "Hello world, this is not a frame, and never was meant to be one.\n";
 
   misbehaving_write_raw (garbage, strlen (garbage));
+}
+
+void
+misbehaving_wait_for_kill (void)
+{
+  for (;;)
+    {
+      g_usleep (50 * 1000);
+      write_garbage ();
+    }
+}
+
+static GVariant *
+garbage_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  write_garbage ();
 
   misbehaving_wait_for_kill ();
 }

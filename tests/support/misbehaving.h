@@ -62,7 +62,8 @@ void misbehaving_record (const char *filename, guint32 number);
 /* Waits until @job is cancelled, and returns NULL with the error that says so. */
 GVariant *misbehaving_block (DrayJob *job, GError **error);
 /* For who has broken the protocol: were it cancelled, and did return, the task behind it would
- * begin, and be lost as well. */
+ * begin, and be lost as well. In a ring, what the library answers meanwhile may come to lie over
+ * what was written there behind its back, so there is more of that, until it is seen. */
 void misbehaving_wait_for_kill (void) G_GNUC_NORETURN;
 void misbehaving_raise_by_default (int signal_number);
 
