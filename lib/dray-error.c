@@ -6,6 +6,16 @@
 
 #include <glib/gi18n-lib.h>
 
+/* What G_DEFINE_QUARK() makes keeps the number in a variable that any thread writes at any time. */
+static GQuark
+get_quark (gsize *quark, const char *name)
+{
+  if (g_once_init_enter (quark))
+    g_once_init_leave (quark, g_quark_from_static_string (name));
+
+  return (GQuark) *quark;
+}
+
 /**
  * dray_error_quark:
  *
@@ -16,7 +26,13 @@
  *
  * Since: 0.1
  */
-G_DEFINE_QUARK (dray-error-quark, dray_error)
+GQuark
+dray_error_quark (void)
+{
+  static gsize quark;
+
+  return get_quark (&quark, "dray-error-quark");
+}
 
 /**
  * dray_signal_error_quark:
@@ -28,7 +44,13 @@ G_DEFINE_QUARK (dray-error-quark, dray_error)
  *
  * Since: 0.1
  */
-G_DEFINE_QUARK (dray-signal-error-quark, dray_signal_error)
+GQuark
+dray_signal_error_quark (void)
+{
+  static gsize quark;
+
+  return get_quark (&quark, "dray-signal-error-quark");
+}
 
 void
 dray_set_error_errno (GError **error, int saved_errno, const char *format, ...)
