@@ -172,13 +172,12 @@ read_or_end (int fd, void *bytes, size_t size)
   return n_read;
 }
 
-/* The watcher waits until it has lost its patience; or, where the host is gone, until all is over. */
+/* The watcher waits until it has lost its patience; or, where the host is gone, until all is over,
+ * which on a busy machine may take longer than a worker has. */
 static gboolean
 wait_or_hurry (GCond *cond, GMutex *lock, gint64 end)
 {
-  if (current->link->state >= DRAY_LINK_HUNG_UP)
-    return g_cond_wait_until (cond, lock, end);
-  if (current->hurries)
+  if (current->hurries && current->link->state < DRAY_LINK_HUNG_UP)
     return FALSE;
 
   g_cond_wait (cond, lock);
