@@ -295,6 +295,31 @@ class TestCancelling(ExecutorCase):
         self.assertIsInstance(call.result(WATCHDOG), int)
 
 
+class TestDroppedFutures(unittest.TestCase):
+
+    def test_threads_let_go_of_them_at_the_same_time(self):
+        """Each sees that there are some, and another one has taken the last."""
+        errors = []
+
+        def let_go():
+            try:
+                for _ in range(2000):
+                    _library._left.extend([object(), object()])
+                    _library.release_dropped()
+            except Exception as error:
+                errors.append(error)
+
+        interval = sys.getswitchinterval()
+        self.addCleanup(sys.setswitchinterval, interval)
+        sys.setswitchinterval(1e-6)
+        threads = [threading.Thread(target=let_go) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [])
+
+
 class TestStreams(ExecutorCase):
 
     def test_items_and_result(self):

@@ -160,8 +160,11 @@ _left: deque[Any] = deque()
 
 def release_dropped() -> None:
     """Lets go of futures that nobody has any more, and of their results with them."""
-    while _left:
-        grip = _left.popleft()
+    while True:
+        try:
+            grip = _left.popleft()
+        except IndexError:  # another thread may have taken the last one
+            return
         if _grips.pop(id(grip), None) is not None:
             _unref(grip.address)
 
