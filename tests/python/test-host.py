@@ -20,8 +20,8 @@ import time
 import unittest
 
 import dray
-import resources
 import work
+from resources import descriptors
 
 WATCHDOG = 120  # s
 
@@ -74,12 +74,12 @@ class TestTraces(HostCase):
         self.use()  # the first time, what is imported stays
         self.wait_for(lambda: not {'dray', 'dray-io'} & set(threads()), 'the end of threads')
         # Something of that use may still be on its way out, so there may be less in the end.
-        n_threads, n_children, n_descriptors = len(threads()), len(children()), len(resources.descriptors())
+        n_threads, n_children, n_descriptors = len(threads()), len(children()), len(descriptors())
         self.use()
         self.wait_for(lambda: not {'dray', 'dray-io'} & set(threads()), 'the end of threads')
         self.wait_for(lambda: len(threads()) <= n_threads, 'the end of other threads')
         self.wait_for(lambda: len(children()) <= n_children, 'the end of workers')
-        self.wait_for(lambda: len(resources.descriptors()) <= n_descriptors, 'the end of descriptors')
+        self.wait_for(lambda: len(descriptors()) <= n_descriptors, 'the end of descriptors')
 
     def test_settings_stay(self):
         handlers = [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGCHLD,
