@@ -265,9 +265,9 @@ is_late (const GError *error)
 static const Race races[] = {
   { "start", N_ROUNDS, 1, 1, 30, FALSE, make_tiny, NULL },
   { "start-behind-others", N_ROUNDS, 8, 2, 100, FALSE, make_tiny, NULL },
-  { "completion", N_ROUNDS, 2, 2, 50, FALSE, make_result, NULL },
-  { "items", N_ROUNDS, 4, 2, 100, FALSE, make_stream, NULL },
-  { "crash", 300, 4, 4, 1000, TRUE, make_crash, is_death },
+  { "completion", 3000, 2, 2, 50, FALSE, make_result, NULL },
+  { "items", 3000, 4, 2, 100, FALSE, make_stream, NULL },
+  { "crash", 200, 4, 4, 1000, TRUE, make_crash, is_death },
   { "time-limit", 2000, 8, 8, 2000, FALSE, make_limited, is_late },
 };
 

@@ -33,8 +33,10 @@
 #define N_DESCRIPTORS 7
 #endif
 
-/* Of nobody else's, so that nothing else counts. */
-#define UNUSED_UID 54321
+/* The first of those that nobody else has, so that nothing else counts: one for each process, since
+ * these tests may run several times at once. Within what a user namespace has as a rule. */
+#define FIRST_UNUSED_UID 50000
+#define N_UNUSED_UIDS 10000
 
 /* Submitting */
 
@@ -176,11 +178,12 @@ run_shut_down (void)
 static void
 run_processes (void)
 {
+  const uid_t uid = FIRST_UNUSED_UID + (uid_t) getpid () % N_UNUSED_UIDS;
   DrayExecutor *executor;
   struct rlimit before;
 
-  g_assert_cmpint (setresgid (UNUSED_UID, UNUSED_UID, UNUSED_UID), ==, 0);
-  g_assert_cmpint (setresuid (UNUSED_UID, UNUSED_UID, UNUSED_UID), ==, 0);
+  g_assert_cmpint (setresgid (uid, uid, uid), ==, 0);
+  g_assert_cmpint (setresuid (uid, uid, uid), ==, 0);
   executor = host_new_executor (8);
   assert_succeeds (run_script (executor, "exit 0"));
   g_assert_cmpint (getrlimit (RLIMIT_NPROC, &before), ==, 0);
