@@ -179,3 +179,51 @@ def write_shared_memory(name, text):
     memory = shared_memory.SharedMemory(name)
     memory.buf[:len(text)] = text
     memory.close()
+
+
+class TakesTwo(Exception):
+    """As many have it: pickle makes it anew of its text, which it does not take."""
+
+    def __init__(self, first, second):
+        super().__init__(f'{first} and {second}')
+
+
+class Unsendable(Exception):
+
+    def __reduce__(self):
+        raise ValueError('It stays here')
+
+
+def raise_what_takes_two(first, second):
+    raise TakesTwo(first, second)
+
+
+def raise_it(kind, *args):
+    raise kind(*args)
+
+
+def raise_of_new_class():
+    class Local(Exception):
+        pass
+    raise Local
+
+
+def raise_with_pipe():
+    import multiprocessing
+    raise ValueError(multiprocessing.Pipe()[0])
+
+
+def process_name():
+    import multiprocessing
+    return multiprocessing.current_process().name, os.getpid()
+
+
+def parent_process():
+    """Its name, its number, and whether it is there."""
+    import multiprocessing
+    parent = multiprocessing.parent_process()
+    return parent.name, parent.pid, parent.is_alive()
+
+
+def program_file():
+    return sys.modules['__main__'].__file__

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import multiprocessing
+import operator
 import os
 import pickle
 import shutil
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
 Item = TypeVar('Item')
 T = TypeVar('T')
 
-# The largest that the library takes: nearly 4 GiB.
+# The largest that the library takes. Of the size of messages that is nearly 4 GiB.
 _MAX_MESSAGE = Dray.Executor.find_property('max-message-size').maximum
+_MOST_WORKERS: int = Dray.Executor.find_property('max-workers').maximum
+_MOST_TASKS: int = Dray.Executor.find_property('max-tasks-per-worker').maximum
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class ProcessPoolExecutor(futures.Executor):
         dray.set_max_workers(self._max_workers)
         dray.props.max_message_size = _MAX_MESSAGE
         if max_tasks_per_child is not None:
-            dray.props.max_tasks_per_worker = max_tasks_per_child
+            dray.props.max_tasks_per_worker = min(max_tasks_per_child, _MOST_TASKS)
         self._pool = _reactor.Pool(dray, on_crash == 'break')
         self._pool.has_tracker = settings.tracker is not None
         self._pool.has_initializer = initializer is not None
@@ -333,7 +336,7 @@ def _check_max_workers(max_workers: int | None) -> int:
         return count() or 1
     if max_workers <= 0:
         raise ValueError('max_workers must be greater than 0')
-    return max_workers
+    return min(operator.index(max_workers), _MOST_WORKERS)
 
 
 def _check_max_tasks(max_tasks: int | None, context: Any) -> None:

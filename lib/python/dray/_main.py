@@ -40,6 +40,7 @@ def preparation() -> dict[str, Any]:
         'dir': os.getcwd(),
         'name': 'DrayWorker',
         'orig_dir': original,
+        'parent_name': process.name,
         'pid': os.getpid(),
         'program': _how_to_import_main(),
         'start_method': multiprocessing.get_start_method(allow_none=True),
@@ -100,10 +101,11 @@ def _how_to_import_main() -> dict[str, str]:
     main = sys.modules.get('__main__')
     if main is None or not main_is_importable():
         return {}
+    filename = os.path.abspath(main.__file__ or '')
     spec = getattr(main, '__spec__', None)
     if spec is not None:
-        return {'module': spec.name}
-    return {'script': os.path.abspath(main.__file__ or '')}
+        return {'module': spec.name, 'file': filename}
+    return {'script': filename, 'file': filename}
 
 
 @lru_cache(maxsize=None)

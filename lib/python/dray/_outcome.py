@@ -18,10 +18,15 @@ else:  # see _message
 
 
 class Unreadable(Exception):
-    """What was sent could not be unpickled on the other side; `error` says why."""
+    """What was sent could not be unpickled on the other side; `error` says why.
 
-    def __init__(self, error: BaseException):
-        super().__init__(str(error))
+    If it was an exception, `raised` is the name of its class.
+    """
+
+    def __init__(self, error: BaseException, raised: str | None = None):
+        text = str(error)
+        text = f'{type(error).__name__}: {text}' if text else type(error).__name__
+        super().__init__(f'{raised} was raised, which can’t be read: {text}' if raised else text)
         self.error = error
 
 
@@ -89,16 +94,19 @@ def _explain(value: Any) -> None:
 
 
 def pack_failure(error: BaseException, by_value: bool, mark: bytes = _message.FAILURE) -> bytes:
-    """In a worker: what a function raised, with its traceback as text."""
+    """In a worker: what a function raised, and before it, for it may be that nobody can read that,
+    its traceback as text."""
     import traceback
     lines = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
     error.__traceback__ = None
+    name = type(error).__name__
     try:
-        message = _message.pack((_reducible(error), lines), _pickler(by_value))
-        return mark + message.in_one_piece()
+        message = pack(_reducible(error), by_value)
     except Exception as failure:
-        text = f'{type(error).__name__} was raised, which can’t be sent: {failure}'
-        return mark + pickle.dumps((pickle.PicklingError(text), lines), 5)
+        text = f'{name} was raised, which can’t be sent: {failure}'
+        message = _message.pack(pickle.PicklingError(text))
+    message.data = pickle.dumps({'raised': name, 'traceback': lines}, 5) + message.data
+    return mark + message.in_one_piece()
 
 
 def unpack(value: Any) -> Any:
@@ -109,15 +117,18 @@ def unpack(value: Any) -> Any:
     """
     data = value if isinstance(value, bytes) else _memory.data_of(value, _message.OUT_OF_BAND)
     mark = data[:1]
+    told: dict[str, Any] = {}
     try:
         if mark != _message.FAILURE and mark != _message.UNREADABLE:
             return _message.unpack(data)
-        error, lines = _message.unpack(data[1:])
+        error = _message.unpack(data[1:], told.update)
     except BaseException as failure:
         if _is_ctrl_c(failure):
             raise
-        raise Unreadable(failure) from failure
-    error.__cause__ = _remote_traceback(f'\n"""\n{lines}"""')
+        if told and failure.__cause__ is None:
+            failure.__cause__ = _remote_traceback(told['traceback'])
+        raise Unreadable(failure, told.get('raised')) from failure
+    error.__cause__ = _remote_traceback(told['traceback'])
     if mark == _message.UNREADABLE:
         raise Unreadable(error) from error
     raise error
@@ -138,10 +149,10 @@ def unpack_item(value: Any) -> Any:
         raise unreadable.error
 
 
-def _remote_traceback(text: str) -> BaseException:
+def _remote_traceback(lines: str) -> BaseException:
     """What concurrent.futures shows as the cause of a worker's exception."""
     process = sys.modules['concurrent.futures.process']
-    cause: BaseException = process._RemoteTraceback(text)
+    cause: BaseException = process._RemoteTraceback(f'\n"""\n{lines}"""')
     return cause
 
 

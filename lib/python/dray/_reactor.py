@@ -357,7 +357,7 @@ def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
     try:
         result = _outcome.unpack(value)
     except _outcome.Unreadable as unreadable:
-        broken = BrokenProcessPool(f'{future._name}: {_described(unreadable.error)}')
+        broken = BrokenProcessPool(f'{future._name}: {unreadable}')
         broken.__cause__ = unreadable.error
         if pool.breaks:
             pool.break_down(str(broken))
@@ -367,11 +367,6 @@ def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
         future._settle(None, error.with_traceback(None))
     else:
         future._settle(result, None)
-
-
-def _described(error: BaseException) -> str:
-    text = str(error)
-    return f'{type(error).__name__}: {text}' if text else type(error).__name__
 
 
 _lock = threading.Lock()

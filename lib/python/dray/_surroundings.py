@@ -52,10 +52,20 @@ class Finder:
 
     def _tell_process(self, module: Any) -> None:
         process = module.current_process()
-        process.name = self._preparation['name']
+        process.name = f'{self._preparation["name"]}-{os.getpid()}'
         process.authkey = self._preparation['authkey']
         module.ORIGINAL_DIR = self._preparation['orig_dir']
+        self._tell_parent(module)
         self._mark(module)
+
+    def _tell_parent(self, module: Any) -> None:
+        """A program that asks whether it has a parent wants to know whether it is a worker."""
+        pid = self._preparation['pid']
+        try:
+            sentinel = os.pidfd_open(pid)
+        except OSError:
+            return  # it has just ended, and so will this one
+        module._parent_process = module._ParentProcess(self._preparation['parent_name'], pid, sentinel)
 
     def _mark(self, module: Any) -> None:
         """While a program is being imported, multiprocessing starts no processes, nor does this."""
@@ -120,9 +130,10 @@ def find_and_then(tell: Callable[[Any], None], fullname: str, path: Any) -> Any:
 class _Program(ModuleType):
     """Stands for the program until something of it is wanted."""
 
-    def __init__(self, load: Callable[[], Any]):
+    def __init__(self, load: Callable[[], Any], filename: str):
         super().__init__('__main__')
         self.__dict__['_load'] = load
+        self.__file__ = filename
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith('__'):
@@ -210,6 +221,6 @@ def enter(preparation: dict[str, Any]) -> Finder:
     finder = Finder(preparation)
     sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
     if preparation['program']:
-        program = _Program(finder.import_program)
+        program = _Program(finder.import_program, preparation['program']['file'])
         sys.modules['__main__'] = sys.modules['__mp_main__'] = program
     return finder

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Shows what programs that were written for concurrent.futures go by, and its own tests don't look at."""
+
+import multiprocessing
+import os
+import sys
+import unittest
+
+import dray
+import work
+
+WATCHDOG = 120  # s
+
+
+class DropInCase(unittest.TestCase):
+
+    def setUp(self):
+        self.executor = dray.ProcessPoolExecutor(1)
+        self.addCleanup(self.executor.shutdown)
+
+    def call(self, function, *args):
+        return self.executor.submit(function, *args).result(WATCHDOG)
+
+    def error_of(self, function, *args):
+        return self.executor.submit(function, *args).exception(WATCHDOG)
+
+
+class TestExceptions(DropInCase):
+
+    def test_that_can_not_be_read(self):
+        """Where it was raised is told all the same: it is what the program is to be mended by."""
+        error = self.error_of(work.raise_what_takes_two, 'one', 'two')
+        self.assertIsInstance(error, dray.BrokenProcessPool)
+        self.assertRegex(str(error), 'raise_what_takes_two: TakesTwo was raised.*TypeError: ')
+        self.assertIsInstance(error.__cause__, TypeError)
+        traceback = str(error.__cause__.__cause__)
+        self.assertIn('raise TakesTwo(first, second)', traceback)
+        self.assertIn('TakesTwo: one and two', traceback)
+
+    def test_of_a_class_without_a_name(self):
+        """It arrives, as a result of such a class does."""
+
+        class Local(Exception):
+            pass
+
+        def refuse():
+            raise Local(5)
+
+        error = self.error_of(refuse)
+        self.assertIsInstance(error, Local)
+        self.assertEqual(error.args, (5,))
+        self.assertEqual(type(self.error_of(work.raise_of_new_class)).__name__, 'Local')
+
+    def test_that_can_not_be_sent(self):
+        error = self.error_of(work.raise_it, work.Unsendable)
+        self.assertIn('Unsendable was raised', str(error))
+        self.assertIn('raise kind(*args)', str(error.__cause__))
+
+    def test_with_an_end_of_a_pipe(self):
+        """Its number would be that of another file here."""
+        error = self.error_of(work.raise_with_pipe)
+        self.assertIn('make the pipe in the application', str(error))
+
+
+class TestNumbers(unittest.TestCase):
+
+    def test_large_ones(self):
+        """More than the library can count to is as many as there can be."""
+        for number in 2 ** 31, 2 ** 40:
+            with dray.ProcessPoolExecutor(number, max_tasks_per_child=number) as executor:
+                self.assertEqual(executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+    def test_none_that_are_whole(self):
+        with self.assertRaises(TypeError):
+            dray.ProcessPoolExecutor(1.5)
+
+
+class TestProcess(DropInCase):
+    """What a function sees of multiprocessing is what it would see in a process of that."""
+
+    def test_names_are_its_own(self):
+        name, pid = self.call(work.process_name)
+        self.assertEqual(name, f'DrayWorker-{pid}')
+        self.assertIn(name, [process.name for process in self.executor._processes.values()])
+
+    def test_parent(self):
+        self.assertEqual(self.call(work.parent_process),
+                         (multiprocessing.current_process().name, os.getpid(), True))
+
+    def test_program(self):
+        program = sys.modules['__main__'].__file__
+        self.assertEqual(self.call(work.program_file), os.path.abspath(program))
+
+
+if __name__ == '__main__':
+    unittest.main()
