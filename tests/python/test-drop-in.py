@@ -3,7 +3,10 @@
 
 import multiprocessing
 import os
+import pathlib
 import sys
+import tempfile
+import time
 import unittest
 
 import dray
@@ -60,6 +63,41 @@ class TestExceptions(DropInCase):
         """Its number would be that of another file here."""
         error = self.error_of(work.raise_with_pipe)
         self.assertIn('make the pipe in the application', str(error))
+
+
+class TestExtending(unittest.TestCase):
+
+    def test_map_submits(self):
+        """Whoever replaces submit(), to count or to measure, hears of the calls of map(), too."""
+
+        class Counting(dray.ProcessPoolExecutor):
+            n = 0
+
+            def submit(self, fn, /, *args, **kwargs):
+                self.n += 1
+                return super().submit(fn, *args, **kwargs)
+
+        with Counting(1) as executor:
+            self.assertEqual(list(executor.map(work.square, range(4))), [0, 1, 4, 9])
+            self.assertEqual(executor.n, 4)
+            self.assertEqual(list(executor.map(work.square, range(4), chunksize=2)), [0, 1, 4, 9])
+            self.assertEqual(executor.n, 6)
+
+
+class TestDescriptions(DropInCase):
+
+    def test_of_futures(self):
+        with tempfile.TemporaryDirectory() as folder:
+            gate = pathlib.Path(folder, 'gate')
+            runs = self.executor.submit(work.wait_for_file, str(gate))
+            waits = self.executor.submit(work.square, 2)
+            while not runs.running():
+                time.sleep(0.001)
+            self.assertIn('state=running', repr(runs))
+            self.assertIn('state=pending', repr(waits))
+            gate.touch()
+            waits.result(WATCHDOG)
+        self.assertIn('state=finished returned int', repr(runs))
 
 
 class TestNumbers(unittest.TestCase):

@@ -155,27 +155,7 @@ class ProcessPoolExecutor(futures.Executor):
         """As that of concurrent.futures. With a buffersize, no more arguments are taken from the
         iterables than there are results which were not yet taken, and buffersize ahead.
         """
-        return self._map(_DEFAULTS, fn, iterables, timeout, chunksize, buffersize)
-
-    def _map(self, options: Options, fn: Callable[..., T], iterables: tuple[Iterable[Any], ...],
-             timeout: float | None, chunksize: int, buffersize: int | None) -> Iterator[T]:
-        if chunksize < 1:
-            raise ValueError('chunksize must be >= 1.')
-        if buffersize is not None and not isinstance(buffersize, int):
-            raise TypeError('buffersize must be an integer or None')
-        if buffersize is not None and buffersize < 1:
-            raise ValueError('buffersize must be None or > 0')
-
-        end = None if timeout is None else time.monotonic() + timeout
-        calls = zip(*iterables)
-        if chunksize == 1:
-            submissions = (self._submit(options, fn, args, {}) for args in calls)
-            return _results(submissions, end, buffersize)
-        chunks = iter(lambda: list(islice(calls, chunksize)), [])
-        run_chunk: Callable[..., list[T]] = partial(_run_chunk, fn)
-        lists: Iterator[Future[list[T]]] = (self._submit(options, run_chunk, (chunk,), {})
-                                            for chunk in chunks)
-        return _chain(_results(lists, end, buffersize))
+        return _map(self.submit, fn, iterables, timeout, chunksize, buffersize)
 
     def _submit(self, options: Options, fn: Callable[..., T], args: tuple[Any, ...],
                 kwargs: dict[str, Any]) -> Future[T]:
@@ -324,7 +304,7 @@ class OptionedExecutor(futures.Executor):
 
     def map(self, fn: Callable[..., T], /, *iterables: Iterable[Any], timeout: float | None = None,
             chunksize: int = 1, buffersize: int | None = None) -> Iterator[T]:
-        return self._executor._map(self._options, fn, iterables, timeout, chunksize, buffersize)
+        return _map(self.submit, fn, iterables, timeout, chunksize, buffersize)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._executor.shutdown(wait, cancel_futures=cancel_futures)
@@ -398,6 +378,27 @@ class _Settings:
             'preparation': _main.preparation(),
             'tracker': self.tracker,
         }, 5)
+
+
+def _map(submit: Callable[..., Future[Any]], fn: Callable[..., T],
+         iterables: tuple[Iterable[Any], ...], timeout: float | None, chunksize: int,
+         buffersize: int | None) -> Iterator[T]:
+    """By means of an executor's submit(), which a class that extends it may have replaced."""
+    if chunksize < 1:
+        raise ValueError('chunksize must be >= 1.')
+    if buffersize is not None and not isinstance(buffersize, int):
+        raise TypeError('buffersize must be an integer or None')
+    if buffersize is not None and buffersize < 1:
+        raise ValueError('buffersize must be None or > 0')
+
+    end = None if timeout is None else time.monotonic() + timeout
+    calls = zip(*iterables)
+    if chunksize == 1:
+        return _results((submit(fn, *args) for args in calls), end, buffersize)
+    chunks = iter(lambda: list(islice(calls, chunksize)), [])
+    run_chunk: Callable[..., list[T]] = partial(_run_chunk, fn)
+    lists: Iterator[Future[list[T]]] = (submit(run_chunk, chunk) for chunk in chunks)
+    return _chain(_results(lists, end, buffersize))
 
 
 def _run_chunk(fn: Callable[..., T], chunk: list[tuple[Any, ...]]) -> list[T]:

@@ -135,6 +135,13 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
             return super().running()
         return not self.done() and dray.is_running()
 
+    def __repr__(self) -> str:
+        """It is the library that knows what runs: the state here says that only when it is done."""
+        dray = self._dray
+        if dray is not None and not super().done() and dray.is_running():
+            return f'<{type(self).__name__} at {id(self):#x} state=running>'
+        return super().__repr__()
+
     def cancel(self) -> bool:
         """Cancels the call, also if it runs. False if it is done."""
         if self._dray is None:  # it stands for no call, or for one that is done
