@@ -203,6 +203,8 @@ serve_for_each (DrayMapFlow *flow, DrayMapReader *reader, gint64 deadline)
   return FALSE;
 }
 
+/* At least one of them, however short the slice is, and however long it took to ask the source: else
+ * nobody would ever be served. */
 gboolean
 dray_map_flow_serve (DrayMapFlow *self, gint64 deadline)
 {
@@ -217,13 +219,13 @@ dray_map_flow_serve (DrayMapFlow *self, gint64 deadline)
 
       if (reader == NULL)
         return FALSE;
-      if (g_get_monotonic_time () >= deadline)
-        return TRUE;
 
       served = reader->max > 0 ? serve_next (self, reader)
                                : serve_for_each (self, reader, deadline);
       if (!served)
         return FALSE;
+      if (g_get_monotonic_time () >= deadline)
+        return TRUE;
     }
 }
 

@@ -483,6 +483,30 @@ test_one_async (Rig *rig, gconstpointer data)
 }
 
 static void
+test_no_slice (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (50, NULL);
+  g_autoptr (MapRecord) asked = map_record_new (5, NULL);
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (DrayMap) asked_map = NULL;
+
+  g_test_summary ("However short the slices are, outcomes come: one in each at least.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "slice", 0, NULL);
+  map = map_record_start (record, rig);
+  map_record_run (record, map);
+  g_assert_no_error (record->error);
+  g_assert_cmpuint (record->n_values, ==, 50);
+
+  asked_map = map_record_start (asked, rig);
+  for (int i = 0; i < 6; i++)
+    dray_map_next_async (asked_map, NULL, one_cb, asked);
+  fixture_iterate_until_true (&asked->done, "the end");
+  g_assert_cmpuint (asked->n_values, ==, 5);
+}
+
+static void
 cancelled_cb (GObject *object, GAsyncResult *result, gpointer user_data)
 {
   GError **error = user_data;
@@ -544,6 +568,7 @@ main (int argc, char **argv)
   rig_add ("/map/empty", NULL, test_empty);
   rig_add ("/map/many-async", NULL, test_many_async);
   rig_add ("/map/one-async", NULL, test_one_async);
+  rig_add ("/map/no-slice", NULL, test_no_slice);
   rig_add ("/map/cancel-next", NULL, test_cancel_next);
 
   return g_test_run ();
