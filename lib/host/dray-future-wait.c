@@ -84,9 +84,9 @@ result_wait_unref (gpointer data)
 }
 
 static void
-return_result_cb (DrayFuture *future, gpointer user_data)
+return_result (ResultWait *wait)
 {
-  ResultWait *wait = user_data;
+  DrayFuture *future = g_task_get_source_object (wait->task);
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) result = NULL;
 
@@ -100,6 +100,21 @@ return_result_cb (DrayFuture *future, gpointer user_data)
     g_task_return_pointer (wait->task, g_steal_pointer (&result), (GDestroyNotify) g_variant_unref);
   else
     g_task_return_error (wait->task, g_steal_pointer (&error));
+}
+
+static void
+return_result_cb (DrayFuture *future, gpointer user_data)
+{
+  return_result (user_data);
+}
+
+/* Or never was called: the future's main context is gone, with the task done. That of whoever asked
+ * may be another one, where the answer is still waited for. */
+static void
+was_called_cb (gpointer user_data)
+{
+  return_result (user_data);
+  result_wait_unref (user_data);
 }
 
 static gboolean
@@ -148,7 +163,7 @@ dray_future_result_async (DrayFuture *self,
                              result_wait_unref);
       g_source_attach (wait->source, g_task_get_context (wait->task));
     }
-  dray_future_add_done_callback (self, return_result_cb, wait, result_wait_unref);
+  dray_future_add_done_callback (self, return_result_cb, wait, was_called_cb);
 }
 
 /**

@@ -192,12 +192,14 @@ run_notice_cb (DrayNotice *notice)
     dray_map_flow_unref (self);
 }
 
-/* The main context is gone. */
+/* The main context is gone. Whoever asks in another one is not. */
 static void
 drop_notice_cb (DrayNotice *notice)
 {
-  dray_map_flow_unref (
-    (DrayMapFlow *) (gpointer) ((guint8 *) notice - G_STRUCT_OFFSET (DrayMapFlow, notice)));
+  g_autoptr (DrayMapFlow) self
+    = (DrayMapFlow *) (gpointer) ((guint8 *) notice - G_STRUCT_OFFSET (DrayMapFlow, notice));
+
+  dray_map_flow_serve_elsewhere (self);
 }
 
 /* --- Starting and stopping --- */

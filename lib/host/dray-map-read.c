@@ -69,15 +69,19 @@ unqueue (DrayMapFlow *flow, DrayMapReader *reader)
   return was_queued;
 }
 
+static gboolean serve (DrayMapFlow *flow, GMainContext *context, gint64 deadline);
+
 static gboolean
 serve_late_cb (gpointer user_data)
 {
+  GMainContext *context = g_source_get_context (g_main_current_source ());
   gint64 deadline = g_get_monotonic_time () + LATE_TIME;
 
-  return dray_map_flow_serve (user_data, deadline) ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+  return serve (user_data, context, deadline) ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
-/* The pool is closed and delivers nothing any more. All that there will ever be is here. */
+/* The pool is closed and delivers nothing any more. All that there will ever be is here. Each main
+ * context serves its own, so that no function is called where nobody expects it. */
 static void
 serve_late (DrayMapFlow *flow, GMainContext *context)
 {
@@ -87,6 +91,26 @@ serve_late (DrayMapFlow *flow, GMainContext *context)
   g_source_set_callback (source, serve_late_cb, dray_map_flow_ref (flow),
                          (GDestroyNotify) dray_map_flow_unref);
   g_source_attach (source, context);
+}
+
+void
+dray_map_flow_serve_elsewhere (DrayMapFlow *self)
+{
+  g_autoptr (GPtrArray) contexts = g_ptr_array_new_with_free_func (
+    (GDestroyNotify) g_main_context_unref);
+
+  dray_pool_lock (self->pool);
+  for (GList *link = self->readers.head; link != NULL && !self->pool->forked; link = link->next)
+    {
+      GMainContext *context = g_task_get_context (((DrayMapReader *) link->data)->task);
+
+      if (!g_ptr_array_find (contexts, context, NULL))
+        g_ptr_array_add (contexts, g_main_context_ref (context));
+    }
+  dray_pool_unlock (self->pool);
+
+  for (guint i = 0; i < contexts->len; i++)
+    serve_late (self, contexts->pdata[i]);
 }
 
 /* Takes the caller's reference on the reader's task. Its main context may be run by another thread:
@@ -203,30 +227,54 @@ serve_for_each (DrayMapFlow *flow, DrayMapReader *reader, gint64 deadline)
   return FALSE;
 }
 
+/* @context: (nullable): of the reader; NULL for any */
+static DrayMapReader *
+find_reader_locked (DrayMapFlow *flow, GMainContext *context)
+{
+  if (!dray_map_flow_has_news_locked (flow))
+    return NULL;
+
+  for (GList *link = flow->readers.head; link != NULL; link = link->next)
+    {
+      DrayMapReader *reader = link->data;
+
+      if (context == NULL || g_task_get_context (reader->task) == context)
+        return reader;
+    }
+
+  return NULL;
+}
+
 /* At least one of them, however short the slice is, and however long it took to ask the source: else
  * nobody would ever be served. */
-gboolean
-dray_map_flow_serve (DrayMapFlow *self, gint64 deadline)
+static gboolean
+serve (DrayMapFlow *flow, GMainContext *context, gint64 deadline)
 {
   for (;;)
     {
       DrayMapReader *reader;
       gboolean served;
 
-      dray_pool_lock (self->pool);
-      reader = dray_map_flow_has_news_locked (self) ? g_queue_peek_head (&self->readers) : NULL;
-      dray_pool_unlock (self->pool);
+      dray_pool_lock (flow->pool);
+      reader = find_reader_locked (flow, context);
+      dray_pool_unlock (flow->pool);
 
       if (reader == NULL)
         return FALSE;
 
-      served = reader->max > 0 ? serve_next (self, reader)
-                               : serve_for_each (self, reader, deadline);
+      served = reader->max > 0 ? serve_next (flow, reader)
+                               : serve_for_each (flow, reader, deadline);
       if (!served)
         return FALSE;
       if (g_get_monotonic_time () >= deadline)
         return TRUE;
     }
+}
+
+gboolean
+dray_map_flow_serve (DrayMapFlow *self, gint64 deadline)
+{
+  return serve (self, NULL, deadline);
 }
 
 /* --- Asynchronously --- */
@@ -296,7 +344,8 @@ next_async (DrayMap *self,
  * @user_data: data for @callback
  *
  * Runs the map to its end, and has a function called for each outcome: in slices of a few
- * milliseconds, between which the main context sees to others.
+ * milliseconds, between which the main context sees to others. Where the executor has shut down
+ * before, that is in the main context which is the thread's default now.
  *
  * Since: 0.1
  */

@@ -274,6 +274,44 @@ test_iterated_late (Fixture *fixture, gconstpointer data)
   g_main_context_pop_thread_default (context);
 }
 
+/* Of another one */
+
+static gboolean
+has_three_answers (gpointer data)
+{
+  return *(guint *) data == 3;
+}
+
+static void
+ignore_outcome (DrayMap *map, DrayOutcome *outcome, gpointer data)
+{
+}
+
+static void
+test_asked_elsewhere (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that who asks for a result, or for outcomes, in a context of its own is answered there,
+   * also when the one in which the task was submitted, or the map made, is gone. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (DrayFuture) future = call_in (context, executor, "null", NULL);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (DrayMap) map = NULL;
+  GVariant *value = g_variant_new_parsed ("(int64 0, '', '')");
+  guint n_answers = 0;
+
+  g_main_context_push_thread_default (context);
+  map = dray_executor_map_values (executor, "step", &value, 1);
+  g_main_context_pop_thread_default (context);
+  dray_future_result_async (future, cancellable, answered_cb, &n_answers);
+  dray_map_next_async (map, cancellable, answered_cb, &n_answers);
+  dray_map_for_each_async (map, ignore_outcome, NULL, NULL, NULL, answered_cb, &n_answers);
+  g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+
+  g_clear_pointer (&context, g_main_context_unref);
+  fixture_iterate_until (has_three_answers, &n_answers, "all that was asked is answered");
+}
+
 /* Of an ended thread */
 
 typedef struct
@@ -361,6 +399,7 @@ main (int argc, char **argv)
   workshop_add ("/contexts/destroyed/after-the-end", NULL, test_destroyed_after_the_end);
   workshop_add ("/contexts/destroyed/before-the-end", NULL, test_destroyed_before_the_end);
   workshop_add ("/contexts/iterated-late", NULL, test_iterated_late);
+  workshop_add ("/contexts/asked-elsewhere", NULL, test_asked_elsewhere);
   workshop_add ("/contexts/ended-thread", NULL, test_ended_thread);
   workshop_add ("/contexts/slow-callback", NULL, test_slow_callback);
 
