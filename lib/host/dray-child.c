@@ -277,6 +277,15 @@ dray_child_reap (DrayChild *self)
     wait_without_waiting (self, &info, 0);
 }
 
+int
+dray_exit_get_wait_status (const DrayExit *how)
+{
+  if (!how->known)
+    return -1;
+
+  return how->signal != 0 ? how->signal : (how->exit_status & 0xff) << 8;
+}
+
 char *
 dray_exit_describe (const DrayExit *how)
 {

@@ -56,6 +56,8 @@ const DrayExit *dray_child_get_exit (DrayChild *self);
 void dray_child_signal_group (DrayChild *self, int signal_number);
 void dray_child_reap (DrayChild *self);
 
+/* As from waitpid(); -1 where it is not known. */
+int dray_exit_get_wait_status (const DrayExit *how);
 /* (transfer full): "was killed by signal 11 (Segmentation fault)", "exited with status 3",
  * "ended" where it is not known; for the middle of a sentence. */
 char *dray_exit_describe (const DrayExit *how);

@@ -38,6 +38,7 @@ struct _DrayLists
   gboolean workers_wanted;
   gboolean workers_changed;
   GHashTable *pictures; /* (owned): worker id → Picture (owned) */
+  GHashTable *ends;     /* (owned): id of a worker that is gone → its wait status */
   GHashTable *processes; /* (owned): worker id → DrayWorkerProcess (owned); what is in it belongs to
                           * the executor's main context */
 };
@@ -208,7 +209,7 @@ show_picture (DrayLists *self, GListStore *workers, GHashTable *processes, const
 }
 
 static void
-remove_gone (GListStore *workers, GHashTable *processes, GHashTable *ids)
+remove_gone (GListStore *workers, GHashTable *processes, GHashTable *ids, GHashTable *ends)
 {
   GHashTableIter iter;
   gpointer id;
@@ -218,18 +219,25 @@ remove_gone (GListStore *workers, GHashTable *processes, GHashTable *ids)
   while (g_hash_table_iter_next (&iter, &id, (gpointer *) &process))
     {
       g_autoptr (DrayWorkerProcess) kept = NULL;
+      gpointer end = GINT_TO_POINTER (-1);
       guint position;
 
       if (g_hash_table_contains (ids, id))
         continue;
 
+      g_hash_table_lookup_extended (ends, id, NULL, &end);
       kept = g_object_ref (process);
       g_hash_table_iter_remove (&iter);
-      dray_worker_process_update (kept, DRAY_WORKER_GONE, NULL,
-                                  dray_worker_process_get_tasks_done (kept));
+      dray_worker_process_end (kept, GPOINTER_TO_INT (end));
       if (g_list_store_find (workers, kept, &position))
         g_list_store_remove (workers, position);
     }
+}
+
+static GHashTable *
+new_ends (void)
+{
+  return g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
 }
 
 static void
@@ -238,6 +246,7 @@ update_workers (DrayLists *self)
   g_autoptr (GListStore) workers = NULL;
   g_autoptr (GHashTable) ids = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   g_autoptr (GHashTable) processes = NULL;
+  g_autoptr (GHashTable) ends = NULL;
   g_autoptr (GPtrArray) pictures = NULL;
 
   dray_pool_lock (self->pool);
@@ -246,6 +255,8 @@ update_workers (DrayLists *self)
       workers = g_object_ref (self->workers);
       processes = g_hash_table_ref (self->processes);
       pictures = copy_pictures_locked (self, ids);
+      ends = g_steal_pointer (&self->ends);
+      self->ends = new_ends ();
       self->workers_changed = FALSE;
     }
   dray_pool_unlock (self->pool);
@@ -255,7 +266,7 @@ update_workers (DrayLists *self)
 
   for (guint i = 0; i < pictures->len; i++)
     show_picture (self, workers, processes, pictures->pdata[i]);
-  remove_gone (workers, processes, ids);
+  remove_gone (workers, processes, ids, ends);
 }
 
 static gboolean
@@ -301,6 +312,16 @@ dray_lists_worker_changed (DrayPool *pool, DrayPoolWorker *worker)
   dray_pool_unlock (pool);
 }
 
+static void
+note_end_locked (DrayLists *self, DrayPoolWorker *worker)
+{
+  DrayChild *child = worker->process.child;
+
+  if (child != NULL && dray_child_has_exited (child))
+    g_hash_table_insert (self->ends, g_memdup2 (&worker->id, sizeof worker->id),
+                         GINT_TO_POINTER (dray_exit_get_wait_status (dray_child_get_exit (child))));
+}
+
 void
 dray_lists_worker_gone (DrayPool *pool, DrayPoolWorker *worker)
 {
@@ -311,6 +332,7 @@ dray_lists_worker_gone (DrayPool *pool, DrayPoolWorker *worker)
       && g_hash_table_steal_extended (pool->lists->pictures, &worker->id, NULL,
                                       (gpointer *) &picture))
     {
+      note_end_locked (pool->lists, worker);
       pool->lists->workers_changed = TRUE;
       dray_delivery_add_notice_locked (pool->lists->delivery, &pool->lists->notice);
     }
@@ -369,6 +391,7 @@ get_lists_locked (DrayPool *pool)
   self->done = g_array_new (FALSE, FALSE, sizeof (guint64));
   self->pictures = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, picture_free);
   self->processes = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_object_unref);
+  self->ends = new_ends ();
   return self;
 }
 
@@ -419,6 +442,7 @@ dray_lists_detach (DrayPool *pool)
   g_autoptr (GPtrArray) submitted = NULL;
   g_autoptr (GHashTable) processes = NULL;
   g_autoptr (GHashTable) pictures = NULL;
+  g_autoptr (GHashTable) ends = NULL;
   g_autoptr (DrayDelivery) delivery = NULL;
 
   dray_pool_lock (pool);
@@ -433,6 +457,7 @@ dray_lists_detach (DrayPool *pool)
       submitted = g_steal_pointer (&self->submitted);
       processes = g_steal_pointer (&self->processes);
       pictures = g_steal_pointer (&self->pictures);
+      ends = g_steal_pointer (&self->ends);
       delivery = g_steal_pointer (&self->delivery);
     }
   dray_pool_unlock (pool);

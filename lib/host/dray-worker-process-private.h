@@ -21,5 +21,7 @@ void dray_worker_process_update (DrayWorkerProcess *self,
                                  DrayWorkerState state,
                                  DrayTask *task, /* (nullable) */
                                  guint64 tasks_done);
+/* It is gone. @wait_status: as from waitpid(), -1 if it is not known. */
+void dray_worker_process_end (DrayWorkerProcess *self, int wait_status);
 
 G_END_DECLS

@@ -54,6 +54,7 @@ struct _DrayWorkerProcess
   DrayWorkerState state;
   DrayTask *task; /* (owned) (nullable) */
   guint64 tasks_done;
+  int wait_status; /* -1: not known */
 };
 
 enum
@@ -63,6 +64,7 @@ enum
   PROP_TASK,
   PROP_TASKS_DONE,
   PROP_START_TIME,
+  PROP_WAIT_STATUS,
   N_PROPERTIES,
 };
 
@@ -105,6 +107,9 @@ dray_worker_process_get_property (GObject *object,
       break;
     case PROP_START_TIME:
       g_value_set_boxed (value, self->start_time);
+      break;
+    case PROP_WAIT_STATUS:
+      g_value_set_int (value, self->wait_status);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
@@ -190,6 +195,16 @@ dray_worker_process_class_init (DrayWorkerProcessClass *klass)
   properties[PROP_START_TIME] = g_param_spec_boxed ("start-time", NULL, NULL, G_TYPE_DATE_TIME,
                                                     flags);
 
+  /**
+   * DrayWorkerProcess:wait-status: (getter get_wait_status)
+   *
+   * How the process ended.
+   *
+   * Since: 0.1
+   */
+  properties[PROP_WAIT_STATUS] = g_param_spec_int ("wait-status", NULL, NULL, -1, G_MAXINT, -1,
+                                                   flags);
+
   g_object_class_install_properties (object_class, N_PROPERTIES, properties);
 }
 
@@ -197,6 +212,7 @@ static void
 dray_worker_process_init (DrayWorkerProcess *self)
 {
   self->state = DRAY_WORKER_STARTING;
+  self->wait_status = -1;
 }
 
 static GDateTime *
@@ -272,6 +288,21 @@ dray_worker_process_update (DrayWorkerProcess *self,
 
   if (state == DRAY_WORKER_GONE)
     drop_kill (self);
+  g_object_thaw_notify (G_OBJECT (self));
+}
+
+void
+dray_worker_process_end (DrayWorkerProcess *self, int wait_status)
+{
+  g_return_if_fail (DRAY_IS_WORKER_PROCESS (self));
+
+  g_object_freeze_notify (G_OBJECT (self));
+  if (self->wait_status != wait_status)
+    {
+      self->wait_status = wait_status;
+      g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_WAIT_STATUS]);
+    }
+  dray_worker_process_update (self, DRAY_WORKER_GONE, NULL, self->tasks_done);
   g_object_thaw_notify (G_OBJECT (self));
 }
 
@@ -365,6 +396,26 @@ dray_worker_process_get_start_time (DrayWorkerProcess *self)
   g_return_val_if_fail (DRAY_IS_WORKER_PROCESS (self), NULL);
 
   return self->start_time;
+}
+
+/**
+ * dray_worker_process_get_wait_status:
+ * @self: a worker process
+ *
+ * Gets how the process ended, in the form that waitpid() has it in, and that
+ * [func@GLib.spawn_check_wait_status] takes. It is known when the worker is gone; not where
+ * somebody else in the application has waited for the process.
+ *
+ * Returns: the wait status, or -1 if it is not known
+ *
+ * Since: 0.1
+ */
+int
+dray_worker_process_get_wait_status (DrayWorkerProcess *self)
+{
+  g_return_val_if_fail (DRAY_IS_WORKER_PROCESS (self), -1);
+
+  return self->wait_status;
 }
 
 /**

@@ -20,6 +20,7 @@ DRAY_API DrayWorkerState dray_worker_process_get_state (DrayWorkerProcess *self)
 DRAY_API DrayTask *dray_worker_process_get_task (DrayWorkerProcess *self);
 DRAY_API guint64 dray_worker_process_get_tasks_done (DrayWorkerProcess *self);
 DRAY_API GDateTime *dray_worker_process_get_start_time (DrayWorkerProcess *self);
+DRAY_API int dray_worker_process_get_wait_status (DrayWorkerProcess *self);
 DRAY_API void dray_worker_process_kill (DrayWorkerProcess *self);
 
 G_END_DECLS

@@ -173,6 +173,12 @@ dray_child_reap (DrayChild *self)
   self->reaped = TRUE;
 }
 
+int
+dray_exit_get_wait_status (const DrayExit *how)
+{
+  return how->signal != 0 ? how->signal : (how->exit_status & 0xff) << 8;
+}
+
 char *
 dray_exit_describe (const DrayExit *how)
 {

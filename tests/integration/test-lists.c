@@ -305,6 +305,8 @@ test_kill (Rig *rig, gconstpointer data)
   dray_worker_process_kill (worker);
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*signal 9*");
   run_until_state (worker, DRAY_WORKER_GONE);
+  g_assert_true (WIFSIGNALED (dray_worker_process_get_wait_status (worker)));
+  g_assert_cmpint (WTERMSIG (dray_worker_process_get_wait_status (worker)), ==, SIGKILL);
   g_assert_true (fixture_process_is_gone (pid));
   dray_worker_process_kill (worker);
 

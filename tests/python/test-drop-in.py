@@ -4,6 +4,7 @@
 import multiprocessing
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import time
@@ -120,6 +121,22 @@ class TestProcess(DropInCase):
         name, pid = self.call(work.process_name)
         self.assertEqual(name, f'DrayWorker-{pid}')
         self.assertIn(name, [process.name for process in self.executor._processes.values()])
+
+    def test_exit_codes(self):
+        """Also of what ended by itself, and was waited for by the library."""
+        for function, argument, expected in (os._exit, 3, 3), (work.die, signal.SIGUSR1, -10):
+            pid = self.call(work.pid)
+            process = self.executor._processes[pid]
+            self.assertIsNone(process.exitcode)
+            self.assertIsInstance(self.error_of(function, argument), dray.BrokenProcessPool)
+            process.join()
+            self.assertEqual(process.exitcode, expected)
+
+    def test_exit_code_of_what_was_not_needed(self):
+        process = self.executor._processes[self.call(work.pid)]
+        self.executor.shutdown()
+        process.join(WATCHDOG)
+        self.assertEqual(process.exitcode, 0)
 
     def test_parent(self):
         self.assertEqual(self.call(work.parent_process),

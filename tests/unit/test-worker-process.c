@@ -71,6 +71,7 @@ test_new (Watcher *watcher, gconstpointer data)
   g_assert_cmpint (dray_worker_process_get_state (watcher->worker), ==, DRAY_WORKER_STARTING);
   g_assert_null (dray_worker_process_get_task (watcher->worker));
   g_assert_cmpuint (dray_worker_process_get_tasks_done (watcher->worker), ==, 0);
+  g_assert_cmpint (dray_worker_process_get_wait_status (watcher->worker), ==, -1);
   g_assert_cmpint (g_date_time_to_unix (start_time), ==, START_TIME / G_USEC_PER_SEC);
   g_assert_cmpint (g_date_time_get_microsecond (start_time), ==, START_TIME % G_USEC_PER_SEC);
 }
@@ -110,6 +111,31 @@ test_notify (Watcher *watcher, gconstpointer data)
       g_assert_cmpuint (dray_worker_process_get_tasks_done (watcher->worker), ==,
                         steps[i].tasks_done);
     }
+}
+
+static void
+end_is_known_cb (DrayWorkerProcess *worker, GParamSpec *pspec, guint *n_calls)
+{
+  int wait_status = -1;
+
+  g_object_get (worker, "wait-status", &wait_status, NULL);
+  g_assert_cmpint (wait_status, ==, 9);
+  g_assert_cmpint (dray_worker_process_get_wait_status (worker), ==, 9);
+  g_assert_cmpint (dray_worker_process_get_state (worker), ==, DRAY_WORKER_GONE);
+  ++*n_calls;
+}
+
+static void
+test_end (Watcher *watcher, gconstpointer data)
+{
+  g_test_summary ("Whoever is notified of a worker's end sees how it ended.");
+
+  guint n_calls = 0;
+
+  g_signal_connect (watcher->worker, "notify", G_CALLBACK (end_is_known_cb), &n_calls);
+  dray_worker_process_end (watcher->worker, 9);
+  g_assert_cmpuint (n_calls, ==, 2);
+  g_signal_handlers_disconnect_by_func (watcher->worker, end_is_known_cb, &n_calls);
 }
 
 static void
@@ -209,6 +235,7 @@ main (int argc, char **argv)
   ADD ("new", test_new);
   ADD ("notify", test_notify);
   ADD ("consistent", test_consistent);
+  ADD ("end", test_end);
   ADD ("dropped-while-notified", test_dropped_while_notified);
   ADD ("kill", test_kill);
   ADD ("properties", test_properties);

@@ -27,19 +27,26 @@ _WORKING = (Dray.WorkerState.IDLE, Dray.WorkerState.BUSY)
 # What multiprocessing says where somebody else has taken the status of a process.
 _UNKNOWN_STATUS = 255
 
+# How long the library is waited for, which has noticed the end of a process but not told it yet, in
+# seconds.
+_TELLING = 10.0
+_WHILE = 0.1
+
 
 class Process:
     """A worker process, as multiprocessing would show it.
 
-    It is the library that waits for its workers. So the exit status is known here if the process was
-    ended here, or if the library has not come to it yet.
+    It is the library that waits for its workers, and tells how they ended as soon as it has read all
+    that they wrote; until then the system is asked.
     """
 
-    def __init__(self, pid: int):
+    def __init__(self, pid: int, teller: threading.Thread):
         self.pid = self.ident = pid
         self.name = f'DrayWorker-{pid}'
         self.daemon = False
         self._sent = 0  # the signal, if it was one to end it
+        self._teller = teller  # the thread that hears of its end
+        self._told = threading.Event()
         self._exitcode: int | None = None
         self._descriptor: int | None = None
         try:
@@ -77,7 +84,22 @@ class Process:
                 end = None  # it was waited for
             if end is not None:
                 return end.si_status if end.si_code == os.CLD_EXITED else -end.si_status
+            self._wait_to_be_told()
+        if self._exitcode is not None:
+            return self._exitcode
         return -self._sent if self._sent else _UNKNOWN_STATUS
+
+    def _wait_to_be_told(self) -> None:
+        end = time.monotonic() + _TELLING
+        while (not self._told.is_set() and self._teller.is_alive() and time.monotonic() < end
+               and self._teller is not threading.current_thread()):
+            self._told.wait(_WHILE)
+
+    def tell_end(self, wait_status: int) -> None:
+        """On the thread that hears of it."""
+        if wait_status >= 0:
+            self._exitcode = os.waitstatus_to_exitcode(wait_status)
+        self._told.set()
 
     def is_alive(self) -> bool:
         return not self._ends_within(0)
@@ -184,17 +206,28 @@ class Processes(Mapping[int, Process]):
 
     def _update(self) -> None:
         """What has not begun to work yet may still be replaced without anybody's noticing."""
-        pids = set()
+        workers = {}
         for worker in self._model:
             if worker.get_state() in _WORKING:
-                pids.add(worker.get_pid())
+                workers[worker.get_pid()] = worker
             elif worker not in self._awaited:
                 self._awaited.add(worker)
                 worker.connect('notify::state', _weakly(self._update))
         with self._news:
             known = self._by_pid
-            self._by_pid = {pid: known.get(pid) or Process(pid) for pid in pids}
+            self._by_pid = {pid: known.get(pid) or _show(worker) for pid, worker in workers.items()}
             self._news.notify_all()
+
+
+def _show(worker: Any) -> Process:
+    process = Process(worker.get_pid(), threading.current_thread())
+
+    def tell(worker: Any, _property: Any) -> None:
+        if worker.get_state() == Dray.WorkerState.GONE:
+            process.tell_end(worker.get_wait_status())
+
+    worker.connect('notify::state', tell)
+    return process
 
 
 def _weakly(method: Callable[[], object]) -> Callable[..., None]:
