@@ -1093,6 +1093,18 @@ class TestLife(unittest.TestCase):
         finally:
             gc.enable()
 
+    def test_end_after_the_end_keeps_nothing(self):
+        """What is to be done on a thread that has ended is not kept for it, nor what it was about."""
+        executor = dray.ProcessPoolExecutor(1)
+        workers = executor._processes
+        executor.submit(work.square, 1).result(WATCHDOG)
+        executor.shutdown()
+        executor.kill_workers()
+        kept = weakref.ref(workers)
+        del executor, workers
+        gc.collect()
+        self.assertIsNone(kept())
+
     def test_thread_goes_with_the_last(self):
         executor = dray.ProcessPoolExecutor(1)
         executor.submit(work.square, 1).result()

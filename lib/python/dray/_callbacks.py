@@ -44,6 +44,7 @@ class Place:
         self._calls: deque[Callable[[], object]] = deque()
         self._lock = threading.Lock()
         self._armed = False
+        self._is_closed = False
 
     def is_running(self) -> bool:
         """Whether somebody iterates it, on whatever thread."""
@@ -57,8 +58,18 @@ class Place:
     def call(self, function: Callable[[], object]) -> None:
         self._calls.append(function)
         with self._lock:
-            if not self._armed:
+            if self._is_closed:
+                self._calls.clear()
+            elif not self._armed:
                 self._arm_locked()
+
+    def close(self) -> None:
+        """Nothing is called there any more. A call that waits in a context which nobody iterates would
+        keep this, which keeps the context, which keeps the call.
+        """
+        with self._lock:
+            self._is_closed = True
+            self._calls.clear()
 
     def _arm_locked(self) -> None:
         """If it is interrupted, the worst is that there are two sources, of which one does nothing."""

@@ -45,7 +45,7 @@ class Process:
         self.name = f'DrayWorker-{pid}'
         self.daemon = False
         self._sent = 0  # the signal, if it was one to end it
-        self._teller = teller  # the thread that hears of its end
+        self._teller = weakref.ref(teller)  # the thread that hears of its end, if there still is one
         self._told = threading.Event()
         self._exitcode: int | None = None
         self._descriptor: int | None = None
@@ -91,9 +91,13 @@ class Process:
 
     def _wait_to_be_told(self) -> None:
         end = time.monotonic() + _TELLING
-        while (not self._told.is_set() and self._teller.is_alive() and time.monotonic() < end
-               and self._teller is not threading.current_thread()):
+        while not self._told.is_set() and self._may_be_told() and time.monotonic() < end:
             self._told.wait(_WHILE)
+
+    def _may_be_told(self) -> bool:
+        teller = self._teller()
+        return (teller is not None and teller is not threading.current_thread()
+                and teller.is_alive())
 
     def tell_end(self, wait_status: int) -> None:
         """On the thread that hears of it."""

@@ -332,7 +332,13 @@ class Reactor:
         while not ended or self._asks or self._dray_queue.get_length() > 0:
             self._context.iteration(True)
         self._keeper = None
-        while self._context.pending():  # what still has to come would keep the context, and that it
+        self._drain()
+        self._place.close()
+        self._drain()
+
+    def _drain(self) -> None:
+        """What still has to come would keep the context, and that it."""
+        while self._context.pending():
             self._context.iteration(False)
 
     def _ask(self) -> None:
