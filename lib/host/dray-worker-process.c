@@ -198,7 +198,7 @@ dray_worker_process_class_init (DrayWorkerProcessClass *klass)
   /**
    * DrayWorkerProcess:wait-status: (getter get_wait_status)
    *
-   * How the process ended.
+   * How the process ended, as waitpid() tells it; -1 while it is there, or if that is not known.
    *
    * Since: 0.1
    */

@@ -463,6 +463,14 @@ one_cb (GObject *object, GAsyncResult *result, gpointer user_data)
     record->done = TRUE;
 }
 
+/* For five outcomes one by one, and for the end. */
+static void
+ask_six_times (DrayMap *map, MapRecord *record)
+{
+  for (int i = 0; i < 6; i++)
+    dray_map_next_async (map, NULL, one_cb, record);
+}
+
 static void
 test_one_async (Rig *rig, gconstpointer data)
 {
@@ -474,8 +482,7 @@ test_one_async (Rig *rig, gconstpointer data)
 
   rig_start (rig, 1);
   map = map_record_start (record, rig);
-  for (int i = 0; i < 6; i++)
-    dray_map_next_async (map, NULL, one_cb, record);
+  ask_six_times (map, record);
   g_clear_object (&map);
   fixture_iterate_until_true (&record->done, "the end");
   g_assert_cmpuint (record->n_values, ==, 5);
@@ -500,8 +507,7 @@ test_no_slice (Rig *rig, gconstpointer data)
   g_assert_cmpuint (record->n_values, ==, 50);
 
   asked_map = map_record_start (asked, rig);
-  for (int i = 0; i < 6; i++)
-    dray_map_next_async (asked_map, NULL, one_cb, asked);
+  ask_six_times (asked_map, asked);
   fixture_iterate_until_true (&asked->done, "the end");
   g_assert_cmpuint (asked->n_values, ==, 5);
 }
