@@ -199,7 +199,7 @@ dray_future_dup_attachments (DrayFuture *self)
   DrayTicket *ticket;
   GUnixFDList *attachments = NULL;
 
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (dray_future_is_real (self), NULL);
 
   ticket = dray_future_get_ticket (self);
   dray_pool_lock (ticket->pool);

@@ -363,6 +363,7 @@ dray_completion_queue_next_finish (DrayCompletionQueue *self, GAsyncResult *resu
 {
   g_return_val_if_fail (DRAY_IS_COMPLETION_QUEUE (self), NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_completion_queue_next_async), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   return steal_only_future (g_task_propagate_pointer (G_TASK (result), error));
@@ -416,6 +417,8 @@ dray_completion_queue_next_many_finish (DrayCompletionQueue *self,
 {
   g_return_val_if_fail (DRAY_IS_COMPLETION_QUEUE (self), NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_completion_queue_next_many_async),
+                        NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);

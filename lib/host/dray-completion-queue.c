@@ -165,7 +165,7 @@ dray_completion_queue_add (DrayCompletionQueue *self, DrayFuture *future)
   DrayQueueMember *member;
 
   g_return_if_fail (DRAY_IS_COMPLETION_QUEUE (self));
-  g_return_if_fail (DRAY_IS_FUTURE (future));
+  g_return_if_fail (dray_future_is_real (future));
 
   core = self->core;
   member = g_new0 (DrayQueueMember, 1);

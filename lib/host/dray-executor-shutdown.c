@@ -145,6 +145,7 @@ dray_executor_shutdown_finish (DrayExecutor *self, GAsyncResult *result, GError 
 {
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_executor_shutdown_async), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
   return g_task_propagate_boolean (G_TASK (result), error);

@@ -5,6 +5,7 @@
 #include "dray-executor-private.h"
 
 #include "dray-future-private.h"
+#include "dray-task-private.h"
 
 /* Submitting tasks: at once, when there is room, and GIO style. */
 
@@ -27,7 +28,7 @@ dray_executor_call (DrayExecutor *self, const char *function, GVariant *argument
   g_autoptr (DrayTask) task = NULL;
 
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), NULL);
-  g_return_val_if_fail (function != NULL, NULL);
+  g_return_val_if_fail (dray_task_is_function_name (function), NULL);
 
   task = dray_task_new_call (function, arguments);
   return dray_pool_submit (self->pool, task, NULL);
@@ -220,6 +221,7 @@ dray_executor_submit_finish (DrayExecutor *self, GAsyncResult *result, GError **
 {
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_executor_submit_async), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);
@@ -274,7 +276,7 @@ dray_executor_call_async (DrayExecutor *self,
   GTask *task;
 
   g_return_if_fail (DRAY_IS_EXECUTOR (self));
-  g_return_if_fail (function != NULL);
+  g_return_if_fail (dray_task_is_function_name (function));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   what = dray_task_new_call (function, arguments);
@@ -300,6 +302,7 @@ dray_executor_call_finish (DrayExecutor *self, GAsyncResult *result, GError **er
 {
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_executor_call_async), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);
@@ -350,5 +353,10 @@ dray_executor_run_async (DrayExecutor *self,
 GVariant *
 dray_executor_run_finish (DrayExecutor *self, GAsyncResult *result, GError **error)
 {
-  return dray_executor_call_finish (self, result, error);
+  g_return_val_if_fail (DRAY_IS_EXECUTOR (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_executor_run_async), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
 }

@@ -16,7 +16,7 @@ are_futures (DrayFuture *const *futures, gsize n_futures)
     return FALSE;
 
   for (gsize i = 0; i < n_futures; i++)
-    if (!DRAY_IS_FUTURE (futures[i]))
+    if (!dray_future_is_real (futures[i]))
       return FALSE;
 
   return TRUE;
@@ -161,7 +161,7 @@ dray_future_first (DrayFuture *const *futures, gsize n_futures)
 DrayFuture *
 dray_future_and_then (DrayFuture *self, DrayExecutor *executor, DrayTask *task, int position)
 {
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (dray_future_is_real (self), NULL);
   g_return_val_if_fail (DRAY_IS_EXECUTOR (executor), NULL);
   g_return_val_if_fail (task != NULL, NULL);
   g_return_val_if_fail (dray_follow_is_possible (task, position), NULL);

@@ -38,7 +38,7 @@ dray_future_dup_result (DrayFuture *self, GError **error)
 {
   DrayTicket *ticket;
 
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (dray_future_is_real (self), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   ticket = dray_future_get_ticket (self);
@@ -123,7 +123,7 @@ dray_future_add_done_callback (DrayFuture *self,
   DrayDoneCallback *entry;
   gboolean late;
 
-  g_return_if_fail (DRAY_IS_FUTURE (self));
+  g_return_if_fail (dray_future_is_real (self));
   g_return_if_fail (callback != NULL);
 
   ticket = dray_future_get_ticket (self);

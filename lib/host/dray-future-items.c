@@ -59,7 +59,7 @@ dray_future_next_item_async (DrayFuture *self,
                              GAsyncReadyCallback callback,
                              gpointer user_data)
 {
-  g_return_if_fail (DRAY_IS_FUTURE (self));
+  g_return_if_fail (dray_future_is_real (self));
   g_return_if_fail (is_pulled (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
@@ -85,7 +85,7 @@ dray_future_next_item_async (DrayFuture *self,
 GVariant *
 dray_future_next_item_finish (DrayFuture *self, GAsyncResult *result, GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (dray_future_is_real (self), NULL);
   g_return_val_if_fail (dray_items_request_is_valid (result, self, dray_future_next_item_async),
                         NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
@@ -114,7 +114,7 @@ dray_future_next_items_async (DrayFuture *self,
                               GAsyncReadyCallback callback,
                               gpointer user_data)
 {
-  g_return_if_fail (DRAY_IS_FUTURE (self));
+  g_return_if_fail (dray_future_is_real (self));
   g_return_if_fail (is_pulled (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
@@ -139,7 +139,7 @@ dray_future_next_items_async (DrayFuture *self,
 GPtrArray *
 dray_future_next_items_finish (DrayFuture *self, GAsyncResult *result, GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (dray_future_is_real (self), NULL);
   g_return_val_if_fail (dray_items_request_is_valid (result, self, dray_future_next_items_async),
                         NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
@@ -237,7 +237,7 @@ dray_future_wait_next_item (DrayFuture *self,
                             GCancellable *cancellable,
                             GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (dray_future_is_real (self), NULL);
   g_return_val_if_fail (is_pulled (self), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
@@ -265,7 +265,7 @@ GPtrArray *
 dray_future_wait_next_items (
   DrayFuture *self, guint max_items, gint64 timeout, GCancellable *cancellable, GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (dray_future_is_real (self), NULL);
   g_return_val_if_fail (is_pulled (self), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);

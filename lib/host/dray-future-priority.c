@@ -112,7 +112,7 @@ dray_future_set_priority (DrayFuture *self, int priority)
   DrayTicket *ticket;
   gboolean set;
 
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), FALSE);
+  g_return_val_if_fail (dray_future_is_real (self), FALSE);
 
   ticket = dray_future_get_ticket (self);
   dray_pool_lock (ticket->pool);
@@ -139,7 +139,7 @@ dray_future_get_priority (DrayFuture *self)
   DrayTicket *ticket;
   int priority;
 
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), 0);
+  g_return_val_if_fail (dray_future_is_real (self), 0);
 
   ticket = dray_future_get_ticket (self);
   dray_pool_lock (ticket->pool);

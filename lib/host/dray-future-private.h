@@ -11,7 +11,11 @@ G_BEGIN_DECLS
 DrayFuture *dray_future_new (DrayTicket *ticket);
 /* The handle on @ticket, made now if there is none (any more); (transfer full). */
 DrayFuture *dray_future_for_ticket (DrayTicket *ticket);
+/* @self is real. */
 DrayTicket *dray_future_get_ticket (DrayFuture *self);
+/* What methods check. Whoever has the type can make an object of it, as other languages let their
+ * users do; but only what the library made is the handle of something. */
+gboolean dray_future_is_real (DrayFuture *self);
 
 /* The future's own main context only; without the lock. */
 void dray_future_emit_item (DrayFuture *self, GVariant *value);

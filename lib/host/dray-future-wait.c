@@ -27,7 +27,7 @@
 gboolean
 dray_future_wait (DrayFuture *self, gint64 timeout, GCancellable *cancellable, GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), FALSE);
+  g_return_val_if_fail (dray_future_is_real (self), FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
@@ -146,7 +146,7 @@ dray_future_result_async (DrayFuture *self,
 {
   ResultWait *wait;
 
-  g_return_if_fail (DRAY_IS_FUTURE (self));
+  g_return_if_fail (dray_future_is_real (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   wait = g_new0 (ResultWait, 1);
@@ -181,8 +181,9 @@ dray_future_result_async (DrayFuture *self,
 GVariant *
 dray_future_result_finish (DrayFuture *self, GAsyncResult *result, GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (dray_future_is_real (self), NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_future_result_async), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);

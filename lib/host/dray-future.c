@@ -76,7 +76,7 @@ struct _DrayFuture
   GObject parent_instance;
 
   /* set at construction */
-  DrayTicket *ticket; /* (owned) */
+  DrayTicket *ticket; /* (owned) (nullable): if it is not real */
 };
 
 enum
@@ -103,9 +103,8 @@ G_DEFINE_FINAL_TYPE (DrayFuture, dray_future, G_TYPE_OBJECT)
 
 /* Where the ticket loses its only way to here; see deliver_one_locked() for why it is safe. */
 static void
-dray_future_dispose (GObject *object)
+leave_ticket (DrayFuture *self)
 {
-  DrayFuture *self = DRAY_FUTURE (object);
   DrayTicket *ticket = self->ticket;
   DrayEvent *events = NULL;
   g_autoptr (GPtrArray) items = NULL;
@@ -128,6 +127,13 @@ dray_future_dispose (GObject *object)
   dray_event_free_all (events);
   if (was_in_delivery)
     dray_ticket_unref (ticket);
+}
+
+static void
+dray_future_dispose (GObject *object)
+{
+  if (dray_future_is_real (DRAY_FUTURE (object)))
+    leave_ticket (DRAY_FUTURE (object));
 
   G_OBJECT_CLASS (dray_future_parent_class)->dispose (object);
 }
@@ -135,7 +141,7 @@ dray_future_dispose (GObject *object)
 static void
 dray_future_finalize (GObject *object)
 {
-  dray_ticket_unref (DRAY_FUTURE (object)->ticket);
+  g_clear_pointer (&DRAY_FUTURE (object)->ticket, dray_ticket_unref);
 
   G_OBJECT_CLASS (dray_future_parent_class)->finalize (object);
 }
@@ -303,6 +309,12 @@ dray_future_for_ticket (DrayTicket *ticket)
   return self;
 }
 
+gboolean
+dray_future_is_real (DrayFuture *self)
+{
+  return DRAY_IS_FUTURE (self) && self->ticket != NULL;
+}
+
 DrayTicket *
 dray_future_get_ticket (DrayFuture *self)
 {
@@ -343,7 +355,7 @@ dray_future_emit_done (DrayFuture *self)
 guint64
 dray_future_get_id (DrayFuture *self)
 {
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), 0);
+  g_return_val_if_fail (dray_future_is_real (self), 0);
 
   return self->ticket->id;
 }
@@ -361,7 +373,7 @@ dray_future_get_id (DrayFuture *self)
 DrayTask *
 dray_future_get_task (DrayFuture *self)
 {
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (dray_future_is_real (self), NULL);
 
   return self->ticket->task;
 }
@@ -381,7 +393,7 @@ dray_future_get_state (DrayFuture *self)
 {
   DrayFutureState state;
 
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), DRAY_FUTURE_FAILED);
+  g_return_val_if_fail (dray_future_is_real (self), DRAY_FUTURE_FAILED);
 
   dray_fork_check ();
   dray_pool_lock (self->ticket->pool);
@@ -404,7 +416,7 @@ dray_future_get_state (DrayFuture *self)
 gboolean
 dray_future_is_done (DrayFuture *self)
 {
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), TRUE);
+  g_return_val_if_fail (dray_future_is_real (self), TRUE);
 
   return dray_future_get_state (self) >= DRAY_FUTURE_SUCCEEDED;
 }
@@ -424,7 +436,7 @@ dray_future_get_progress (DrayFuture *self)
 {
   double progress;
 
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), -1);
+  g_return_val_if_fail (dray_future_is_real (self), -1);
 
   dray_fork_check ();
   dray_pool_lock (self->ticket->pool);
@@ -449,7 +461,7 @@ dray_future_dup_status (DrayFuture *self)
 {
   char *status;
 
-  g_return_val_if_fail (DRAY_IS_FUTURE (self), NULL);
+  g_return_val_if_fail (dray_future_is_real (self), NULL);
 
   dray_fork_check ();
   dray_pool_lock (self->ticket->pool);
@@ -475,7 +487,7 @@ dray_future_dup_status (DrayFuture *self)
 void
 dray_future_cancel (DrayFuture *self)
 {
-  g_return_if_fail (DRAY_IS_FUTURE (self));
+  g_return_if_fail (dray_future_is_real (self));
 
   dray_ticket_cancel (self->ticket);
 }

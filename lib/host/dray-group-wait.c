@@ -212,6 +212,7 @@ dray_group_join_finish (DrayGroup *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (DRAY_IS_GROUP (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_group_join_async), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
   return g_task_propagate_boolean (G_TASK (result), error);

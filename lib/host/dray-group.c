@@ -158,7 +158,7 @@ dray_group_add (DrayGroup *self, DrayFuture *future)
   gboolean cancelled;
 
   g_return_if_fail (DRAY_IS_GROUP (self));
-  g_return_if_fail (DRAY_IS_FUTURE (future));
+  g_return_if_fail (dray_future_is_real (future));
 
   core = self->core;
   member = g_new0 (DrayGroupMember, 1);

@@ -14,8 +14,12 @@ struct _DrayMap
   GObject parent_instance;
 
   /* set at construction */
-  DrayMapFlow *flow; /* (owned) */
+  DrayMapFlow *flow; /* (owned) (nullable): if it is not real */
 };
+
+/* What methods check. Whoever has the type can make an object of it, as other languages let their
+ * users do; but only what the library made is a map of something. */
+gboolean dray_map_is_real (DrayMap *self);
 
 /* How many outcomes are given at a time at most. */
 #define DRAY_MAP_MAX_AT_A_TIME 65536u

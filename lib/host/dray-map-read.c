@@ -361,7 +361,7 @@ dray_map_for_each_async (DrayMap *self,
   DrayMapReader *reader;
   GTask *task;
 
-  g_return_if_fail (DRAY_IS_MAP (self));
+  g_return_if_fail (dray_map_is_real (self));
   g_return_if_fail (function != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
@@ -392,8 +392,9 @@ dray_map_for_each_async (DrayMap *self,
 gboolean
 dray_map_for_each_finish (DrayMap *self, GAsyncResult *result, guint64 *n_outcomes, GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_MAP (self), FALSE);
+  g_return_val_if_fail (dray_map_is_real (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_map_for_each_async), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
   if (n_outcomes != NULL)
@@ -418,7 +419,7 @@ dray_map_next_async (DrayMap *self,
                      GAsyncReadyCallback callback,
                      gpointer user_data)
 {
-  g_return_if_fail (DRAY_IS_MAP (self));
+  g_return_if_fail (dray_map_is_real (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   next_async (self, 1, dray_map_next_async, cancellable, callback, user_data);
@@ -462,8 +463,9 @@ dray_map_steal_some (GPtrArray *outcomes)
 DrayOutcome *
 dray_map_next_finish (DrayMap *self, GAsyncResult *result, GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_MAP (self), NULL);
+  g_return_val_if_fail (dray_map_is_real (self), NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_map_next_async), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   return dray_map_steal_first (g_task_propagate_pointer (G_TASK (result), error));
@@ -488,7 +490,7 @@ dray_map_next_many_async (DrayMap *self,
                           GAsyncReadyCallback callback,
                           gpointer user_data)
 {
-  g_return_if_fail (DRAY_IS_MAP (self));
+  g_return_if_fail (dray_map_is_real (self));
   g_return_if_fail (max > 0);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
@@ -512,8 +514,9 @@ dray_map_next_many_async (DrayMap *self,
 GPtrArray *
 dray_map_next_many_finish (DrayMap *self, GAsyncResult *result, GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_MAP (self), NULL);
+  g_return_val_if_fail (dray_map_is_real (self), NULL);
   g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (g_async_result_is_tagged (result, dray_map_next_many_async), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   return dray_map_steal_some (g_task_propagate_pointer (G_TASK (result), error));

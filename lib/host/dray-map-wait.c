@@ -176,7 +176,7 @@ wait_next (DrayMap *self, guint max, gint64 timeout, GCancellable *cancellable, 
 DrayOutcome *
 dray_map_wait_next (DrayMap *self, gint64 timeout, GCancellable *cancellable, GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_MAP (self), NULL);
+  g_return_val_if_fail (dray_map_is_real (self), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
@@ -204,7 +204,7 @@ GPtrArray *
 dray_map_wait_next_many (
   DrayMap *self, guint max, gint64 timeout, GCancellable *cancellable, GError **error)
 {
-  g_return_val_if_fail (DRAY_IS_MAP (self), NULL);
+  g_return_val_if_fail (dray_map_is_real (self), NULL);
   g_return_val_if_fail (max > 0, NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);

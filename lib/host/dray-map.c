@@ -5,6 +5,7 @@
 #include "dray-map-private.h"
 
 #include "dray-executor-private.h"
+#include "dray-task-private.h"
 
 /**
  * DrayMap:
@@ -101,6 +102,12 @@ enum
 static GParamSpec *properties[N_PROPERTIES];
 
 G_DEFINE_FINAL_TYPE (DrayMap, dray_map, G_TYPE_OBJECT)
+
+gboolean
+dray_map_is_real (DrayMap *self)
+{
+  return DRAY_IS_MAP (self) && self->flow != NULL;
+}
 
 static void
 dray_map_dispose (GObject *object)
@@ -242,7 +249,7 @@ dray_executor_map (DrayExecutor *executor,
                    GDestroyNotify destroy)
 {
   g_return_val_if_fail (DRAY_IS_EXECUTOR (executor), NULL);
-  g_return_val_if_fail (function != NULL, NULL);
+  g_return_val_if_fail (dray_task_is_function_name (function), NULL);
   g_return_val_if_fail (generator != NULL, NULL);
 
   return new_map (executor, function,
@@ -270,7 +277,7 @@ dray_executor_map_values (DrayExecutor *executor,
                           gsize n_values)
 {
   g_return_val_if_fail (DRAY_IS_EXECUTOR (executor), NULL);
-  g_return_val_if_fail (function != NULL, NULL);
+  g_return_val_if_fail (dray_task_is_function_name (function), NULL);
   g_return_val_if_fail (values != NULL || n_values == 0, NULL);
   g_return_val_if_fail (n_values <= G_MAXUINT, NULL);
 
@@ -304,7 +311,7 @@ dray_executor_map_model (DrayExecutor *executor,
                          GDestroyNotify destroy)
 {
   g_return_val_if_fail (DRAY_IS_EXECUTOR (executor), NULL);
-  g_return_val_if_fail (function != NULL, NULL);
+  g_return_val_if_fail (dray_task_is_function_name (function), NULL);
   g_return_val_if_fail (G_IS_LIST_MODEL (model), NULL);
   g_return_val_if_fail (to_arguments != NULL, NULL);
 
@@ -326,7 +333,7 @@ dray_executor_map_model (DrayExecutor *executor,
 DrayTask *
 dray_map_get_task (DrayMap *self)
 {
-  g_return_val_if_fail (DRAY_IS_MAP (self), NULL);
+  g_return_val_if_fail (dray_map_is_real (self), NULL);
 
   return self->flow->task;
 }
@@ -344,7 +351,7 @@ dray_map_get_task (DrayMap *self)
 void
 dray_map_set_ordered (DrayMap *self, gboolean ordered)
 {
-  g_return_if_fail (DRAY_IS_MAP (self));
+  g_return_if_fail (dray_map_is_real (self));
   g_return_if_fail (!dray_map_flow_is_started (self->flow));
 
   if (self->flow->ordered == !!ordered)
@@ -367,7 +374,7 @@ dray_map_set_ordered (DrayMap *self, gboolean ordered)
 gboolean
 dray_map_get_ordered (DrayMap *self)
 {
-  g_return_val_if_fail (DRAY_IS_MAP (self), TRUE);
+  g_return_val_if_fail (dray_map_is_real (self), TRUE);
 
   return self->flow->ordered;
 }
@@ -389,7 +396,7 @@ dray_map_get_ordered (DrayMap *self)
 void
 dray_map_set_max_in_flight (DrayMap *self, guint max_in_flight)
 {
-  g_return_if_fail (DRAY_IS_MAP (self));
+  g_return_if_fail (dray_map_is_real (self));
   g_return_if_fail (!dray_map_flow_is_started (self->flow));
 
   if (self->flow->max_in_flight == max_in_flight)
@@ -412,7 +419,7 @@ dray_map_set_max_in_flight (DrayMap *self, guint max_in_flight)
 guint
 dray_map_get_max_in_flight (DrayMap *self)
 {
-  g_return_val_if_fail (DRAY_IS_MAP (self), 0);
+  g_return_val_if_fail (dray_map_is_real (self), 0);
 
   return self->flow->max_in_flight;
 }
@@ -430,7 +437,7 @@ dray_map_get_max_in_flight (DrayMap *self)
 void
 dray_map_cancel (DrayMap *self)
 {
-  g_return_if_fail (DRAY_IS_MAP (self));
+  g_return_if_fail (dray_map_is_real (self));
 
   dray_map_flow_cancel (self->flow);
 }
@@ -448,7 +455,7 @@ dray_map_cancel (DrayMap *self)
 gboolean
 dray_map_is_over (DrayMap *self)
 {
-  g_return_val_if_fail (DRAY_IS_MAP (self), TRUE);
+  g_return_val_if_fail (dray_map_is_real (self), TRUE);
 
   return dray_map_flow_is_over (self->flow, NULL);
 }

@@ -41,6 +41,13 @@ struct _DrayTask
   gsize max_output_size; /* bytes */
 };
 
+/* What a worker's function can be called: UTF-8, and not empty. */
+static inline gboolean
+dray_task_is_function_name (const char *function)
+{
+  return function != NULL && *function != '\0' && g_utf8_validate (function, -1, NULL);
+}
+
 /* After the first submit a task can't be changed any more; the setters say so. Any thread. */
 void dray_task_seal (DrayTask *self);
 /* (transfer none): -1 unless an input descriptor was set. The task owns it (a duplicate of the

@@ -106,8 +106,7 @@ free_task (DrayTask *self)
 DrayTask *
 dray_task_new_call (const char *function, GVariant *arguments)
 {
-  g_return_val_if_fail (function != NULL && *function != '\0', NULL);
-  g_return_val_if_fail (g_utf8_validate (function, -1, NULL), NULL);
+  g_return_val_if_fail (dray_task_is_function_name (function), NULL);
 
   gsize size = strlen (function) + 1;
   DrayTask *self = new_task (DRAY_TASK_CALL, size);

@@ -45,7 +45,7 @@ struct _DrayWorkerProcess
   /* set at construction */
   guint64 id;
   int pid;
-  GDateTime *start_time; /* (owned) */
+  GDateTime *start_time; /* (owned) (nullable): if the library did not make it */
   DrayWorkerProcessKillFunc kill;
   gpointer kill_data; /* (owned) (nullable): until it is gone */
   GDestroyNotify destroy;
@@ -132,7 +132,7 @@ dray_worker_process_finalize (GObject *object)
 {
   DrayWorkerProcess *self = DRAY_WORKER_PROCESS (object);
 
-  g_date_time_unref (self->start_time);
+  g_clear_pointer (&self->start_time, g_date_time_unref);
 
   G_OBJECT_CLASS (dray_worker_process_parent_class)->finalize (object);
 }

@@ -44,7 +44,7 @@
 GBytes *
 dray_job_allocate_bytes (DrayJob *self, gsize size, gpointer *data)
 {
-  g_return_val_if_fail (DRAY_IS_JOB (self), NULL);
+  g_return_val_if_fail (dray_job_is_real (self), NULL);
   g_return_val_if_fail (size > 0, NULL);
   g_return_val_if_fail (data != NULL, NULL);
 
@@ -71,7 +71,7 @@ dray_job_allocate_bytes (DrayJob *self, gsize size, gpointer *data)
 GUnixFDList *
 dray_job_get_attachments (DrayJob *self)
 {
-  g_return_val_if_fail (DRAY_IS_JOB (self), NULL);
+  g_return_val_if_fail (dray_job_is_real (self), NULL);
 
   return self->call->attachments;
 }
@@ -124,7 +124,7 @@ dray_job_return_attachment (DrayJob *self, int fd, GError **error)
 {
   int place = -1;
 
-  g_return_val_if_fail (DRAY_IS_JOB (self), -1);
+  g_return_val_if_fail (dray_job_is_real (self), -1);
   g_return_val_if_fail (fd >= 0, -1);
   g_return_val_if_fail (error == NULL || *error == NULL, -1);
 

@@ -13,9 +13,9 @@ struct _DrayJob
   GObject parent_instance;
 
   /* set at construction */
-  DrayWorker *worker; /* (owned) */
-  DrayLink *link;     /* (owned) */
-  DrayCall *call;     /* (owned) */
+  DrayWorker *worker; /* (owned) (nullable): if it is not real, as the next two */
+  DrayLink *link;     /* (owned) (nullable) */
+  DrayCall *call;     /* (owned) (nullable) */
 
   /* atomic */
   int over;        /* boolean: its outcome is known; only of calls that send nothing */
@@ -26,6 +26,10 @@ struct _DrayJob
   /* protected by the lock */
   GUnixFDList *returned; /* (owned) (nullable): the attachments of the result */
 };
+
+/* What methods check. Whoever has the type can make an object of it, as other languages let their
+ * users do; but only what the library made is the job of a call. */
+gboolean dray_job_is_real (DrayJob *self);
 
 /* Any thread. (transfer full) (nullable) */
 GUnixFDList *dray_job_steal_returned (DrayJob *self);

@@ -53,6 +53,12 @@ static _Thread_local DrayJob *current_job; /* (unowned) (nullable): see get_curr
 
 G_DEFINE_FINAL_TYPE (DrayJob, dray_job, G_TYPE_OBJECT)
 
+gboolean
+dray_job_is_real (DrayJob *self)
+{
+  return DRAY_IS_JOB (self) && self->call != NULL;
+}
+
 /* Takes @error. The first one counts. */
 static void
 fail (DrayJob *self, GError *error)
@@ -176,8 +182,7 @@ dray_job_has_exposed_cancellable (DrayJob *self)
 static gboolean
 goes_on (DrayJob *self)
 {
-  return !g_atomic_int_get (&self->over)
-         && !g_cancellable_is_cancelled (self->call->cancellable);
+  return !g_atomic_int_get (&self->over) && !g_cancellable_is_cancelled (self->call->cancellable);
 }
 
 void
@@ -215,7 +220,7 @@ dray_job_get_current (void)
 DrayWorker *
 dray_job_get_worker (DrayJob *self)
 {
-  g_return_val_if_fail (DRAY_IS_JOB (self), NULL);
+  g_return_val_if_fail (dray_job_is_real (self), NULL);
 
   return self->worker;
 }
@@ -234,7 +239,7 @@ dray_job_get_worker (DrayJob *self)
 guint64
 dray_job_get_id (DrayJob *self)
 {
-  g_return_val_if_fail (DRAY_IS_JOB (self), 0);
+  g_return_val_if_fail (dray_job_is_real (self), 0);
 
   return self->call->task_id;
 }
@@ -253,7 +258,7 @@ dray_job_get_id (DrayJob *self)
 guint
 dray_job_get_attempt (DrayJob *self)
 {
-  g_return_val_if_fail (DRAY_IS_JOB (self), 0);
+  g_return_val_if_fail (dray_job_is_real (self), 0);
 
   return self->call->attempt;
 }
@@ -272,7 +277,7 @@ dray_job_get_attempt (DrayJob *self)
 const char *
 dray_job_get_function (DrayJob *self)
 {
-  g_return_val_if_fail (DRAY_IS_JOB (self), NULL);
+  g_return_val_if_fail (dray_job_is_real (self), NULL);
 
   return self->call->function;
 }
@@ -299,7 +304,7 @@ dray_job_get_function (DrayJob *self)
 GCancellable *
 dray_job_get_cancellable (DrayJob *self)
 {
-  g_return_val_if_fail (DRAY_IS_JOB (self), NULL);
+  g_return_val_if_fail (dray_job_is_real (self), NULL);
 
   g_atomic_int_set (&self->call->exposed, TRUE);
   return self->call->cancellable;
@@ -319,7 +324,7 @@ dray_job_get_cancellable (DrayJob *self)
 gboolean
 dray_job_is_cancelled (DrayJob *self)
 {
-  g_return_val_if_fail (DRAY_IS_JOB (self), FALSE);
+  g_return_val_if_fail (dray_job_is_real (self), FALSE);
 
   return g_cancellable_is_cancelled (self->call->cancellable);
 }
@@ -353,7 +358,7 @@ dray_job_emit (DrayJob *self, GVariant *value)
   GError *error = NULL;
   gboolean sent;
 
-  g_return_val_if_fail (DRAY_IS_JOB (self), FALSE);
+  g_return_val_if_fail (dray_job_is_real (self), FALSE);
   g_return_val_if_fail (value != NULL, FALSE);
 
   owned = g_variant_ref_sink (value);
@@ -397,7 +402,7 @@ dray_job_set_progress (DrayJob *self, double fraction, const char *text)
 {
   g_auto (DrayMessage) message = { 0 };
 
-  g_return_val_if_fail (DRAY_IS_JOB (self), FALSE);
+  g_return_val_if_fail (dray_job_is_real (self), FALSE);
 
   if (self->call->quiet)
     return goes_on (self);
