@@ -120,6 +120,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         self._reactor: Reactor | None = None
         self._inheritance: object = None  # what the call needs of the application until it is done
         self._progress: _callbacks.ProgressCallback | None = None
+        self._settler = 0  # the thread that ends it, and calls callbacks
 
     # As other threads see it
 

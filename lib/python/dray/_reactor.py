@@ -52,6 +52,7 @@ class Pool:
         self.all_done = threading.Condition(self.lock)
         # protected by the lock
         self.futures: set[Future[Any]] = set()
+        self.settling: set[Future[Any]] = set()  # whose callbacks may be running
         self.n_streams = 0
         self.had_streams = False
         self.is_shut_down = False
@@ -71,6 +72,7 @@ class Pool:
 
     def leave(self, future: Future[Any]) -> None:
         with self.lock:
+            self.settling.discard(future)
             if future not in self.futures:
                 return
             self.futures.remove(future)
@@ -81,6 +83,12 @@ class Pool:
             is_over = self.is_over_locked()
         if is_over:
             self.reactor.forget(self)
+
+    def is_in_callback(self) -> bool:
+        """Whether this thread is one that ends a future of its: then that does not end before it
+        comes back."""
+        thread = threading.get_ident()
+        return any(future._settler == thread for future in list(self.settling))
 
     def is_over_locked(self) -> bool:
         """Whether nobody needs the reactor for it any more. A stream may be read at any time."""
@@ -96,6 +104,7 @@ class Pool:
         for future in list(self.futures):
             future._disown(BrokenProcessPool(_INHERITED))
         self.futures.clear()
+        self.settling.clear()
 
     def is_broken_by(self, error: Any) -> bool:
         """Whether what has happened to one call happens to all."""
@@ -215,6 +224,7 @@ class Reactor:
     def rescue(self, pool: Pool, future: Future[Any], dray: _library.Handle) -> None:
         """Somebody was interrupted, at any point, while he settled a future: then it is done here."""
         if future in pool.futures:
+            future._settler = 0
             with self._lock:
                 self._records[dray.address] = (pool, future, dray)
                 self._queue.add(dray)
@@ -270,6 +280,8 @@ class Reactor:
             del self._records[address]
             if self._last is dray:
                 self._last = None
+        future._settler = threading.get_ident()
+        pool.settling.add(future)
         if future._progress is not None:
             future._progress.report(*dray.progress())
         try:

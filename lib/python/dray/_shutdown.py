@@ -83,7 +83,7 @@ def finish(pool: Pool, mode: Any) -> None:
 
     Errors: KeyboardInterrupt, if there was one meanwhile; all has ended then as well.
     """
-    if threading.current_thread() is pool.reactor.thread:
+    if threading.current_thread() is pool.reactor.thread or pool.is_in_callback():
         begin(pool, mode)  # in a callback, which the end would wait for
         return
     if pool.is_inherited:
