@@ -1,22 +1,107 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Shows that no order of waiting is a deadlock: here, in callbacks."""
+"""Shows that no order of waiting is a deadlock: in callbacks, and behind streams that nobody reads; and
+that it takes no more threads than that needs."""
 
+import pathlib
+import queue
+import tempfile
 import threading
+import time
 import unittest
 
 import dray
 import work
 
+WATCHDOG = 120  # s
+
 
 class WaitingCase(unittest.TestCase):
-    """Each has an executor with one worker."""
+    """Each has an executor with one worker, and a file that a call can wait for."""
 
     def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.gate = pathlib.Path(folder.name, 'gate')
         self.executor = dray.ProcessPoolExecutor(1)
         self.addCleanup(self.executor.shutdown, cancel_futures=True)
 
 
 class TestCallbacks(WaitingCase):
+
+    def in_callback(self, function, executor=None):
+        """What a function returns that is called when a call has ended, on the thread that sees to all
+        others."""
+        answers = queue.SimpleQueue()
+
+        def call(future):
+            self.assertEqual(threading.current_thread().name, 'dray')
+            answers.put(function())
+
+        future = (executor or self.executor).submit(work.wait_for_file, str(self.gate))
+        future.add_done_callback(call)
+        self.gate.touch()
+        return answers.get(timeout=WATCHDOG)
+
+    def pause(self):
+        """A call that takes longer than it is looked for in the library."""
+        return self.executor.submit(time.sleep, 0.01)
+
+    def square(self, number):
+        return self.executor.submit(work.square, number)
+
+    def test_result(self):
+        self.assertEqual(self.in_callback(lambda: [self.pause().result()]), [None])
+
+    def test_result_of_another_executor(self):
+        with dray.ProcessPoolExecutor(1) as other:
+            self.assertEqual(self.in_callback(lambda: [self.pause().result()], other), [None])
+
+    def test_wait_and_as_completed(self):
+        def wait():
+            done, _ = dray.wait([self.square(i) for i in range(20)])
+            more = dray.as_completed([self.square(i) for i in range(20)])
+            return [sorted(future.result() for future in futures) for futures in (done, more)]
+
+        self.assertEqual(self.in_callback(wait), [[i * i for i in range(20)]] * 2)
+
+    def test_map(self):
+        def pause_thrice():
+            return list(self.executor.map(time.sleep, [0.01] * 3))
+
+        self.assertEqual(self.in_callback(pause_thrice), [None] * 3)
+
+    def test_stream(self):
+        def collect():
+            stream = self.executor.submit(work.count, 1000, 'last')
+            return list(stream), stream.result()
+
+        self.assertEqual(self.in_callback(collect), (list(range(1000)), 'last'))
+
+    def test_result_of_a_stream(self):
+        def collect():
+            stream = self.executor.submit(work.count, 1000, 'last')
+            return stream.result(), stream
+
+        last, stream = self.in_callback(collect)
+        self.assertEqual((last, list(stream)), ('last', list(range(1000))))
+
+    def test_in_a_callback_that_comes_meanwhile(self):
+        """On the threads that have come to wait for the first, and for more than there are workers."""
+        depth = 5
+        answers = queue.SimpleQueue()
+
+        def go_down(level):
+            calls = [self.square(level) for _ in range(3)]
+            if level < depth:
+                for call in calls[::2]:
+                    call.add_done_callback(lambda future: answers.put(go_down(level + 1)))
+            done, _ = dray.wait(calls)
+            return [call.result() for call in done]
+
+        self.assertEqual(self.in_callback(lambda: go_down(0)), [0] * 3)
+        for _ in range(sum(2 ** level for level in range(1, depth + 1))):
+            level, *_ = squares = answers.get(timeout=WATCHDOG)
+            self.assertEqual(squares, [level] * 3)
 
     def test_shutdown_by_whoever_wants_the_result(self):
         """He finds it in the library, and so he is who calls back."""
@@ -29,10 +114,62 @@ class TestCallbacks(WaitingCase):
             threads.append(threading.current_thread())
             self.executor.shutdown()
 
-        future = self.executor.submit(work.square, 3)
+        future = self.square(3)
         future.add_done_callback(end)
         future._dray.wait(-1)
         self.assertEqual(future.result(), 9)
         self.assertEqual(threads, [threading.current_thread()])
         with self.assertRaises(RuntimeError):
-            self.executor.submit(work.square, 3)
+            self.square(3)
+
+
+class TestUnreadStreams(WaitingCase):
+    """One of them is open, and the only worker is blocked by it."""
+
+    def setUp(self):
+        super().setUp()
+        self.unread = self.executor.submit(work.count, 50_000)
+        self.assertEqual(next(self.unread), 0)
+
+    def test_another_is_iterated(self):
+        self.assertEqual(list(self.executor.submit(work.count, 1000)), list(range(1000)))
+        self.assertEqual(next(self.unread), 1)
+
+    def test_result_of_another(self):
+        self.assertEqual(self.executor.submit(work.count, 1000, 'last').result(WATCHDOG), 'last')
+
+    def test_another_is_waited_for(self):
+        others = [self.executor.submit(work.count, 1000, 'last') for _ in range(3)]
+        for other in dray.as_completed(others):
+            self.assertEqual(other.result(), 'last')
+
+
+class TestThreads(WaitingCase):
+
+    def setUp(self):
+        super().setUp()
+        self.executor = dray.ProcessPoolExecutor(2)
+        self.addCleanup(self.executor.shutdown)
+        self.endless = self.executor.submit(work.endless)
+        self.addCleanup(self.endless.close)
+
+    def n_waiting(self):
+        return sum(thread.name == 'dray-wait' for thread in threading.enumerate())
+
+    def test_of_one_that_is_asked_again_and_again(self):
+        call = self.executor.submit(work.wait_for_file, str(self.gate))
+        for _ in range(20):
+            with self.assertRaises(TimeoutError):
+                call.result(0.002)
+        self.assertEqual(self.n_waiting(), 1)
+        self.gate.touch()
+        self.assertIsInstance(call.result(WATCHDOG), int)
+
+    def test_of_many(self):
+        calls = [self.executor.submit(work.wait_for_file, str(self.gate)) for _ in range(100)]
+        dray.wait(calls, 0.01)
+        self.assertEqual(self.n_waiting(), 3)
+        self.gate.touch()
+        self.assertEqual(len(dray.wait(calls, WATCHDOG).done), 100)
+        while self.n_waiting() > 0:  # until they have noticed
+            threading.Event().wait(0.001)

@@ -120,6 +120,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         self._reactor: Reactor | None = None
         self._inheritance: object = None  # what the call needs of the application until it is done
         self._progress: _callbacks.ProgressCallback | None = None
+        self._is_awaited = False  # by a thread of its own
         self._settler = 0  # the thread that ends it, and calls callbacks
 
     # As other threads see it
@@ -215,10 +216,17 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
     def _hurry(self) -> None:
         """Somebody waits for it: nothing that nobody reads may be in the way."""
         self._attend()
-        dray, pool = self._dray, self._pool
-        if dray is not None and pool is not None and pool.n_streams > 0 and not self.done():
-            # Waiting in the library lifts its limits.
-            _threads.start('dray-wait', dray.wait, -1)
+        if self._pool is not None and (self._pool.n_streams > 0 or _threads.is_own()):
+            self._have_awaited(self._pool)
+
+    def _have_awaited(self, pool: Pool) -> None:
+        """A thread waits in the library, which lifts its limits, and ends this. In a callback the
+        reactor may be what waits, and not come to that.
+        """
+        dray = self._dray
+        if dray is not None and not self._is_awaited and not self.done():
+            self._is_awaited = True
+            pool.waits.add(dray)
 
     # How it ends
 
@@ -281,7 +289,7 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         while True:
             with self._news:
                 while not self._items and not self._over:
-                    self._ask_locked()
+                    self._ask_locked(self._has_to_block())
                     self._news.wait()
                 value = self._take_locked()
             if value is None:
@@ -309,14 +317,34 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         if not self._items:
             return None
         value = self._items.popleft()
-        if len(self._items) < _FEW:
+        if len(self._items) < _FEW and not _threads.is_own():
             self._ask_locked()
         return value
 
-    def _ask_locked(self) -> None:
-        if not self._asks and not self._over and self._reactor is not None:
-            self._asks = True
+    def _has_to_block(self) -> bool:
+        """Whether asking is not enough: others may have to make way, which who blocks in the library
+        makes them do, or this is a callback, for which the reactor waits.
+        """
+        dray, pool = self._dray, self._pool
+        is_pending = dray is not None and not dray.is_running() and not dray.is_done()
+        return (is_pending and pool is not None and pool.n_streams > 1) or _threads.is_own()
+
+    def _ask_locked(self, blocks: bool = False) -> None:
+        if self._asks or self._over or self._reactor is None:
+            return
+        self._asks = True
+        if blocks:
+            _threads.start('dray-wait', self._wait_and_fetch)
+        else:
             self._reactor.call(self._fetch)
+
+    def _wait_and_fetch(self) -> None:
+        source, items = self._source, None
+        try:
+            items = source and source.wait_next_items(_BATCH, -1, None)
+        except GLib.Error:
+            pass  # it was cancelled, or failed: the future tells
+        self._take_in(items)
 
     def _fetch(self) -> None:
         source = self._source
@@ -327,7 +355,10 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         try:
             items = source.next_items_finish(result)
         except GLib.Error:
-            items = None  # it was cancelled, or failed: the future tells
+            items = None  # as above
+        self._take_in(items)
+
+    def _take_in(self, items: Any) -> None:
         with self._news:
             self._asks = False
             if items:
@@ -357,6 +388,8 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         with self._news:
             self._takes_all = True
             self._ask_locked()
+        if self._pool is not None and (self._pool.n_streams > 1 or _threads.is_own()):
+            self._have_awaited(self._pool)
 
     def cancel(self) -> bool:
         cancelled = super().cancel()

@@ -26,7 +26,7 @@ from concurrent.futures import _base
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from . import _callbacks, _errors, _library, _message, _outcome, _threads
+from . import _callbacks, _errors, _library, _message, _outcome, _threads, _waits
 from ._future import Future, Stream
 from ._repository import Dray, GLib
 
@@ -44,6 +44,7 @@ class Pool:
         self.dray = dray
         self.caller = _library.Caller(dray)
         self.reactor = hold(self)
+        self.waits = _waits.Waits(self.reactor.settle_safely, dray.get_max_workers())
         self.breaks = breaks  # a crash is everybody's
         self.has_initializer = False  # which is everybody's if it fails
         self.has_tracker = False  # workers know the application's: see _inherit
@@ -290,6 +291,13 @@ class Reactor:
             if future._dray is None:  # it is settled, whatever its callbacks raise
                 pool.leave(future)
 
+    def settle_safely(self, address: int) -> None:
+        """The same on a thread that goes on, whatever comes."""
+        try:
+            self.settle(address)
+        except BaseException:
+            _base.LOGGER.exception('exception ending a call')
+
     def _take_result(self, pool: Pool, future: Future[Any], dray: _library.Handle) -> None:
         try:
             value = dray.result(_message.OUT_OF_BAND)
@@ -363,10 +371,7 @@ class Reactor:
         if not batch:
             return
         for address in batch:
-            try:
-                self.settle(address)
-            except BaseException:
-                _base.LOGGER.exception('exception ending a call')  # others go on
+            self.settle_safely(address)
         _library.release_dropped()
         self._ask()
 

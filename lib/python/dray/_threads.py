@@ -8,13 +8,22 @@ from collections.abc import Callable
 from typing import Any
 
 
+class _Thread(threading.Thread):
+    pass
+
+
+def is_own() -> bool:
+    """Whether this is one of them: then what runs is a callback of the application's."""
+    return isinstance(threading.current_thread(), _Thread)
+
+
 def start(name: str, target: Callable[..., object], *args: Any) -> threading.Thread:
     """Starts a thread that the end of the program does not wait for.
 
     Errors: KeyboardInterrupt. Who is interrupted while Python waits for a thread to begin may find a
     lock of its released when it is to be released, and hears of that only.
     """
-    thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+    thread = _Thread(target=target, args=args, name=name, daemon=True)
     try:
         thread.start()
     except RuntimeError as error:
