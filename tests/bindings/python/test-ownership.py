@@ -7,6 +7,8 @@ single one of its values behind; and objects are counted as they go.
 """
 
 import gc
+import sys
+import unittest.mock
 import weakref
 
 from support import Dray, GLib, TestCase, main, make_launcher
@@ -123,6 +125,34 @@ class Ownership(TestCase):
             large = self.watch(self.executor.map_values('echo', [make_value()]))
             self.assertEqual(large.wait_next_many(5, -1)[0].dup_result().get_size(), SIZE)
         self.repeat(read)
+
+    def test_kept_outcomes(self):
+        """What the function for each outcome kept is its own, also where it raises."""
+        numbers = range(20, 70)
+        values = [GLib.Variant('(i)', (number,)) for number in numbers]
+
+        def read():
+            kept = []
+            ends = []
+            mapped = self.watch(self.executor.map_values('square', values))
+
+            def keep(_mapped, outcome):
+                kept.append(outcome)
+                raise ValueError('this is printed, and forgotten')
+
+            mapped.for_each_async(keep, None, None, lambda _mapped, result: ends.append(result))
+            self.iterate(lambda: ends)
+            self.assertTrue(mapped.for_each_finish(ends.pop()))
+            self.assertEqual([outcome.get_index() for outcome in kept], list(range(50)))
+            self.assertEqual([outcome.get_value().unpack() for outcome in kept],
+                             [number * number for number in numbers])
+
+        with unittest.mock.patch.object(sys, 'excepthook', lambda *_arguments: None):
+            for _ in range(20):
+                read()
+        sys.last_value = sys.last_traceback = None  # these hold what was raised last
+        gc.collect()
+        self.iterate(lambda: self.n_gone == self.n_made)
 
     def test_combined(self):
         """Parts of combined futures, of groups and of queues, in arrays and out of them."""

@@ -10,7 +10,8 @@ it raised arrives in the application as Dray.Error.FAILED, with the name of the 
 text.
 
 Of a function with two callbacks, PyGObject wants a tuple of data for the first, and calls none that
-has none.
+has none. And an outcome that a callback keeps is the callback's own only if the callback returns:
+after an exception, PyGObject leaves it what the library frees.
 """
 
 import functools
@@ -61,6 +62,14 @@ def _check_nothing(function, result):
     pass
 
 
+def _own_outcome(function):
+    """Gives @function an outcome that it may keep, however it ends."""
+    @functools.wraps(function)
+    def owning(mapped, outcome, *data):
+        return function(mapped, outcome.ref(), *data)
+    return owning
+
+
 class Map(Dray.Map):
     def for_each_async(self, function, function_data=None, cancellable=None, callback=None,
                        *user_data):
@@ -68,6 +77,8 @@ class Map(Dray.Map):
             function_data = ()
         elif not isinstance(function_data, tuple):
             function_data = (function_data,)
+        if callable(function):
+            function = _own_outcome(function)
         super().for_each_async(function, function_data, cancellable, callback, *user_data)
 
 
