@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Shows that no order of waiting is a deadlock: in callbacks, and behind streams that nobody reads; and
-that it takes no more threads than that needs."""
+"""Shows that no order of waiting is a deadlock: in callbacks, behind streams that nobody reads, and where
+finalizers ask for futures; and that it takes no more threads than that needs."""
 
+import gc
 import pathlib
 import queue
 import tempfile
@@ -87,7 +88,7 @@ class TestCallbacks(WaitingCase):
 
     def test_in_a_callback_that_comes_meanwhile(self):
         """On the threads that have come to wait for the first, and for more than there are workers."""
-        depth = 5
+        depth = 3
         answers = queue.SimpleQueue()
 
         def go_down(level):
@@ -128,7 +129,7 @@ class TestUnreadStreams(WaitingCase):
 
     def setUp(self):
         super().setUp()
-        self.unread = self.executor.submit(work.count, 50_000)
+        self.unread = self.executor.submit(work.count, 20_000)
         self.assertEqual(next(self.unread), 0)
 
     def test_another_is_iterated(self):
@@ -173,3 +174,53 @@ class TestThreads(WaitingCase):
         self.assertEqual(len(dray.wait(calls, WATCHDOG).done), 100)
         while self.n_waiting() > 0:  # until they have noticed
             threading.Event().wait(0.001)
+
+
+class Leftover:
+    """Garbage, at the end of which something is done; and then there is more of it."""
+
+    def __init__(self, ends):
+        self.itself = self
+        self.ends = ends
+
+    def __del__(self):
+        end = next(self.ends, None)
+        if end is not None:
+            end()
+            Leftover(self.ends)
+
+
+class TestFinalizers(WaitingCase):
+    """They come wherever Python makes an object, and so in the middle of whatever is asked for."""
+
+    def submit_among(self, finalize):
+        """What some calls return while that is done again and again."""
+        before = gc.get_threshold()
+        self.addCleanup(gc.set_threshold, *before)
+        ends = iter([finalize] * 2000)
+        Leftover(ends)
+        gc.set_threshold(1, 1, 1)
+        calls = [self.executor.submit(work.square, i) for i in range(20)]
+        streams = [self.executor.submit(work.count, i) for i in range(5)]
+        gc.set_threshold(*before)
+        for _ in ends:
+            pass
+        gc.collect()
+        self.assertEqual([call.result(WATCHDOG) for call in calls], [i * i for i in range(20)])
+        self.assertEqual([len(list(stream)) for stream in streams], list(range(5)))
+
+    def test_look_at_a_future(self):
+        future = self.executor.submit(time.sleep, 0.01)
+        self.submit_among(lambda: (future.done(), future.running(), future.cancelled(), repr(future)))
+
+    def test_add_callbacks(self):
+        called = []
+        future = self.executor.submit(time.sleep, 0.01)
+        self.submit_among(lambda: future.add_done_callback(called.append))
+        self.assertGreater(len(called), 100)
+
+    def test_submit(self):
+        others = []
+        self.submit_among(lambda: len(others) < 200 and others.append(
+            self.executor.submit(work.square, 3)))
+        self.assertEqual([other.result(WATCHDOG) for other in others], [9] * len(others))

@@ -42,7 +42,7 @@ class Place:
         self._context = context
         self._priority = priority
         self._calls: deque[Callable[[], object]] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # as the reactor's
         self._armed = False
         self._is_closed = False
 
@@ -103,7 +103,7 @@ class Place:
 
 
 _places: weakref.WeakValueDictionary[int, Place] = weakref.WeakValueDictionary()
-_lock = threading.Lock()
+_lock = threading.RLock()
 
 
 def current_place() -> Place:
@@ -129,7 +129,7 @@ class ProgressCallback:
         self._place = current_place()
         self.is_bound = GLib.main_depth() > 0  # it was given by something that a loop runs
         self.source: Any = None  # the library's future
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         # protected by the lock
         self._latest: tuple[float | None, str | None] | None = None
         self._shown: tuple[float | None, str | None] | None = (None, None)  # or about to be
@@ -184,5 +184,5 @@ class ProgressCallback:
 def forget_inherited() -> None:
     """In a fork of the application: another thread may have had any of the locks."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _places.clear()

@@ -49,7 +49,7 @@ class Pool:
         self.has_initializer = False  # which is everybody's if it fails
         self.has_tracker = False  # workers know the application's: see _inherit
         self.inheritance: object = None  # what initialisers need of the application
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # see Reactor
         self.all_done = threading.Condition(self.lock)
         # protected by the lock
         self.futures: set[Future[Any]] = set()
@@ -97,7 +97,7 @@ class Pool:
 
     def disown(self) -> None:
         """In a fork of the application. Whoever had a lock there does not exist here."""
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.all_done = threading.Condition(self.lock)
         self.is_inherited = True
         self.broken = _INHERITED
@@ -133,7 +133,9 @@ class Reactor:
         self._place = _callbacks.Place(self._context, GLib.PRIORITY_DEFAULT)
         self._dray_queue = Dray.CompletionQueue.new()
         self._queue = _library.Queue(self._dray_queue)
-        self._lock = threading.Lock()
+        # A finalizer of the application's may be run by whatever makes an object, and ask for a future:
+        # so the lock may be taken by who has it already.
+        self._lock = threading.RLock()
         self._pools: set[int] = set()  # their identities, as long as they live
         self._records: dict[int, tuple[Pool, Future[Any], _library.Handle]] = {}
         self._last: _library.Handle | None = None
@@ -145,7 +147,7 @@ class Reactor:
         _started.add(thread)
 
     def disown(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     # From any thread
 
@@ -210,8 +212,13 @@ class Reactor:
     def _record_locked(self, pool: Pool, future: Future[Any], dray: _library.Handle) -> None:
         future._attach(dray, self)
         self._records[dray.address] = (pool, future, dray)
-        if self._last is not None:
-            self._queue.add(self._last)
+        self._set_last_locked(dray)
+
+    def _set_last_locked(self, dray: _library.Handle | None) -> None:
+        while (last := self._last) is not None:
+            self._queue.add(last)  # twice, if it is interrupted here
+            if self._last is last:
+                self._last = None
         self._last = dray
 
     def _abandon(self, pool: Pool, future: Future[Any]) -> None:
@@ -233,9 +240,7 @@ class Reactor:
     def attend(self) -> None:
         """Somebody wants something else than the result of what was submitted last."""
         with self._lock:
-            if self._last is not None:
-                self._queue.add(self._last)
-            self._last = None
+            self._set_last_locked(None)
 
     def attend_soon(self) -> None:
         """The same, on any thread, and in the middle of anything."""
@@ -278,6 +283,8 @@ class Reactor:
             pool, future, dray = record
             if not dray.is_done():
                 return  # a new one, where that was which somebody else has settled
+            if self._records.get(address) is not record:
+                return
             del self._records[address]
             if self._last is dray:
                 self._last = None

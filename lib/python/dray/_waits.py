@@ -22,7 +22,7 @@ class Waits:
 
     def __init__(self, settle: Callable[[int], object], most: int):
         self._settle = settle
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         # protected by the lock
         self._n_free = most
         self._rest: Any = None  # a queue of the library's, with those that have no thread of their own
