@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Shows that no order of waiting is a deadlock: in callbacks, behind streams that nobody reads, and where
-finalizers ask for futures; and that it takes no more threads than that needs."""
+"""Shows that no order of waiting is a deadlock: in callbacks, behind streams that nobody reads or that were
+dropped, and where finalizers ask for futures; and that it takes no more threads than that needs."""
 
+import asyncio
 import gc
+import os
 import pathlib
 import queue
+import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
+import weakref
 
 import dray
 import work
@@ -143,6 +148,69 @@ class TestUnreadStreams(WaitingCase):
         others = [self.executor.submit(work.count, 1000, 'last') for _ in range(3)]
         for other in dray.as_completed(others):
             self.assertEqual(other.result(), 'last')
+
+
+class TestDroppedStreams(WaitingCase):
+    """The only worker would wait for ever for somebody to take what it yields."""
+
+    async def await_square(self):
+        """Which lifts no limits."""
+        return await self.executor.submit(work.square, 3)
+
+    def test_loop_that_is_left(self):
+        for number in self.executor.submit(work.endless):
+            self.assertEqual(number, b'x')
+            break
+        self.assertEqual(asyncio.run(self.await_square()), 9)
+
+    def test_asynchronous_loop_that_is_left(self):
+        async def leave_and_go_on():
+            async for number in self.executor.submit(work.endless):
+                self.assertEqual(number, b'x')
+                break
+            return await self.await_square()
+
+        self.assertEqual(asyncio.run(leave_and_go_on()), 9)
+
+    def test_with_a_callback_it_goes_on(self):
+        """Whether that was there before, or came afterwards."""
+        ended = queue.SimpleQueue()
+        for begins in True, False:
+            stream = self.executor.submit(work.count, 3, 'last')
+            if begins:
+                self.assertEqual(next(stream), 0)
+            stream.add_done_callback(ended.put)
+            if not begins:
+                self.assertEqual(next(stream), 0)
+            del stream
+            self.assertEqual(ended.get(timeout=WATCHDOG).result(), 'last')
+
+    def test_not_iterated_it_goes_on(self):
+        stream = weakref.ref(self.executor.submit(work.wait_and_count, str(self.gate), 3))
+        gc.collect()
+        self.gate.touch()
+        self.assertEqual(list(stream()), [0, 1, 2])
+
+    def test_after_its_end(self):
+        stream = self.executor.submit(work.count, 3)
+        self.assertEqual(list(stream), [0, 1, 2])
+        self.assertIsNone(stream.result(WATCHDOG))
+        dropped = weakref.ref(stream)
+        del stream
+        while dropped() is not None:  # the thread that has ended it may still have it
+            threading.Event().wait(0.001)
+
+    def test_end_of_the_program(self):
+        """That of a stream whose items somebody had enough of, and which he has not dropped."""
+        program = """
+import dray, work
+stream = dray.ProcessPoolExecutor(1).submit(work.endless)
+print(next(stream))
+"""
+        path = os.pathsep.join([str(pathlib.Path(__file__).parent), os.environ['PYTHONPATH']])
+        ended = subprocess.run([sys.executable, '-c', program], env={**os.environ, 'PYTHONPATH': path},
+                               capture_output=True, text=True, timeout=WATCHDOG)
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "b'x'\n", ''))
 
 
 class TestThreads(WaitingCase):

@@ -107,6 +107,11 @@ def wait_for_file(path):
     return os.getpid()
 
 
+def wait_and_count(path, n):
+    wait_for_file(path)
+    yield from range(n)
+
+
 def sleep_until_cancelled(started, ended):
     """Leaves a file when it begins, and another one if it is interrupted."""
     try:

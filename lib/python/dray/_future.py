@@ -269,6 +269,9 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
     What that yields comes by iterating the stream, with `for` or with `async for`, while it is
     being made. Nothing is lost, and what nobody takes stays in the worker, which waits. The future's
     result is what the generator returns. Waiting for that takes in all that was not iterated yet.
+
+    One that was iterated is closed when nothing refers to it any more, as a generator is, if it has no
+    done callbacks.
     """
 
     def __init__(self, pool: Pool | None = None, name: str = 'call'):
@@ -276,6 +279,7 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         self._news = _Condition()
         # protected by its lock
         self._items: deque[Any] = deque()
+        self._is_iterated = False
         self._asks = False  # a batch is on its way
         self._takes_all = False
         self._over = False
@@ -286,6 +290,8 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         return self
 
     def __next__(self) -> Item:
+        if not self._is_iterated:
+            self._begin()
         while True:
             with self._news:
                 while not self._items and not self._over:
@@ -307,6 +313,21 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
     def close(self) -> None:
         """Ends the generator, if it has not ended."""
         self.cancel()
+
+    def add_done_callback(self, fn: Callable[[Any], object]) -> None:
+        super().add_done_callback(fn)
+        dray, reactor = self._dray, self._reactor
+        if self._is_iterated and dray is not None and reactor is not None:
+            reactor.tighten(self, dray)
+
+    def _begin(self) -> None:
+        """It is iterated, and as a generator it is closed when whoever does that drops it. One that is
+        not is a call like others, which goes on.
+        """
+        self._is_iterated = True
+        dray, reactor = self._dray, self._reactor
+        if dray is not None and reactor is not None:
+            reactor.loosen(self, dray)
 
     def _end(self) -> BaseException:
         """What ends the iteration: the generator's end, or its error."""
@@ -349,14 +370,8 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
     def _fetch(self) -> None:
         source = self._source
         if source is not None:
-            source.next_items_async(_BATCH, None, self._on_items)
-
-    def _on_items(self, source: Any, result: Any) -> None:
-        try:
-            items = source.next_items_finish(result)
-        except GLib.Error:
-            items = None  # as above
-        self._take_in(items)
+            reference = weakref.ref(self)
+            source.next_items_async(_BATCH, None, lambda *answer: _on_items(reference, *answer))
 
     def _take_in(self, items: Any) -> None:
         with self._news:
@@ -402,6 +417,17 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         return cancelled
 
 
+def _on_items(reference: weakref.ref[Stream[Any, Any]], source: Any, result: Any) -> None:
+    """Items have come, for a stream that may have been dropped meanwhile."""
+    try:
+        items = source.next_items_finish(result)
+    except GLib.Error:
+        items = None  # as above
+    stream = reference()
+    if stream is not None:
+        stream._take_in(items)
+
+
 class _AsyncItems(AsyncIterator[Item]):
     """Iterates a stream on a loop of asyncio."""
 
@@ -414,6 +440,8 @@ class _AsyncItems(AsyncIterator[Item]):
     async def __anext__(self) -> Item:
         import asyncio
         stream = self._stream
+        if not stream._is_iterated:
+            stream._begin()
         loop = asyncio.get_running_loop()
         while True:
             news = loop.create_future()

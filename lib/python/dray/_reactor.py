@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import _base
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from typing import Any, Union
 
 from . import _callbacks, _errors, _library, _message, _outcome, _threads, _waits
 from ._future import Future, Stream
@@ -35,6 +36,19 @@ _WHILE = 0.1  # s
 
 _INHERITED = ('This executor belongs to the process that this one was forked from. A forked process '
               'needs an executor of its own')
+
+
+class _Loose(weakref.ref):  # type: ignore[type-arg]
+    """Stands for a stream that belongs to whoever iterates it, and is closed when that one drops it."""
+
+    __slots__ = ('dray',)
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+    dray: _library.Handle
+
+
+_Entry = Union[Future[Any], _Loose]
 
 
 class Pool:
@@ -52,7 +66,7 @@ class Pool:
         self.lock = threading.RLock()  # see Reactor
         self.all_done = threading.Condition(self.lock)
         # protected by the lock
-        self.futures: set[Future[Any]] = set()
+        self.futures: set[_Entry] = set()
         self.settling: set[Future[Any]] = set()  # whose callbacks may be running
         self.n_streams = 0
         self.had_streams = False
@@ -71,19 +85,24 @@ class Pool:
                 self.n_streams += 1
                 self.had_streams = True
 
-    def leave(self, future: Future[Any]) -> None:
+    def leave(self, future: _Entry) -> None:
         with self.lock:
-            self.settling.discard(future)
             if future not in self.futures:
                 return
             self.futures.remove(future)
-            self.n_streams -= isinstance(future, Stream)
+            self.n_streams -= isinstance(future, (Stream, _Loose))
             if self.futures:
                 return
             self.all_done.notify_all()
             is_over = self.is_over_locked()
         if is_over:
             self.reactor.forget(self)
+
+    def close_streams(self) -> None:
+        """Those that somebody has begun to iterate."""
+        for future in map(_strong, list(self.futures)):
+            if isinstance(future, Stream) and future._is_iterated:
+                future.close()
 
     def is_in_callback(self) -> bool:
         """Whether this thread is one that ends a future of its: then that does not end before it
@@ -102,8 +121,10 @@ class Pool:
         self.is_inherited = True
         self.broken = _INHERITED
         self.reactor.disown()
-        for future in list(self.futures):
-            future._disown(BrokenProcessPool(_INHERITED))
+        for entry in list(self.futures):
+            future = _strong(entry)
+            if future is not None:
+                future._disown(BrokenProcessPool(_INHERITED))
         self.futures.clear()
         self.settling.clear()
 
@@ -121,9 +142,11 @@ class Pool:
             self.broken = reason
             broken = list(self.futures)
         self.dray.shutdown_async(Dray.ShutdownMode.KILL, None, None)
-        for future in broken:
-            future._settle(None, BrokenProcessPool(reason))
-            self.leave(future)
+        for entry in broken:
+            future = _strong(entry)
+            if future is not None:
+                future._settle(None, BrokenProcessPool(reason))
+            self.leave(entry)
 
 
 class Reactor:
@@ -137,7 +160,8 @@ class Reactor:
         # so the lock may be taken by who has it already.
         self._lock = threading.RLock()
         self._pools: set[int] = set()  # their identities, as long as they live
-        self._records: dict[int, tuple[Pool, Future[Any], _library.Handle]] = {}
+        self._records: dict[int, tuple[Pool, _Entry, _library.Handle]] = {}
+        self._dropped: deque[_library.Handle] = deque()  # streams
         self._last: _library.Handle | None = None
         self._keeper: Any = None
         self._asks = False
@@ -237,6 +261,38 @@ class Reactor:
                 self._records[dray.address] = (pool, future, dray)
                 self._queue.add(dray)
 
+    def loosen(self, stream: Stream[Any, Any], dray: _library.Handle) -> None:
+        """From now on it is not kept, unless somebody wants to be called at its end."""
+        entry = _Loose(stream, self._drop_soon)
+        entry.dray = dray
+        with self._lock:
+            if not stream._done_callbacks:
+                self._replace_locked(dray, stream, entry)
+
+    def tighten(self, stream: Stream[Any, Any], dray: _library.Handle) -> None:
+        """Somebody does."""
+        with self._lock:
+            record = self._records.get(dray.address)
+            if record is not None:
+                self._replace_locked(dray, record[1], stream)
+
+    def _replace_locked(self, dray: _library.Handle, old: _Entry, new: _Entry) -> None:
+        """An interrupt between the two would be one too many: so nothing is called there."""
+        record = self._records.get(dray.address)
+        if record is None or record[1] is not old or old is new:
+            return
+        pool, difference = record[0], {old, new}
+        record = pool, new, dray
+        with pool.lock:
+            if old in pool.futures:
+                self._records[dray.address] = record
+                pool.futures ^= difference
+
+    def _drop_soon(self, entry: Any) -> None:
+        """On any thread, and in the middle of anything."""
+        self._dropped.append(entry.dray)
+        self.attend_soon()
+
     def attend(self) -> None:
         """Somebody wants something else than the result of what was submitted last."""
         with self._lock:
@@ -280,7 +336,7 @@ class Reactor:
             record = self._records.get(address)
             if record is None:
                 return
-            pool, future, dray = record
+            pool, entry, dray = record
             if not dray.is_done():
                 return  # a new one, where that was which somebody else has settled
             if self._records.get(address) is not record:
@@ -288,6 +344,10 @@ class Reactor:
             del self._records[address]
             if self._last is dray:
                 self._last = None
+        future = _strong(entry)
+        if future is None:
+            pool.leave(entry)
+            return
         future._settler = threading.get_ident()
         pool.settling.add(future)
         if future._progress is not None:
@@ -296,7 +356,8 @@ class Reactor:
             self._take_result(pool, future, dray)
         finally:
             if future._dray is None:  # it is settled, whatever its callbacks raise
-                pool.leave(future)
+                pool.settling.discard(future)
+                pool.leave(entry)
 
     def settle_safely(self, address: int) -> None:
         """The same on a thread that goes on, whatever comes."""
@@ -334,6 +395,8 @@ class Reactor:
             if self._is_to_attend:
                 self._is_to_attend = False
                 self.attend()
+                while self._dropped:
+                    self._dropped.popleft().cancel()
         self._stop_waiting()
         self._context.pop_thread_default()
 
@@ -397,6 +460,11 @@ def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
         future._settle(None, error.with_traceback(None))
     else:
         future._settle(result, None)
+
+
+def _strong(entry: _Entry) -> Future[Any] | None:
+    """The future, if anybody still has it."""
+    return entry() if isinstance(entry, _Loose) else entry
 
 
 _lock = threading.Lock()

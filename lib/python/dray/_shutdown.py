@@ -139,8 +139,12 @@ def _at_exit() -> None:
     global is_exiting
     is_exiting = True
     interrupted = issubclass(getattr(sys, 'last_type', None) or Exception, KeyboardInterrupt)
+    nobody_iterates = all(thread.daemon or thread is threading.main_thread()
+                          for thread in threading.enumerate())
     for pool in list(_pools):
         try:
+            if nobody_iterates:
+                pool.close_streams()
             if interrupted:
                 finish_interrupted(pool)
             else:
