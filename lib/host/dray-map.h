@@ -46,7 +46,7 @@ typedef GVariant *(*DrayMapItemFunction) (gpointer item, gpointer user_data);
 /**
  * DrayMapFunction:
  * @map: the map
- * @outcome: what became of a call
+ * @outcome: what became of a call; the library's, so that who keeps it needs a reference
  * @user_data: the data given with the function
  *
  * Takes the outcome of one call.

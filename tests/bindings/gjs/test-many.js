@@ -6,6 +6,7 @@ import Dray from 'gi://Dray?version=1';
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 import GObject from 'gi://GObject';
+import System from 'system';
 
 import {assert, equal, fails, result, run} from './harness.js';
 
@@ -92,6 +93,16 @@ async function forEach(executor) {
     equal([told].flat().at(-1), 16, 'the number of outcomes');
 }
 
+// An outcome is lent to the function; one that asks for a reference may keep it.
+async function keepOutcomes(executor) {
+    const kept = [];
+    const map = executor.map_values('square', range(14, 30).map(number));
+    await map.for_each_async((_map, outcome) => kept.push(outcome.ref()), null);
+    System.gc();
+    equal(kept.map(outcome => outcome.get_index()), range(0, 16));
+    equal(kept.map(outcome => outcome.get_value().unpack()), range(14, 30).map(n => n * n));
+}
+
 // A map without an end ends when it is cancelled.
 async function cancelMap(executor) {
     const map = executor.map('square', () => number(1));
@@ -152,4 +163,5 @@ async function completionQueue(executor) {
     equal(seen.sort((a, b) => a - b), range(20, 30).map(n => n * n));
 }
 
-run(values, generator, model, forEach, cancelMap, combined, andThen, group, completionQueue);
+run(values, generator, model, forEach, keepOutcomes, cancelMap, combined, andThen, group,
+    completionQueue);
