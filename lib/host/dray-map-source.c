@@ -12,6 +12,7 @@ struct _DrayMapSource
   GCallback function; /* (nullable): of the model's items, or the generator */
   gpointer user_data;
   GDestroyNotify destroy; /* (nullable) */
+  GWeakRef owner;         /* whose method the function was given to */
 
   GVariant *held; /* (owned) (nullable) (not floating): was put back */
   guint position; /* of the next value or item */
@@ -86,7 +87,20 @@ dray_map_source_free (DrayMapSource *self)
   g_clear_object (&self->model);
   if (self->destroy != NULL)
     self->destroy (self->user_data);
+  g_weak_ref_clear (&self->owner);
   g_free (self);
+}
+
+void
+dray_map_source_set_owner (DrayMapSource *self, GObject *owner)
+{
+  g_weak_ref_set (&self->owner, owner);
+}
+
+GObject *
+dray_map_source_hold_owner (DrayMapSource *self)
+{
+  return dray_map_source_is_foreign (self) ? g_weak_ref_get (&self->owner) : NULL;
 }
 
 gboolean

@@ -24,6 +24,13 @@ DrayMapSource *dray_map_source_new_generator (DrayMapGenerator function,
                                               GDestroyNotify destroy);
 void dray_map_source_free (DrayMapSource *self);
 
+/* Some languages let go of a function together with the object whose method it was given to, be it
+ * while the function runs (GJS does, and crashes). So who asks holds that object meanwhile, if it is
+ * still there. */
+void dray_map_source_set_owner (DrayMapSource *self, GObject *owner);
+/* (transfer full) (nullable); only of a foreign source */
+GObject *dray_map_source_hold_owner (DrayMapSource *self);
+
 /* Whether asking it runs code of the application's. */
 gboolean dray_map_source_is_foreign (DrayMapSource *self);
 /* (transfer full) (nullable), not floating: the next arguments; NULL: there are no more. */

@@ -223,6 +223,7 @@ new_map (DrayExecutor *executor, const char *function, DrayMapSource *source)
   g_autoptr (DrayTask) task = dray_task_new_call (function, NULL);
   DrayMap *self = g_object_new (DRAY_TYPE_MAP, NULL);
 
+  dray_map_source_set_owner (source, G_OBJECT (executor));
   self->flow = dray_map_flow_new (executor->pool, task, source);
   return self;
 }

@@ -204,4 +204,20 @@ async function forgetting() {
     assert(codes.every(code => code === Dray.Error.SHUT_DOWN), `the codes are ${codes}`);
 }
 
-run(calls, items, maps, combined, pictures, dropping, forgetting);
+// Where nobody holds the executor, the generator of its map goes with it; but not while it runs.
+async function forgettingAsked() {
+    let nAsked = 0;
+    for (let i = 0; i < 10; i++) {
+        let left = 10;
+        const map = Dray.Executor.new(makeLauncher()).map('echo', () => {
+            nAsked++;
+            System.gc();
+            return left-- > 0 ? VALUE : null;
+        });
+        await map.next_async(null).catch(() => null);
+    }
+    assert(nAsked > 0, 'no generator was asked');
+    await collect();
+}
+
+run(calls, items, maps, combined, pictures, dropping, forgetting, forgettingAsked);
