@@ -150,6 +150,22 @@ class TestUnreadStreams(WaitingCase):
             self.assertEqual(other.result(), 'last')
 
 
+class TestLaterStreams(WaitingCase):
+
+    def test_one_that_goes_first(self):
+        """There was none yet when the wait began."""
+        self.executor.submit(work.wait_for_file, str(self.gate))
+        call = self.executor.submit(work.square, 3)
+        answers = queue.SimpleQueue()
+        threading.Thread(target=lambda: answers.put(dray.wait([call]))).start()
+        while not call._waiters:
+            threading.Event().wait(0.001)
+        unread = self.executor.options(priority=-1).submit(work.count, 20_000)
+        self.gate.touch()
+        self.assertEqual(answers.get(timeout=WATCHDOG).done, {call})
+        self.assertEqual(next(unread), 0)
+
+
 class TestDroppedStreams(WaitingCase):
     """The only worker would wait for ever for somebody to take what it yields."""
 

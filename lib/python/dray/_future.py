@@ -216,8 +216,14 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
     def _hurry(self) -> None:
         """Somebody waits for it: nothing that nobody reads may be in the way."""
         self._attend()
-        if self._pool is not None and (self._pool.n_streams > 0 or _threads.is_own()):
-            self._have_awaited(self._pool)
+        pool = self._pool
+        if pool is None:
+            return
+        pool.wanted.add(self)  # a stream may still come that goes first
+        if self._dray is None:
+            pool.wanted.discard(self)  # it has left meanwhile
+        elif pool.n_streams > 0 or _threads.is_own():
+            self._have_awaited(pool)
 
     def _have_awaited(self, pool: Pool) -> None:
         """A thread waits in the library, which lifts its limits, and ends this. In a callback the

@@ -68,6 +68,7 @@ class Pool:
         # protected by the lock
         self.futures: set[_Entry] = set()
         self.settling: set[Future[Any]] = set()  # whose callbacks may be running
+        self.wanted: set[Future[Any]] = set()  # whose end somebody waits for, or has waited for
         self.n_streams = 0
         self.had_streams = False
         self.is_shut_down = False
@@ -81,15 +82,19 @@ class Pool:
             if self.is_shut_down:
                 raise RuntimeError('cannot schedule new futures after shutdown')
             self.futures.add(future)
-            if isinstance(future, Stream):
-                self.n_streams += 1
-                self.had_streams = True
+            if not isinstance(future, Stream):
+                return
+            self.n_streams += 1
+            self.had_streams = True
+        for wanted in list(self.wanted):
+            wanted._have_awaited(self)  # the stream may come before it
 
     def leave(self, future: _Entry) -> None:
         with self.lock:
             if future not in self.futures:
                 return
             self.futures.remove(future)
+            self.wanted.discard(future)  # type: ignore[arg-type]
             self.n_streams -= isinstance(future, (Stream, _Loose))
             if self.futures:
                 return
@@ -127,6 +132,7 @@ class Pool:
                 future._disown(BrokenProcessPool(_INHERITED))
         self.futures.clear()
         self.settling.clear()
+        self.wanted.clear()
 
     def is_broken_by(self, error: Any) -> bool:
         """Whether what has happened to one call happens to all."""
