@@ -356,6 +356,16 @@ class TestStreams(ExecutorCase):
         self.assertTrue(stream.cancelled())
         self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
 
+    def test_items_that_come_after_it_was_closed(self):
+        """Those before them were dropped: there is no gap."""
+        stream = self.executor.submit(work.endless)
+        self.assertEqual(next(stream), b'x')
+        stream.close()
+        stream._take_in([GLib.Variant.new_from_bytes(
+            GLib.VariantType('ay'), GLib.Bytes.new(pickle.dumps('late')), True)])
+        with self.assertRaises(dray.CancelledError):
+            next(stream)
+
     def test_large_items(self):
         stream = self.executor.submit(work.endless, LARGE)
         for _ in range(100):

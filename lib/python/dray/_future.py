@@ -382,7 +382,7 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
     def _take_in(self, items: Any) -> None:
         with self._news:
             self._asks = False
-            if items:
+            if items and not self._over:  # or it was closed meanwhile
                 self._items.extend(items)
                 if self._takes_all:
                     self._ask_locked()
