@@ -23,11 +23,12 @@ import unittest
 import weakref
 from array import array
 from multiprocessing import shared_memory
+from unittest import mock
 
 import dray
 import resources
 import work
-from dray import _callbacks, _library, _message
+from dray import _callbacks, _library, _message, _processes
 from gi.repository import Gio, GLib
 
 try:
@@ -930,6 +931,22 @@ class TestLife(unittest.TestCase):
         executor.submit(work.pid).result(WATCHDOG)
         self.assertEqual((len(executor._processes), len(executor._processes.values())), (3, 1))
         executor.shutdown()
+
+    def test_processes_are_listened_to_once(self):
+        """Not once for each time that they are looked at, which would be each time that there is news."""
+        update, news = _processes.Processes._update, []
+
+        def count_and_update(workers):
+            news.append(workers)
+            update(workers)
+
+        with mock.patch.object(_processes.Processes, '_update', count_and_update):
+            executor = dray.ProcessPoolExecutor(4, max_tasks_per_child=1)
+            executor._processes.living()
+            squares = list(executor.map(work.square, range(20)))
+            executor.shutdown()
+        self.assertEqual(squares, [i * i for i in range(20)])
+        self.assertLess(len(news), 20 * 20)
 
     def test_what_is_submitted_first_has_begun(self):
         """As in concurrent.futures, though there is no worker yet when it is shut down."""

@@ -143,7 +143,7 @@ class Processes(Mapping[int, Process]):
         self._news = threading.Condition()
         self._by_pid: dict[int, Process] = {}  # protected by its lock
         self._model: Any = None  # the library's, which belongs to the reactor's thread
-        self._awaited: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._awaited: dict[int, Any] = {}  # workers that don't work, by their addresses
         pool.reactor.call(self._follow)
 
     def __getitem__(self, pid: int) -> Process:
@@ -209,14 +209,19 @@ class Processes(Mapping[int, Process]):
         self._update()
 
     def _update(self) -> None:
-        """What has not begun to work yet may still be replaced without anybody's noticing."""
-        workers = {}
+        """What has not begun to work yet may still be replaced without anybody's noticing.
+
+        It is listened to once. PyGObject makes a new object of it each time, unless the last one is kept.
+        """
+        workers, awaited = {}, {}
         for worker in self._model:
             if worker.get_state() in _WORKING:
                 workers[worker.get_pid()] = worker
-            elif worker not in self._awaited:
-                self._awaited.add(worker)
+                continue
+            if hash(worker) not in self._awaited:
                 worker.connect('notify::state', _weakly(self._update))
+            awaited[hash(worker)] = worker
+        self._awaited = awaited
         with self._news:
             known = self._by_pid
             self._by_pid = {pid: known.get(pid) or _show(worker) for pid, worker in workers.items()}
