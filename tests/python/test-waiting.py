@@ -17,6 +17,7 @@ import weakref
 
 import dray
 import work
+from gi.repository import GLib
 
 WATCHDOG = 120  # s
 
@@ -148,6 +149,30 @@ class TestUnreadStreams(WaitingCase):
         others = [self.executor.submit(work.count, 1000, 'last') for _ in range(3)]
         for other in dray.as_completed(others):
             self.assertEqual(other.result(), 'last')
+
+
+class TestAsyncio(WaitingCase):
+
+    async def collect(self):
+        await asyncio.sleep(0)
+        stream = self.executor.submit(work.count, 3)
+        return await self.executor.submit(work.square, 3), [item async for item in stream]
+
+    def test_while_the_main_loop_does_something_else(self):
+        """Its context belongs to this thread, which has no time for it."""
+        answers = queue.SimpleQueue()
+        context = GLib.MainContext.default()
+        self.assertTrue(context.acquire())
+        self.addCleanup(context.release)
+        threading.Thread(target=lambda: answers.put(asyncio.run(self.collect())), daemon=True).start()
+        self.assertEqual(answers.get(timeout=WATCHDOG), (9, [0, 1, 2]))
+
+    def test_in_what_the_main_loop_runs(self):
+        answers = []
+        GLib.idle_add(lambda: answers.append(asyncio.run(self.collect())))
+        while not answers:
+            GLib.MainContext.default().iteration(True)
+        self.assertEqual(answers, [(9, [0, 1, 2])])
 
 
 class TestLaterStreams(WaitingCase):

@@ -40,9 +40,11 @@ class _PlacedCallback:
         self.function = function
         self.place = _callbacks.current_place()
         self.is_bound = GLib.main_depth() > 0  # it was added by something that a loop runs
+        # That of asyncio finds its loop from any thread, and who waits there may hold up the other loop.
+        self.is_for_any_thread = getattr(function, '__module__', None) == 'asyncio.futures'
 
     def __call__(self, future: Any) -> None:
-        if self.is_bound or self.place.is_running():
+        if not self.is_for_any_thread and (self.is_bound or self.place.is_running()):
             self.place.call(lambda: self.run(future))
         else:
             self.run(future)
