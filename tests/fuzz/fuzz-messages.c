@@ -77,13 +77,33 @@ check_refusal (const GError *error)
 
 /* --- Values --- */
 
-/* The same, made anew from the innermost values on: this is what normal form means. */
+/* As @value is, of other children. */
+static GVariant *
+new_container (GVariant *value, GVariant **list, gsize n_children)
+{
+  const GVariantType *type = g_variant_get_type (value);
+
+  switch (g_variant_classify (value))
+    {
+    case G_VARIANT_CLASS_VARIANT:
+      return g_variant_new_variant (list[0]);
+    case G_VARIANT_CLASS_MAYBE:
+      return g_variant_new_maybe (g_variant_type_element (type), n_children > 0 ? list[0] : NULL);
+    case G_VARIANT_CLASS_ARRAY:
+      return g_variant_new_array (g_variant_type_element (type), list, n_children);
+    case G_VARIANT_CLASS_DICT_ENTRY:
+      return g_variant_new_dict_entry (list[0], list[1]);
+    default:
+      return g_variant_new_tuple (list, n_children);
+    }
+}
+
+/* The same, made anew from the innermost values on: this is what normal form means. (transfer full),
+ * and never floating */
 static GVariant *
 rebuild (GVariant *value)
 {
-  const GVariantType *type = g_variant_get_type (value);
   g_autoptr (GPtrArray) children = NULL;
-  GVariant **list;
 
   if (!g_variant_is_container (value))
     return g_variant_ref (value);
@@ -93,24 +113,9 @@ rebuild (GVariant *value)
     {
       g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
 
-      g_ptr_array_add (children, g_variant_ref_sink (rebuild (child)));
+      g_ptr_array_add (children, rebuild (child));
     }
-
-  list = (GVariant **) children->pdata;
-  switch (g_variant_classify (value))
-    {
-    case G_VARIANT_CLASS_VARIANT:
-      return g_variant_new_variant (list[0]);
-    case G_VARIANT_CLASS_MAYBE:
-      return g_variant_new_maybe (g_variant_type_element (type),
-                                  children->len > 0 ? list[0] : NULL);
-    case G_VARIANT_CLASS_ARRAY:
-      return g_variant_new_array (g_variant_type_element (type), list, children->len);
-    case G_VARIANT_CLASS_DICT_ENTRY:
-      return g_variant_new_dict_entry (list[0], list[1]);
-    default:
-      return g_variant_new_tuple (list, children->len);
-    }
+  return g_variant_ref_sink (new_container (value, (GVariant **) children->pdata, children->len));
 }
 
 /* What GLib says. It knows no limits of depth; and it takes for a tuple no bytes at all where there
@@ -142,7 +147,7 @@ check_against_glib (const char *type, gsize type_length, GBytes *bytes)
     }
   else if (g_variant_is_normal_form (value) && type_length + size < DRAY_VALUE_MAX_DEPTH)
     {
-      g_autoptr (GVariant) again = g_variant_ref_sink (rebuild (value));
+      g_autoptr (GVariant) again = rebuild (value);
 
       fuzz_check (g_variant_get_size (again) != size);
     }
