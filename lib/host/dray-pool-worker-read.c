@@ -87,11 +87,12 @@ dray_pool_worker_count_unread (DrayProcess *process)
   return self->uses_ring ? dray_ring_count_unread (self->ring) : dray_process_count_piped (process);
 }
 
-/* FALSE: nobody can ring any more. */
+/* FALSE: nobody can ring any more. A worker that rings without end is to have more work with that
+ * than this process has, so there is room for many. */
 static gboolean
 hear_bell (DrayPoolWorker *self)
 {
-  guint8 bells[64];
+  guint8 bells[4096];
   gssize n_read = read (self->process.output_fd, bells, sizeof bells);
 
   return n_read > 0 || (n_read < 0 && (errno == EAGAIN || errno == EINTR));
