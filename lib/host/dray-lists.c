@@ -41,6 +41,9 @@ struct _DrayLists
   GHashTable *ends;     /* (owned): id of a worker that is gone → its wait status */
   GHashTable *processes; /* (owned): worker id → DrayWorkerProcess (owned); what is in it belongs to
                           * the executor's main context */
+
+  /* in the executor's main context only */
+  guint n_updates; /* of the list of workers */
 };
 
 static void
@@ -208,46 +211,85 @@ show_picture (DrayLists *self, GListStore *workers, GHashTable *processes, const
     }
 }
 
-static void
-remove_gone (GListStore *workers, GHashTable *processes, GHashTable *ids, GHashTable *ends)
+/* (transfer full): the processes that are shown and have none of @ids */
+static GPtrArray *
+list_gone (GHashTable *processes, GHashTable *ids)
 {
+  GPtrArray *gone = g_ptr_array_new_with_free_func (g_object_unref);
   GHashTableIter iter;
   gpointer id;
   DrayWorkerProcess *process;
 
   g_hash_table_iter_init (&iter, processes);
   while (g_hash_table_iter_next (&iter, &id, (gpointer *) &process))
-    {
-      g_autoptr (DrayWorkerProcess) kept = NULL;
-      gpointer end = GINT_TO_POINTER (-1);
-      guint position;
+    if (!g_hash_table_contains (ids, id))
+      g_ptr_array_add (gone, g_object_ref (process));
 
-      if (g_hash_table_contains (ids, id))
-        continue;
-
-      g_hash_table_lookup_extended (ends, id, NULL, &end);
-      kept = g_object_ref (process);
-      g_hash_table_iter_remove (&iter);
-      dray_worker_process_end (kept, GPOINTER_TO_INT (end));
-      if (g_list_store_find (workers, kept, &position))
-        g_list_store_remove (workers, position);
-    }
+  return gone;
 }
 
-static GHashTable *
-new_ends (void)
+/* How a worker has ended, -1 if that is not known. */
+static int
+get_end (DrayLists *self, guint64 worker_id)
 {
-  return g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  gpointer end = GINT_TO_POINTER (-1);
+
+  dray_pool_lock (self->pool);
+  if (!self->detached)
+    g_hash_table_lookup_extended (self->ends, &worker_id, NULL, &end);
+  dray_pool_unlock (self->pool);
+
+  return GPOINTER_TO_INT (end);
 }
 
+static void
+remove_process (DrayLists *self,
+                GListStore *workers,
+                GHashTable *processes,
+                DrayWorkerProcess *process)
+{
+  guint64 id = dray_worker_process_get_id (process);
+  int end = get_end (self, id);
+  guint position;
+
+  if (!g_hash_table_remove (processes, &id))
+    return;
+
+  dray_worker_process_end (process, end);
+  if (g_list_store_find (workers, process, &position))
+    g_list_store_remove (workers, position);
+}
+
+static gboolean
+is_not_shown (gpointer id, gpointer end, gpointer processes)
+{
+  return !g_hash_table_contains (processes, id);
+}
+
+/* Some came and went before they were shown. */
+static void
+forget_ends (DrayLists *self, GHashTable *processes)
+{
+  dray_pool_lock (self->pool);
+  if (!self->detached)
+    g_hash_table_foreach_remove (self->ends, is_not_shown, processes);
+  dray_pool_unlock (self->pool);
+}
+
+/*
+ * Whoever is told of a change may do anything, such as iterate the main context, in which this is
+ * called again. Then what is known here is old, and all of it was done by that call: what is left of
+ * this one would show workers as they were, or those that are gone once more.
+ */
 static void
 update_workers (DrayLists *self)
 {
   g_autoptr (GListStore) workers = NULL;
   g_autoptr (GHashTable) ids = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   g_autoptr (GHashTable) processes = NULL;
-  g_autoptr (GHashTable) ends = NULL;
   g_autoptr (GPtrArray) pictures = NULL;
+  g_autoptr (GPtrArray) gone = NULL;
+  guint update = self->n_updates + 1;
 
   dray_pool_lock (self->pool);
   if (self->workers != NULL && !self->detached && self->workers_changed)
@@ -255,8 +297,6 @@ update_workers (DrayLists *self)
       workers = g_object_ref (self->workers);
       processes = g_hash_table_ref (self->processes);
       pictures = copy_pictures_locked (self, ids);
-      ends = g_steal_pointer (&self->ends);
-      self->ends = new_ends ();
       self->workers_changed = FALSE;
     }
   dray_pool_unlock (self->pool);
@@ -264,9 +304,14 @@ update_workers (DrayLists *self)
   if (workers == NULL)
     return;
 
-  for (guint i = 0; i < pictures->len; i++)
+  self->n_updates = update;
+  gone = list_gone (processes, ids);
+  for (guint i = 0; i < pictures->len && self->n_updates == update; i++)
     show_picture (self, workers, processes, pictures->pdata[i]);
-  remove_gone (workers, processes, ids, ends);
+  for (guint i = 0; i < gone->len && self->n_updates == update; i++)
+    remove_process (self, workers, processes, gone->pdata[i]);
+  if (self->n_updates == update)
+    forget_ends (self, processes);
 }
 
 static gboolean
@@ -391,7 +436,7 @@ get_lists_locked (DrayPool *pool)
   self->done = g_array_new (FALSE, FALSE, sizeof (guint64));
   self->pictures = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, picture_free);
   self->processes = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_object_unref);
-  self->ends = new_ends ();
+  self->ends = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   return self;
 }
 

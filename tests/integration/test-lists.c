@@ -283,6 +283,57 @@ test_starting (Rig *rig, gconstpointer data)
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN, NULL);
 }
 
+/* Lets everything be told that there is to be told, in the midst of being told something. */
+static void
+iterate_cb (GListModel *model, guint position, guint n_removed, guint n_added, gpointer data)
+{
+  Rig *rig = data;
+
+  rig_run_until_count (rig, running, 0);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+/* That each process is in the list once. */
+static void
+check_processes (Mirror *mirror)
+{
+  g_autoptr (GHashTable) pids = g_hash_table_new (NULL, NULL);
+
+  mirror_check (mirror);
+  for (guint i = 0; i < mirror->copy->len; i++)
+    {
+      int pid = dray_worker_process_get_pid (get_worker (mirror, i));
+
+      g_assert_true (g_hash_table_add (pids, GINT_TO_POINTER (pid)));
+    }
+}
+
+static void
+test_nested (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
+  g_autoptr (Mirror) mirror = NULL;
+
+  g_test_summary (
+    "A handler of the list of workers may iterate the main context, in which the list "
+    "changes again: then it has what there is, and nothing twice, or that is gone.");
+
+  rig_start (rig, 4);
+  g_object_set (rig->executor, "max-tasks-per-worker", 1, NULL);
+  mirror = mirror_new (dray_executor_get_workers (rig->executor), DRAY_TYPE_WORKER_PROCESS);
+  g_signal_connect (mirror->model, "items-changed", G_CALLBACK (iterate_cb), rig);
+  for (guint i = 0; i < 20; i++)
+    {
+      rig_add_calls (rig, futures, "null", 8);
+      rig_run_until_all_done (futures);
+      check_processes (mirror);
+    }
+  g_object_set (rig->executor, "idle-timeout", 1, NULL);
+  run_until_length (mirror, 0);
+  g_signal_handlers_disconnect_by_func (mirror->model, iterate_cb, rig);
+}
+
 static void
 test_kill (Rig *rig, gconstpointer data)
 {
@@ -388,8 +439,8 @@ test_sums (Rig *rig, gconstpointer data)
                   "cancelled, each worker has died or retired, and nothing is left.");
 
   rig_start (rig, 3);
-  g_object_set (rig->executor, "max-tasks-per-worker", 20, "max-pending-tasks", 150,
-                "grace-period", 60000, NULL);
+  g_object_set (rig->executor, "max-tasks-per-worker", 20, "max-pending-tasks", 150, "grace-period",
+                60000, NULL);
   for (int i = 0; i < 200; i++)
     {
       DrayFuture *future = i % 10 == 3   ? rig_call (rig, "fail", "(sis)", "domain", i, "Failed")
@@ -432,6 +483,7 @@ main (int argc, char **argv)
   rig_add ("/lists/workers/late", NULL, test_workers_late);
   rig_add ("/lists/workers/starting", NULL, test_starting);
   rig_add ("/lists/workers/kill", NULL, test_kill);
+  rig_add ("/lists/workers/nested", NULL, test_nested);
   rig_add ("/lists/shut-down", "used", test_shut_down);
   rig_add ("/lists/shut-down/unused", NULL, test_shut_down);
   rig_add ("/lists/counters", NULL, test_sums);
