@@ -90,12 +90,25 @@ dray_map_flow_unref (DrayMapFlow *self)
 
 /* --- News --- */
 
+/* Not counting those of the batch that is being taken. */
+static gboolean
+is_over_locked (DrayMapFlow *self)
+{
+  return self->stopped && self->asking == NULL && self->n_given == self->n_asked;
+}
+
+/* The pool may be closed, and its delivery gone with that, while the source is being asked or the
+ * last outcomes are being taken. Then all that there may still be to tell is that the map is over. */
 void
 dray_map_flow_schedule_locked (DrayMapFlow *self)
 {
-  if (!self->notice.queued && !self->abandoned
-      && dray_delivery_add_notice_locked (self->delivery, &self->notice))
+  if (self->notice.queued || self->abandoned)
+    return;
+
+  if (dray_delivery_add_notice_locked (self->delivery, &self->notice))
     dray_map_flow_ref (self);
+  else if (is_over_locked (self))
+    dray_map_flow_serve_elsewhere_locked (self);
 }
 
 /* Whoever may want to know of it. */
@@ -125,13 +138,6 @@ has_outcome_locked (DrayMapFlow *self)
     }
 
   return FALSE;
-}
-
-/* Not counting those of the batch that is being taken. */
-static gboolean
-is_over_locked (DrayMapFlow *self)
-{
-  return self->stopped && self->asking == NULL && self->n_given == self->n_asked;
 }
 
 gboolean
@@ -199,7 +205,9 @@ drop_notice_cb (DrayNotice *notice)
   g_autoptr (DrayMapFlow) self
     = (DrayMapFlow *) (gpointer) ((guint8 *) notice - G_STRUCT_OFFSET (DrayMapFlow, notice));
 
-  dray_map_flow_serve_elsewhere (self);
+  dray_pool_lock (self->pool);
+  dray_map_flow_serve_elsewhere_locked (self);
+  dray_pool_unlock (self->pool);
 }
 
 /* --- Starting and stopping --- */

@@ -154,7 +154,7 @@ GPtrArray *dray_map_flow_take_many (DrayMapFlow *self, guint max);
  * whether there is more to do. */
 gboolean dray_map_flow_serve (DrayMapFlow *self, gint64 deadline);
 /* In dray-map-read.c: serves each in its own main context, where the flow's is gone. */
-void dray_map_flow_serve_elsewhere (DrayMapFlow *self);
+void dray_map_flow_serve_elsewhere_locked (DrayMapFlow *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayMapFlow, dray_map_flow_unref)
 

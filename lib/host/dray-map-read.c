@@ -94,23 +94,20 @@ serve_late (DrayMapFlow *flow, GMainContext *context)
 }
 
 void
-dray_map_flow_serve_elsewhere (DrayMapFlow *self)
+dray_map_flow_serve_elsewhere_locked (DrayMapFlow *self)
 {
-  g_autoptr (GPtrArray) contexts = g_ptr_array_new_with_free_func (
-    (GDestroyNotify) g_main_context_unref);
+  g_autoptr (GPtrArray) contexts = g_ptr_array_new ();
 
-  dray_pool_lock (self->pool);
   for (GList *link = self->readers.head; link != NULL && !self->pool->forked; link = link->next)
     {
       GMainContext *context = g_task_get_context (((DrayMapReader *) link->data)->task);
 
-      if (!g_ptr_array_find (contexts, context, NULL))
-        g_ptr_array_add (contexts, g_main_context_ref (context));
-    }
-  dray_pool_unlock (self->pool);
+      if (g_ptr_array_find (contexts, context, NULL))
+        continue;
 
-  for (guint i = 0; i < contexts->len; i++)
-    serve_late (self, contexts->pdata[i]);
+      g_ptr_array_add (contexts, context);
+      serve_late (self, context);
+    }
 }
 
 /* Takes the caller's reference on the reader's task. Its main context may be run by another thread:
@@ -120,7 +117,7 @@ static void
 queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
 {
   g_autoptr (GMainContext) context = g_main_context_ref (g_task_get_context (reader->task));
-  gboolean delivers;
+  gboolean late;
 
   dray_pool_lock (flow->pool);
   reader->queued = TRUE;
@@ -132,12 +129,12 @@ queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
   dray_map_flow_start (flow);
 
   dray_pool_lock (flow->pool);
-  if (dray_map_flow_has_news_locked (flow))
+  late = flow->pool->closed && !flow->notice.queued;
+  if (!late && dray_map_flow_has_news_locked (flow))
     dray_map_flow_schedule_locked (flow);
-  delivers = flow->notice.queued || !flow->pool->closed;
   dray_pool_unlock (flow->pool);
 
-  if (!delivers)
+  if (late)
     serve_late (flow, context);
 }
 

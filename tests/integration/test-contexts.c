@@ -123,8 +123,8 @@ test_never_iterated (Fixture *fixture, gconstpointer data)
    * served meanwhile, and that nothing of them is left when executor and context are gone. */
   g_autoptr (DrayExecutor) executor = workshop_new (2);
   g_autoptr (GMainContext) context = g_main_context_new ();
-  g_autoptr (DrayFuture) future
-    = call_in (context, executor, "stream", g_variant_new ("(uu)", 500, 100));
+  g_autoptr (DrayFuture) future = call_in (context, executor, "stream",
+                                           g_variant_new ("(uu)", 500, 100));
   g_autoptr (DrayFuture) other = NULL;
   Fate fate = { 0 };
 
@@ -161,8 +161,8 @@ test_limit_filled (Fixture *fixture, gconstpointer data)
   workshop_assert_succeeded (record);
   workshop_record_free (record);
 
-  record = workshop_watch (dray_executor_call (executor, "stream",
-                                               g_variant_new ("(uu)", 1000, 10000)));
+  record = workshop_watch (
+    dray_executor_call (executor, "stream", g_variant_new ("(uu)", 1000, 10000)));
   g_object_unref (hoarder);
   workshop_iterate_until_told (record);
   workshop_assert_succeeded (record);
@@ -179,8 +179,8 @@ test_destroyed_after_the_end (Fixture *fixture, gconstpointer data)
    * down, takes them along: no callback is called, and its data is given up. */
   g_autoptr (DrayExecutor) executor = workshop_new (1);
   g_autoptr (GMainContext) context = g_main_context_new ();
-  g_autoptr (DrayFuture) future
-    = call_in (context, executor, "stream", g_variant_new ("(uu)", 500, 100));
+  g_autoptr (DrayFuture) future = call_in (context, executor, "stream",
+                                           g_variant_new ("(uu)", 500, 100));
   g_autoptr (GVariant) result = NULL;
   Fate fate = { 0 };
 
@@ -213,8 +213,8 @@ test_destroyed_before_the_end (Fixture *fixture, gconstpointer data)
   g_autoptr (DrayExecutor) other = workshop_new (1);
   g_autoptr (DrayExecutor) executor = workshop_new (1);
   g_autoptr (GMainContext) context = g_main_context_new ();
-  g_autoptr (DrayFuture) future
-    = call_in (context, executor, "stream", g_variant_new ("(uu)", 500, 100));
+  g_autoptr (DrayFuture) future = call_in (context, executor, "stream",
+                                           g_variant_new ("(uu)", 500, 100));
   Fate fate = { 0 };
 
   dray_future_add_done_callback (future, fate_done_cb, &fate, NULL);
@@ -312,6 +312,160 @@ test_asked_elsewhere (Fixture *fixture, gconstpointer data)
   fixture_iterate_until (has_three_answers, &n_answers, "all that was asked is answered");
 }
 
+typedef struct
+{
+  DrayExecutor *executor; /* (unowned) */
+  GMainContext *context;  /* (unowned): the map's */
+} Ender;
+
+/* Is asked for a value, ends the executor meanwhile, and lets the context hear of that. */
+static GVariant *
+end_executor_cb (gpointer data)
+{
+  Ender *ender = data;
+
+  dray_executor_shutdown_sync (ender->executor, DRAY_SHUTDOWN_KILL, NULL, NULL);
+  while (g_main_context_iteration (ender->context, FALSE))
+    ;
+  return NULL;
+}
+
+static gboolean
+has_an_answer (gpointer n_answers)
+{
+  return *(guint *) n_answers > 0;
+}
+
+static void
+test_ended_while_asking (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that who asks for outcomes in a context of its own is told that there are none, also when
+   * the executor ends, and the map's context has heard of that, while the map asks for a value. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  Ender ender = { executor, context };
+  g_autoptr (DrayMap) map = NULL;
+  guint n_answers = 0;
+
+  g_main_context_push_thread_default (context);
+  map = dray_executor_map (executor, "step", end_executor_cb, &ender, NULL);
+  g_main_context_pop_thread_default (context);
+  dray_map_next_async (map, NULL, answered_cb, &n_answers);
+  g_main_context_push_thread_default (context);
+  g_assert_null (dray_map_wait_next (map, -1, NULL, NULL));
+  g_main_context_pop_thread_default (context);
+
+  fixture_iterate_until (has_an_answer, &n_answers, "it is told");
+}
+
+/* Left alone */
+
+/* Begins something in the thread's default context; what it makes is added to @objects. */
+typedef void (*Beginning) (DrayExecutor *executor, GPtrArray *objects);
+
+static DrayFuture *
+begin_call (DrayExecutor *executor, GPtrArray *objects)
+{
+  DrayFuture *future = dray_executor_call (executor, "numbers", g_variant_new ("(ub)", 100, FALSE));
+
+  g_ptr_array_add (objects, future);
+  return future;
+}
+
+static void
+begin_all (DrayExecutor *executor, GPtrArray *objects)
+{
+  DrayFuture *parts[] = { begin_call (executor, objects), begin_call (executor, objects) };
+
+  g_ptr_array_add (objects, dray_future_all (parts, 2));
+}
+
+static void
+begin_first (DrayExecutor *executor, GPtrArray *objects)
+{
+  DrayFuture *parts[] = { begin_call (executor, objects), begin_call (executor, objects) };
+
+  g_ptr_array_add (objects, dray_future_first (parts, 2));
+}
+
+static void
+begin_chain (DrayExecutor *executor, GPtrArray *objects)
+{
+  g_autoptr (DrayTask) task = dray_task_new_call ("echo", NULL);
+
+  g_ptr_array_add (objects, dray_future_and_then (begin_call (executor, objects), executor, task,
+                                                  DRAY_POSITION_WHOLE));
+}
+
+static void
+begin_in_group (DrayExecutor *executor, GPtrArray *objects)
+{
+  DrayGroup *group = dray_group_new ();
+  g_autoptr (DrayTask) task = dray_task_new_call ("null", NULL);
+
+  g_ptr_array_add (objects, group);
+  g_ptr_array_add (objects, dray_group_submit (group, executor, task));
+  dray_group_add (group, begin_call (executor, objects));
+}
+
+static void
+begin_in_queue (DrayExecutor *executor, GPtrArray *objects)
+{
+  DrayCompletionQueue *queue = dray_completion_queue_new ();
+  g_autoptr (DrayTask) task = dray_task_new_call ("null", NULL);
+
+  g_ptr_array_add (objects, queue);
+  g_ptr_array_add (objects, dray_completion_queue_submit (queue, executor, task, NULL));
+  dray_completion_queue_add (queue, begin_call (executor, objects));
+}
+
+static void
+begin_map (DrayExecutor *executor, GPtrArray *objects)
+{
+  GVariant *value = g_variant_new_parsed ("(int64 0, '', '')");
+
+  g_ptr_array_add (objects, dray_executor_map_values (executor, "step", &value, 1));
+}
+
+static void
+begin_pull (DrayExecutor *executor, GPtrArray *objects)
+{
+  g_autoptr (DrayTask) task = dray_task_new_call ("numbers", g_variant_new ("(ub)", 100, FALSE));
+
+  dray_task_set_pull (task, TRUE);
+  g_ptr_array_add (objects, dray_executor_submit (executor, task, NULL));
+}
+
+static void
+begin_lists (DrayExecutor *executor, GPtrArray *objects)
+{
+  begin_call (executor, objects);
+  g_ptr_array_add (objects, g_object_ref (dray_executor_get_futures (executor)));
+  g_ptr_array_add (objects, g_object_ref (dray_executor_get_workers (executor)));
+}
+
+static void
+test_left_alone (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that nothing that was begun in a context keeps it, when the executor has shut down and
+   * nobody has what was begun any more; whether it had ended by then, or not. */
+  Beginning begin = (Beginning) data;
+
+  for (DrayShutdownMode mode = DRAY_SHUTDOWN_DRAIN; mode <= DRAY_SHUTDOWN_KILL; mode++)
+    {
+      g_autoptr (DrayExecutor) executor = workshop_new (1);
+      g_autoptr (GMainContext) context = g_main_context_new ();
+      g_autoptr (GPtrArray) objects = g_ptr_array_new_with_free_func (g_object_unref);
+
+      g_main_context_push_thread_default (context);
+      begin (executor, objects);
+      g_main_context_pop_thread_default (context);
+      if (mode != DRAY_SHUTDOWN_KILL)
+        g_clear_pointer (&objects, g_ptr_array_unref);
+      g_assert_true (dray_executor_shutdown_sync (executor, mode, NULL, NULL));
+    }
+}
+
 /* Of an ended thread */
 
 typedef struct
@@ -327,8 +481,8 @@ visitor_thread (gpointer data)
   g_autoptr (GMainContext) context = g_main_context_new ();
   Visitor *visitor = data;
 
-  visitor->future
-    = call_in (context, visitor->executor, "stream", g_variant_new ("(uu)", 500, 100));
+  visitor->future = call_in (context, visitor->executor, "stream",
+                             g_variant_new ("(uu)", 500, 100));
   dray_future_add_done_callback (visitor->future, fate_done_cb, visitor->fate, fate_destroyed);
 
   return NULL;
@@ -400,6 +554,15 @@ main (int argc, char **argv)
   workshop_add ("/contexts/destroyed/before-the-end", NULL, test_destroyed_before_the_end);
   workshop_add ("/contexts/iterated-late", NULL, test_iterated_late);
   workshop_add ("/contexts/asked-elsewhere", NULL, test_asked_elsewhere);
+  workshop_add ("/contexts/asked-elsewhere/while-asking", NULL, test_ended_while_asking);
+  workshop_add ("/contexts/left-alone/all", begin_all, test_left_alone);
+  workshop_add ("/contexts/left-alone/first", begin_first, test_left_alone);
+  workshop_add ("/contexts/left-alone/chain", begin_chain, test_left_alone);
+  workshop_add ("/contexts/left-alone/group", begin_in_group, test_left_alone);
+  workshop_add ("/contexts/left-alone/queue", begin_in_queue, test_left_alone);
+  workshop_add ("/contexts/left-alone/map", begin_map, test_left_alone);
+  workshop_add ("/contexts/left-alone/pull", begin_pull, test_left_alone);
+  workshop_add ("/contexts/left-alone/lists", begin_lists, test_left_alone);
   workshop_add ("/contexts/ended-thread", NULL, test_ended_thread);
   workshop_add ("/contexts/slow-callback", NULL, test_slow_callback);
 
