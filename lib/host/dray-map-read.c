@@ -183,7 +183,8 @@ serve_next (DrayMapFlow *flow, DrayMapReader *reader)
   return TRUE;
 }
 
-static void
+/* FALSE: it is not over, or somebody else has told of that. */
+static gboolean
 finish_for_each (DrayMapFlow *flow, DrayMapReader *reader)
 {
   GError *error = NULL;
@@ -191,7 +192,7 @@ finish_for_each (DrayMapFlow *flow, DrayMapReader *reader)
   if (!dray_map_flow_is_over (flow, &error) || !unqueue (flow, reader))
     {
       g_clear_error (&error);
-      return;
+      return FALSE;
     }
 
   forget_source (reader);
@@ -200,6 +201,7 @@ finish_for_each (DrayMapFlow *flow, DrayMapReader *reader)
   else
     g_task_return_boolean (reader->task, TRUE);
   g_object_unref (reader->task);
+  return TRUE;
 }
 
 /* FALSE: there is nothing for it now. The function may iterate the main context, where this goes
@@ -220,8 +222,7 @@ serve_for_each (DrayMapFlow *flow, DrayMapReader *reader, gint64 deadline)
         return TRUE;
     }
 
-  finish_for_each (flow, reader);
-  return FALSE;
+  return finish_for_each (flow, reader);
 }
 
 /* @context: (nullable): of the reader; NULL for any */
