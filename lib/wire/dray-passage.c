@@ -176,12 +176,14 @@ dray_passage_adopt (int fd, GBytes *cookie)
   if (high < 0)
     return NULL;
 
-  close (fd);
-  if (has_cookie (high, cookie, 0) && send_cookie (high, cookie))
-    return passage_new (high, 0);
+  if (!has_cookie (high, cookie, 0) || !send_cookie (high, cookie))
+    {
+      close (high);
+      return NULL;
+    }
 
-  close (high);
-  return NULL;
+  close (fd);
+  return passage_new (high, 0);
 }
 
 /* --- Sending --- */

@@ -403,12 +403,14 @@ test_host_gone (Fixture *fixture, gconstpointer data)
   DrayPassage *host;
   int theirs;
 
-  g_test_summary ("A worker whose host went before it could answer has no passage.");
+  g_test_summary ("A worker whose host went before it could answer has no passage, and what it had "
+                  "is left to it.");
 
   host = dray_passage_new (&theirs, NULL);
   cookie = g_bytes_ref (dray_passage_get_cookie (host));
   dray_passage_free (host);
   g_assert_null (dray_passage_adopt (theirs, cookie));
+  g_assert_cmpint (close (theirs), ==, 0);
 }
 
 static void
