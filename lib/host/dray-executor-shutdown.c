@@ -31,12 +31,11 @@ dray_executor_is_shut_down (DrayExecutor *self)
   return closed;
 }
 
-/* A GTask that waits for the pool to be closed. It may be returned early, by its cancellable. */
+/* A GTask that waits for the pool to be closed, or for its cancellable. */
 typedef struct
 {
   DrayCloseNotice notice; /* first */
   GTask *task;            /* (owned) */
-  gboolean returned;
 } ShutdownWait;
 
 static void
@@ -56,9 +55,9 @@ shut_down_cb (DrayNotice *notice)
   ShutdownWait *wait = (ShutdownWait *) notice;
   DrayExecutor *self = g_task_get_source_object (wait->task);
 
-  if (!wait->returned && self->pool->forked)
+  if (self->pool->forked)
     g_task_return_error (wait->task, dray_fork_error ());
-  else if (!wait->returned)
+  else
     g_task_return_boolean (wait->task, TRUE);
   shutdown_wait_free (wait);
 }
@@ -69,13 +68,16 @@ never_told_cb (DrayNotice *notice)
   shutdown_wait_free ((ShutdownWait *) notice);
 }
 
+/* Nothing of it stays: the task keeps its main context, which need not be iterated any more. */
 static gboolean
 stop_waiting_cb (GCancellable *cancellable, gpointer user_data)
 {
   ShutdownWait *wait = user_data;
+  DrayExecutor *self = g_task_get_source_object (wait->task);
 
-  wait->returned = TRUE;
+  dray_pool_forget_close_notice (self->pool, &wait->notice);
   g_task_return_error_if_cancelled (wait->task);
+  shutdown_wait_free (wait);
   return G_SOURCE_REMOVE;
 }
 

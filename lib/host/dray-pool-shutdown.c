@@ -118,9 +118,22 @@ keep_notice_locked (DrayPool *self, DrayCloseNotice *notice)
     dray_delivery_add_notice_locked (notice->delivery, &notice->notice);
   else
     g_queue_push_tail_link (&self->close_notices, &notice->notice.link);
+  notice->waits = !self->closed;
   if (notice->cancelled != NULL)
     g_source_attach (notice->cancelled, g_main_context_get_thread_default ());
   return TRUE;
+}
+
+void
+dray_pool_forget_close_notice (DrayPool *self, DrayCloseNotice *notice)
+{
+  dray_pool_lock (self);
+  if (notice->waits)
+    g_queue_unlink (&self->close_notices, &notice->notice.link);
+  else
+    dray_delivery_remove_notice_locked (notice->delivery, &notice->notice);
+  notice->waits = FALSE;
+  dray_pool_unlock (self);
 }
 
 gboolean
@@ -198,6 +211,7 @@ dray_pool_close (DrayPool *self)
     {
       DrayCloseNotice *notice = link->data;
 
+      notice->waits = FALSE;
       dray_delivery_add_notice_locked (notice->delivery, &notice->notice);
     }
   g_cond_broadcast (&self->closed_cond);

@@ -139,8 +139,9 @@ struct _DrayPool
 typedef struct
 {
   DrayNotice notice;
+  gboolean waits;         /* for the pool to be closed; protected by the lock */
   DrayDelivery *delivery; /* (owned) (nullable): set by dray_pool_shutdown() */
-  GSource *cancelled;     /* (owned) (nullable): attached where it is kept, under the lock: both come in
+  GSource *cancelled; /* (owned) (nullable): attached where it is kept, under the lock: both come in
                            * that main context, which another thread may run, and not before */
 } DrayCloseNotice;
 
@@ -200,6 +201,8 @@ GPtrArray *dray_pool_list_open (DrayPool *self);
 /* Starts to shut down, or makes a shutdown stronger. @notice: (nullable): kept until it is run;
  * FALSE: the pool is closed already, with nothing left to hand over, and it was not kept. */
 gboolean dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *notice);
+/* In its main context: one that was kept is not run any more. */
+void dray_pool_forget_close_notice (DrayPool *self, DrayCloseNotice *notice);
 gboolean dray_pool_wait_closed (DrayPool *self, GCancellable *cancellable, GError **error);
 
 /* A chunk of a map, of @n_calls; the map's own bounds are instead of the queue's. @refusal:

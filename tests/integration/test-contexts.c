@@ -462,6 +462,29 @@ test_left_alone (Fixture *fixture, gconstpointer data)
     }
 }
 
+static void
+test_left_after_cancel (Fixture *fixture, gconstpointer data)
+{
+  /* Shows the same of the wait for a shutdown that was cancelled, when that has been told. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (DrayFuture) future = dray_executor_call (executor, "block", NULL);
+  guint n_answers = 0;
+
+  workshop_block_until_running (future);
+  g_main_context_push_thread_default (context);
+  dray_executor_shutdown_async (executor, DRAY_SHUTDOWN_DRAIN, cancellable, answered_cb,
+                                &n_answers);
+  g_cancellable_cancel (cancellable);
+  while (n_answers == 0)
+    g_main_context_iteration (context, TRUE);
+  g_main_context_pop_thread_default (context);
+  g_clear_pointer (&context, g_main_context_unref);
+
+  g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_KILL, NULL, NULL));
+}
+
 /* Of an ended thread */
 
 typedef struct
@@ -559,6 +582,7 @@ main (int argc, char **argv)
   workshop_add ("/contexts/left-alone/map", begin_map, test_left_alone);
   workshop_add ("/contexts/left-alone/pull", begin_pull, test_left_alone);
   workshop_add ("/contexts/left-alone/lists", begin_lists, test_left_alone);
+  workshop_add ("/contexts/left-alone/cancelled-shutdown", NULL, test_left_after_cancel);
   workshop_add ("/contexts/ended-thread", NULL, test_ended_thread);
   workshop_add ("/contexts/slow-callback", NULL, test_slow_callback);
 
