@@ -81,7 +81,7 @@ typedef struct
 static DrayMapChunk *
 fill_chunk (DrayMapFlow *self, DrayMapSource *source, Asking *asking)
 {
-  g_autoptr (GObject) owner = dray_map_source_hold_owner (source);
+  g_autoptr (GObject) owner G_GNUC_UNUSED = dray_map_source_hold_owner (source);
   g_autoptr (DrayMapChunk) chunk = dray_map_chunk_new (self);
   gint64 end = g_get_monotonic_time () + (gint64) CHUNK_TIME;
 
