@@ -12,6 +12,7 @@ import multiprocessing.connection
 import os
 import pathlib
 import pickle
+import queue
 import selectors
 import signal
 import socket
@@ -182,6 +183,25 @@ class TestCalls(ExecutorCase):
 
         with self.assertRaises(RuntimeError):
             executor.submit(work.echo, Late())
+
+    def test_shut_down_by_another_thread_while_being_submitted(self):
+        """It is said so as if that had come before."""
+        executor, pool = self.executor, self.executor._pool
+        errors = queue.SimpleQueue()
+
+        def submit():
+            try:
+                errors.put(executor.submit(work.square, 1).exception(WATCHDOG))
+            except BaseException as error:
+                errors.put(error)
+
+        with pool.reactor._lock:  # where it is submitted to the library
+            thread = threading.Thread(target=submit)
+            thread.start()
+            self.wait_for(lambda: pool.futures)
+            executor.shutdown(wait=False)
+        thread.join()
+        self.assertIs(type(errors.get()), RuntimeError)
 
     def test_job_of_the_library(self):
         self.assertIsNone(dray.current_job())

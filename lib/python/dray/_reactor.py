@@ -79,8 +79,7 @@ class Pool:
     def enter(self, future: Future[Any]) -> None:
         """Errors: RuntimeError after a shutdown: there may be nobody left to see to the future."""
         with self.lock:
-            if self.is_shut_down:
-                raise RuntimeError('cannot schedule new futures after shutdown')
+            self.check_open()
             self.futures.add(future)
             if not isinstance(future, Stream):
                 return
@@ -88,6 +87,10 @@ class Pool:
             self.had_streams = True
         for wanted in list(self.wanted):
             wanted._have_awaited(self)  # the stream may come before it
+
+    def check_open(self) -> None:
+        if self.is_shut_down:
+            raise RuntimeError('cannot schedule new futures after shutdown')
 
     def leave(self, future: _Entry) -> None:
         with self.lock:
@@ -222,6 +225,7 @@ class Reactor:
         with self._lock:
             if future not in pool.futures:
                 return  # it was abandoned
+            pool.check_open()  # as below
             dray = pool.dray.submit(task, None)
             if isinstance(future, Stream):
                 future._attach_source(dray)
@@ -234,6 +238,9 @@ class Reactor:
         try:
             pool.enter(future)
             with self._lock:
+                # A shutdown may have come meanwhile. One that comes now has to take the lock before the
+                # library hears of it.
+                pool.check_open()
                 self._record_locked(pool, future, pool.caller.call(b'call', data, future._name))
         except BaseException:
             self._abandon(pool, future)
