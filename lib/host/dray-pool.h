@@ -141,8 +141,9 @@ typedef struct
   DrayNotice notice;
   gboolean waits;         /* for the pool to be closed; protected by the lock */
   DrayDelivery *delivery; /* (owned) (nullable): set by dray_pool_shutdown() */
-  GSource *cancelled; /* (owned) (nullable): attached where it is kept, under the lock: both come in
-                           * that main context, which another thread may run, and not before */
+  /* (owned) (nullable): attached where it is kept, under the lock: both come in that main context,
+   * which another thread may run, and not before */
+  GSource *cancelled;
 } DrayCloseNotice;
 
 /* Queued in the main context of whoever waits to submit @task, when it is the first in the line and

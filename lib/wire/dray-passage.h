@@ -39,8 +39,8 @@ GBytes *dray_passage_get_cookie (DrayPassage *self);
 /* The host's: whether the worker has sent the cookie back, before anything else. */
 gboolean dray_passage_is_confirmed (DrayPassage *self);
 
-/* The worker's: it blocks where the host does not read. Takes @fd, unless it returns NULL: then @fd is
- * not the socket that the host told of, or the host is gone. */
+/* The worker's: it blocks where the host does not read. Takes @fd, unless it returns NULL: then @fd
+ * is not the socket that the host told of, or the host is gone. */
 DrayPassage *dray_passage_adopt (int fd, GBytes *cookie);
 
 void dray_passage_free (DrayPassage *self);
