@@ -174,7 +174,7 @@ find_error (DrayCommand *self)
   if (self->failure == NULL && how->known && how->exit_status == 0)
     return NULL;
 
-  if (self->ticket->cancel_requested)
+  if (dray_ticket_is_cancel_requested (self->ticket))
     return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
 
   if (self->failure != NULL)

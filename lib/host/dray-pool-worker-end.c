@@ -51,7 +51,7 @@ dray_pool_worker_describe_death (DrayPoolWorker *self, DrayTicket *ticket)
   g_autofree char *how = dray_exit_describe (dray_child_get_exit (self->process.child));
   g_autofree char *last_words = dray_process_dup_last_words (&self->process);
 
-  if (ticket->cancel_requested)
+  if (dray_ticket_is_cancel_requested (ticket))
     return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"));
 
   if (self->failure != NULL)

@@ -132,3 +132,15 @@ dray_ticket_cancel (DrayTicket *self)
   if (was_queued)
     dray_ticket_unref (run != NULL ? run : self); /* the queue's */
 }
+
+gboolean
+dray_ticket_is_cancel_requested (DrayTicket *self)
+{
+  gboolean requested;
+
+  dray_pool_lock (self->pool);
+  requested = self->cancel_requested;
+  dray_pool_unlock (self->pool);
+
+  return requested;
+}

@@ -191,6 +191,8 @@ void dray_ticket_waiters_changed_locked (DrayTicket *self);
 /* Any thread. */
 void dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable);
 void dray_ticket_cancel (DrayTicket *self);
+/* Whether somebody has, up to now. */
+gboolean dray_ticket_is_cancel_requested (DrayTicket *self);
 /* What a wait of @timeout, in µs, lasts until on the monotonic clock; -1: for ever. */
 gint64 dray_ticket_get_deadline (gint64 timeout);
 gboolean
