@@ -24,28 +24,10 @@ static const struct
   { soak_do_pull, 30 },    { soak_do_map, 15 },     { soak_do_visit, 1 },  { soak_do_abandon, 1 },
 };
 
-gboolean
-soak_chance (GRand *rand, double percent)
-{
-  return g_rand_double_range (rand, 0, 100) < percent;
-}
-
 static SoakOperation
 pick_operation (GRand *rand)
 {
-  int sum = 0, place;
-
-  for (guint i = 0; i < G_N_ELEMENTS (operations); i++)
-    sum += (int) operations[i].weight;
-  place = g_rand_int_range (rand, 0, sum);
-  for (guint i = 0; i < G_N_ELEMENTS (operations); i++)
-    {
-      place -= (int) operations[i].weight;
-      if (place < 0)
-        return operations[i].operation;
-    }
-
-  g_assert_not_reached ();
+  return operations[SOAK_PICK (rand, operations, G_N_ELEMENTS (operations))].operation;
 }
 
 static void

@@ -78,6 +78,8 @@ gboolean soak_has_thread (const char *name);
 /* (transfer full) (element-type int): the numbers of all children, as far as the kernel lists them
  * while they come and go */
 GArray *soak_list_children (void);
+/* On standard error. */
+void soak_print_children (void);
 /* To a child of this process, and nobody else, however fast it may end. Returns whether it went. */
 gboolean soak_signal_child (int pid, int signal_number);
 /* Ends what is left, for a test that gives up. */
@@ -148,8 +150,16 @@ void soak_driver_stop (SoakDriver *self);
 gboolean soak_driver_has_work (SoakDriver *self);
 void soak_driver_free (SoakDriver *self);
 
+/* --- chance.c --- */
+
 /* Whether something happens that happens so often in a hundred. */
 gboolean soak_chance (GRand *rand, double percent);
+/* Which of @n: each as often among the others as its weight says. The weights are so many bytes
+ * apart from each other. */
+guint soak_pick_by_weight (GRand *rand, const guint *weights, gsize distance, guint n);
+/* The same, where each element of an array has its weight. */
+#define SOAK_PICK(rand, array, n) \
+  soak_pick_by_weight (rand, &(array)->weight, sizeof *(array), n)
 
 /* --- tasks.c: single tasks --- */
 

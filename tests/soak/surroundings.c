@@ -6,6 +6,7 @@
 
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -80,6 +81,27 @@ soak_list_children (void)
   while (dir != NULL && (tid = g_dir_read_name (dir)) != NULL)
     add_children (children, tid);
   return children;
+}
+
+/* What each is, and what it does: its state, and where it is in the kernel. */
+void
+soak_print_children (void)
+{
+  g_autoptr (GArray) children = soak_list_children ();
+
+  for (guint i = 0; i < children->len; i++)
+    {
+      int pid = g_array_index (children, int, i);
+      g_autofree char *stat_path = g_strdup_printf ("/proc/%d/stat", pid);
+      g_autofree char *wchan_path = g_strdup_printf ("/proc/%d/wchan", pid);
+      g_autofree char *stat = NULL;
+      g_autofree char *wchan = NULL;
+
+      g_file_get_contents (stat_path, &stat, NULL, NULL);
+      g_file_get_contents (wchan_path, &wchan, NULL, NULL);
+      fprintf (stderr, "  a child: %.60s, in %s\n", stat != NULL ? stat : "gone",
+               wchan != NULL ? wchan : "nothing");
+    }
 }
 
 void

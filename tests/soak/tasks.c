@@ -52,19 +52,16 @@ soak_task_unref (SoakTask *self)
 const SoakKind *
 soak_pick_kind (const SoakKind *kinds, GRand *rand, gboolean plain)
 {
-  int sum = 0, place;
+  const SoakKind *kind;
+  guint n = 0;
 
-  for (const SoakKind *kind = kinds; kind->name != NULL; kind++)
-    sum += !plain || kind->plain ? (int) kind->weight : 0;
-  place = g_rand_int_range (rand, 0, sum);
-  for (const SoakKind *kind = kinds; kind->name != NULL; kind++)
-    {
-      place -= !plain || kind->plain ? (int) kind->weight : 0;
-      if (place < 0)
-        return kind;
-    }
+  while (kinds[n].name != NULL)
+    n++;
+  do
+    kind = &kinds[SOAK_PICK (rand, kinds, n)];
+  while (plain && !kind->plain);
 
-  g_assert_not_reached ();
+  return kind;
 }
 
 DrayTask *

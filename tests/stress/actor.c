@@ -110,20 +110,7 @@ stress_may_ask (StressActor *self)
 static void
 do_something (StressActor *self)
 {
-  guint sum = 0, place;
-
-  for (guint i = 0; i < G_N_ELEMENTS (choices); i++)
-    sum += choices[i].weight;
-  place = stress_random (self, sum);
-  for (guint i = 0; i < G_N_ELEMENTS (choices); i++)
-    {
-      if (place < choices[i].weight)
-        {
-          choices[i].operation (self);
-          return;
-        }
-      place -= choices[i].weight;
-    }
+  choices[SOAK_PICK (self->rand, choices, G_N_ELEMENTS (choices))].operation (self);
 }
 
 static void

@@ -43,6 +43,14 @@ static int round_number;
 
 /* --- Watching --- */
 
+/* With $STRESS_STAY, all is left as it is, for a debugger. */
+static void
+stay_if_asked (void)
+{
+  while (g_getenv ("STRESS_STAY") != NULL)
+    pause ();
+}
+
 static G_NORETURN void
 give_up (void)
 {
@@ -50,10 +58,8 @@ give_up (void)
            first_seed + g_atomic_int_get (&round_number) - 1);
   soak_print_open ();
   stress_callbacks_print_open ();
-  if (g_getenv ("STRESS_STAY") == NULL)
-    soak_kill_children ();
-  else
-    pause ();
+  stay_if_asked ();
+  soak_kill_children ();
   _exit (EXIT_FAILURE);
 }
 
@@ -114,10 +120,14 @@ settle (const SoakSurroundings *before)
       soak_violation ("Left: futures");
       stress_print_futures ();
     }
-  if (!is_settled (before, &now))
-    soak_violation ("Left: %u descriptors (%u before), %u threads (%u before), %u children",
-                    now.n_descriptors, before->n_descriptors, now.n_threads, before->n_threads,
-                    now.n_children);
+  if (is_settled (before, &now))
+    return;
+
+  soak_violation ("Left: %u descriptors (%u before), %u threads (%u before), %u children",
+                  now.n_descriptors, before->n_descriptors, now.n_threads, before->n_threads,
+                  now.n_children);
+  soak_print_children ();
+  stay_if_asked ();
 }
 
 static void

@@ -115,15 +115,14 @@ stress_follow (StressActor *actor, DrayFuture *future, StressFate *fate)
 void
 stress_do_submit (StressActor *actor)
 {
-  StressExecutor *executor = stress_executor_pick (actor);
-  g_autoptr (DrayTask) task = NULL;
-  g_autoptr (GCancellable) cancellable = NULL;
+  StressExecutor *executor;
   StressFate *fate;
+  g_autoptr (DrayTask) task = stress_task_for_any (actor, &executor, &fate);
+  g_autoptr (GCancellable) cancellable = NULL;
 
-  if (executor == NULL)
+  if (task == NULL)
     return;
 
-  task = stress_task_new (actor, executor, &fate);
   cancellable = stress_pick_cancellable (actor, 15);
   if (cancellable != NULL)
     stress_fate_expect_cancel (fate);
@@ -177,15 +176,16 @@ is_plain_call (DrayTask *task)
 void
 stress_do_ask (StressActor *actor)
 {
-  StressExecutor *executor = stress_may_ask (actor) ? stress_executor_pick (actor) : NULL;
   g_autoptr (DrayTask) task = NULL;
   g_autoptr (GCancellable) cancellable = NULL;
+  StressExecutor *executor;
   StressFate *fate;
 
-  if (executor == NULL)
+  if (stress_may_ask (actor))
+    task = stress_task_for_any (actor, &executor, &fate);
+  if (task == NULL)
     return;
 
-  task = stress_task_new (actor, executor, &fate);
   cancellable = stress_pick_cancellable (actor, 15);
   if (cancellable != NULL)
     stress_fate_expect_cancel (fate);

@@ -190,24 +190,6 @@ static const Kind kinds[] = {
     FALSE },
 };
 
-static const Kind *
-pick_kind (StressActor *actor)
-{
-  guint sum = 0, place;
-
-  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
-    sum += kinds[i].weight;
-  place = stress_random (actor, sum);
-  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
-    {
-      if (place < kinds[i].weight)
-        return &kinds[i];
-      place -= kinds[i].weight;
-    }
-
-  g_assert_not_reached ();
-}
-
 /* Who joins a run hears only the rest of its items, and shares its time limit and its end. */
 static void
 share (DrayTask *task, StressFate *fate)
@@ -251,7 +233,7 @@ set_options (DrayTask *task, StressActor *actor, const Kind *kind, StressFate *f
 DrayTask *
 stress_task_new (StressActor *actor, StressExecutor *executor, StressFate **fate)
 {
-  const Kind *kind = pick_kind (actor);
+  const Kind *kind = &kinds[SOAK_PICK (actor->rand, kinds, G_N_ELEMENTS (kinds))];
   DrayTask *task;
 
   *fate = stress_fate_new (kind->name, executor->risks, kind->ends);
@@ -260,4 +242,11 @@ stress_task_new (StressActor *actor, StressExecutor *executor, StressFate **fate
   set_options (task, actor, kind, *fate);
 
   return task;
+}
+
+DrayTask *
+stress_task_for_any (StressActor *actor, StressExecutor **executor, StressFate **fate)
+{
+  *executor = stress_executor_pick (actor);
+  return *executor != NULL ? stress_task_new (actor, *executor, fate) : NULL;
 }

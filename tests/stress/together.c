@@ -124,14 +124,13 @@ joined_cb (GObject *source, GAsyncResult *result, gpointer callback)
 static void
 submit_to_group (StressActor *actor, DrayGroup *group)
 {
-  StressExecutor *executor = stress_executor_pick (actor);
-  g_autoptr (DrayTask) task = NULL;
+  StressExecutor *executor;
   StressFate *fate;
+  g_autoptr (DrayTask) task = stress_task_for_any (actor, &executor, &fate);
 
-  if (executor == NULL)
+  if (task == NULL)
     return;
 
-  task = stress_task_new (actor, executor, &fate);
   stress_fate_expect_cancel (fate);
   stress_follow (actor, dray_group_submit (group, executor->executor, task), fate);
   stress_executor_unref (executor);
@@ -236,14 +235,13 @@ next_many_cb (GObject *source, GAsyncResult *result, gpointer callback)
 static void
 submit_to_queue (StressActor *actor, DrayCompletionQueue *queue)
 {
-  StressExecutor *executor = stress_executor_pick (actor);
-  g_autoptr (DrayTask) task = NULL;
+  StressExecutor *executor;
   StressFate *fate;
+  g_autoptr (DrayTask) task = stress_task_for_any (actor, &executor, &fate);
 
-  if (executor == NULL)
+  if (task == NULL)
     return;
 
-  task = stress_task_new (actor, executor, &fate);
   stress_follow (actor, dray_completion_queue_submit (queue, executor->executor, task, NULL), fate);
   stress_executor_unref (executor);
 }

@@ -3,7 +3,7 @@
 #include "config.h"
 
 #include <dlfcn.h>
-#include <glib-object.h>
+#include <gio/gio.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -463,4 +463,36 @@ g_async_queue_pop (GAsyncQueue *queue)
   __tsan_acquire (data);
 
   return data;
+}
+
+/* --- Tasks --- */
+
+/* A result goes to another thread, where that one's context is: by a source of GLib's own. */
+void
+g_task_return_pointer (GTask *task, gpointer result, GDestroyNotify result_destroy)
+{
+  __tsan_release (task);
+  REAL (g_task_return_pointer) (task, result, result_destroy);
+}
+
+void
+g_task_return_boolean (GTask *task, gboolean result)
+{
+  __tsan_release (task);
+  REAL (g_task_return_boolean) (task, result);
+}
+
+void
+g_task_return_error (GTask *task, GError *error)
+{
+  __tsan_release (task);
+  REAL (g_task_return_error) (task, error);
+}
+
+/* Each function that finishes something asks for this first. */
+gboolean
+g_task_is_valid (gpointer result, gpointer source_object)
+{
+  __tsan_acquire (result);
+  return REAL (g_task_is_valid) (result, source_object);
 }
