@@ -29,7 +29,10 @@ typedef struct
   DrayFuture *busy;          /* (owned): sends large items without end, which nobody takes */
   GCancellable *interrupted; /* (owned) */
   GMainLoop *loop;           /* (owned) (nullable) */
-  guint n_interrupts;        /* of the thread that gets them */
+
+  /* of the thread that hears of the interrupts */
+  guint n_interrupts;
+  gboolean killed; /* it was told so, after it had asked for that */
 } Scene;
 
 static void
@@ -182,6 +185,15 @@ run_command (void)
 
 /* In the host: programs that care, and block. Another thread hears of the signal. */
 
+static void
+killed_cb (GObject *executor, GAsyncResult *result, gpointer user_data)
+{
+  Scene *scene = user_data;
+
+  g_assert_true (dray_executor_shutdown_finish (DRAY_EXECUTOR (executor), result, NULL));
+  scene->killed = TRUE;
+}
+
 static gboolean
 interrupt_cb (gpointer user_data)
 {
@@ -190,7 +202,7 @@ interrupt_cb (gpointer user_data)
   if (scene->n_interrupts++ == 0)
     g_cancellable_cancel (scene->interrupted);
   else
-    dray_executor_shutdown_async (scene->executor, DRAY_SHUTDOWN_KILL, NULL, NULL, NULL);
+    dray_executor_shutdown_async (scene->executor, DRAY_SHUTDOWN_KILL, NULL, killed_cb, scene);
 
   return G_SOURCE_CONTINUE;
 }
@@ -207,9 +219,13 @@ static gpointer
 listener_thread (gpointer data)
 {
   Listener *listener = data;
+  Scene *scene = listener->scene;
 
   g_main_context_push_thread_default (listener->context);
   g_main_loop_run (listener->loop);
+  /* Whoever waits for the executor may know sooner, and nobody iterates this context after that. */
+  while (scene->n_interrupts > 1 && !scene->killed)
+    g_main_context_iteration (listener->context, TRUE);
   g_main_context_pop_thread_default (listener->context);
 
   return NULL;
