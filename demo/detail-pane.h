@@ -14,8 +14,8 @@ G_BEGIN_DECLS
 #define DEMO_TYPE_DETAIL_PANE (demo_detail_pane_get_type ())
 G_DECLARE_FINAL_TYPE (DemoDetailPane, demo_detail_pane, DEMO, DETAIL_PANE, GtkStack)
 
-/* @is_loading: whether a file that is not done is yet to be read; @engine: reads the file again where
- * its preview was not kept */
+/* @is_loading: whether a file that is not done is yet to be read; @engine: reads the file again
+ * where its preview was not kept */
 void demo_detail_pane_show_file (DemoDetailPane *self,
                                  DemoFileStore *store,
                                  guint index,

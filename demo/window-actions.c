@@ -24,7 +24,9 @@ open_cb (GSimpleAction *action, GVariant *parameter, gpointer user_data)
 {
   GtkFileChooserNative *dialog;
 
-  dialog = gtk_file_chooser_native_new (_ ("Open Folder"), user_data, GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER, _ ("_Open"), _ ("_Cancel"));
+  dialog = gtk_file_chooser_native_new (_ ("Open Folder"), user_data,
+                                        GTK_FILE_CHOOSER_ACTION_SELECT_FOLDER, _ ("_Open"),
+                                        _ ("_Cancel"));
   gtk_native_dialog_set_modal (GTK_NATIVE_DIALOG (dialog), TRUE);
   g_signal_connect_object (dialog, "response", G_CALLBACK (chosen_cb), user_data, 0);
   gtk_native_dialog_show (GTK_NATIVE_DIALOG (dialog));

@@ -139,8 +139,8 @@ typedef enum
  * @DRAY_LIMIT_CPU_TIME: the processor time that a task may use, in seconds, of all threads of its
  *   worker
  * @DRAY_LIMIT_OPEN_FILES: how many files a worker may have open
- * @DRAY_LIMIT_CORE_SIZE: how large the memory image of a worker that crashes may be, in bytes; with 0
- *   there is none
+ * @DRAY_LIMIT_CORE_SIZE: how large the memory image of a worker that crashes may be, in bytes; with
+ *   0 there is none
  *
  * What [method@Launcher.set_limit] can limit.
  *
@@ -178,8 +178,8 @@ typedef enum
  *   that could be seen or sent a signal
  * @DRAY_SANDBOX_READ_ONLY: the system can be read and nothing of it changed. There are no homes, no
  *   temporary files but the worker's own, no network, no connections to other programs
- * @DRAY_SANDBOX_STRICT: only what programs need to run: the system's programs and libraries, and the
- *   worker's own. No files of anybody's but those that come open with a task, no new sockets,
+ * @DRAY_SANDBOX_STRICT: only what programs need to run: the system's programs and libraries, and
+ *   the worker's own. No files of anybody's but those that come open with a task, no new sockets,
  *   processes or programs
  *
  * What workers are kept from: see [method@Launcher.set_sandbox]. Each is stricter than the one

@@ -40,7 +40,8 @@ find_direct_worker_locked (DrayPool *self, DrayTicket *ticket)
   return link->data;
 }
 
-/* @time: that a task takes, in µs; 0: not known. What is run for others has no delivery of its own. */
+/* @time: that a task takes, in µs; 0: not known. What is run for others has no delivery of its
+ * own. */
 static void
 expect_locked (DrayTicket *ticket, gint64 time)
 {

@@ -307,7 +307,8 @@ dray_launcher_class_init (DrayLauncherClass *klass)
    * Since: 0.1
    */
   properties[PROP_SHARED_SIZE]
-    = g_param_spec_uint64 ("shared-size", NULL, NULL, 1, G_MAXUINT64, DRAY_PAYLOAD_SEALED_MIN, flags);
+    = g_param_spec_uint64 ("shared-size", NULL, NULL, 1, G_MAXUINT64, DRAY_PAYLOAD_SEALED_MIN,
+                           flags);
 
   /**
    * DrayLauncher:niceness: (getter get_niceness) (setter set_niceness)

@@ -278,8 +278,8 @@ forget_ends (DrayLists *self, GHashTable *processes)
 
 /*
  * Whoever is told of a change may do anything, such as iterate the main context, in which this is
- * called again. Then what is known here is old, and all of it was done by that call: what is left of
- * this one would show workers as they were, or those that are gone once more.
+ * called again. Then what is known here is old, and all of it was done by that call: what is left
+ * of this one would show workers as they were, or those that are gone once more.
  */
 static void
 update_workers (DrayLists *self)

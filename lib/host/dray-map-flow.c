@@ -98,7 +98,7 @@ is_over_locked (DrayMapFlow *self)
 }
 
 /* The pool may be closed, and its delivery gone with that, while the source is being asked or the
- * last outcomes are being taken. Then all that there may still be to tell is that the map is over. */
+ * last outcomes are being taken. Then all that there may still be to tell is that it is over. */
 void
 dray_map_flow_schedule_locked (DrayMapFlow *self)
 {

@@ -39,7 +39,7 @@ typedef struct
   GList link;
   GTask *task;     /* (owned): its source object is the map */
   guint max;       /* how many are wanted; 0: this is dray_map_for_each_async() */
-  GSource *source; /* (owned) (nullable): of the cancellable; keeps the task, until it is answered */
+  GSource *source; /* (owned) (nullable): of the cancellable; keeps the task till it is answered */
   gboolean queued;
 
   /* of for_each */

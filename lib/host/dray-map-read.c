@@ -243,8 +243,8 @@ find_reader_locked (DrayMapFlow *flow, GMainContext *context)
   return NULL;
 }
 
-/* At least one of them, however short the slice is, and however long it took to ask the source: else
- * nobody would ever be served. */
+/* At least one of them, however short the slice is, and however long it took to ask the source:
+ * else nobody would ever be served. */
 static gboolean
 serve (DrayMapFlow *flow, GMainContext *context, gint64 deadline)
 {

@@ -25,8 +25,8 @@ DrayMapSource *dray_map_source_new_generator (DrayMapGenerator function,
 void dray_map_source_free (DrayMapSource *self);
 
 /* Some languages let go of a function together with the object whose method it was given to, be it
- * while the function runs (GJS does, and crashes). So who asks holds that object meanwhile, if it is
- * still there. */
+ * while the function runs (GJS does, and crashes). So who asks holds that object meanwhile, if it
+ * is still there. */
 void dray_map_source_set_owner (DrayMapSource *self, GObject *owner);
 /* (transfer full) (nullable); only of a foreign source */
 GObject *dray_map_source_hold_owner (DrayMapSource *self);

@@ -245,7 +245,8 @@ compare_paths (gconstpointer a, gconstpointer b)
 static void
 add_grants (Build *self)
 {
-  g_autoptr (GList) paths = g_list_sort (g_hash_table_get_keys (self->request->grants), compare_paths);
+  g_autoptr (GList) paths
+    = g_list_sort (g_hash_table_get_keys (self->request->grants), compare_paths);
 
   for (GList *link = paths; link != NULL; link = link->next)
     {

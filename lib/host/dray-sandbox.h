@@ -27,7 +27,7 @@ typedef struct
   const char *const *worker;     /* (unowned): the worker's own command line */
   const char *module;            /* (unowned) (nullable): which its program loads */
   const char *const *environment; /* (unowned) */
-  const char *directory;         /* (unowned) (nullable): absolute; a relative program is in there */
+  const char *directory;         /* (unowned) (nullable): absolute; a relative program is there */
 } DraySandboxRequest;
 
 /* Where PARENT is, for whoever starts it. 0 is for a parent that is not known. */

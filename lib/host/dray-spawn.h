@@ -42,8 +42,8 @@ typedef struct
   int ring_fd;               /* becomes the child's 4, unless it is -1 */
   gboolean dies_with_parent; /* the kernel kills it when the thread that started it ends; not where
                                * the program gets other rights by its file (setuid) */
-  gboolean is_leashed;       /* dray_child_spawn() has the kernel kill its group when the application
-                               * ends, for which it makes the next one: */
+  gboolean is_leashed;       /* dray_child_spawn() has the kernel kill its group when the
+                               * application ends, for which it makes the next one: */
   const DrayLeash *leash;    /* (nullable): for its group, which is put on it */
   gboolean runs_scripts;     /* what is no program is given to /bin/sh, as execvp() does */
   gboolean is_scarce; /* (out): it was not started because descriptors, processes or memory are

@@ -278,7 +278,8 @@ say_yes_once (void *data)
   int fd = -1;
 
   if (read (listener[0], &fd, sizeof fd) == sizeof fd
-      && seccomp_notify_alloc (&question, &answer) == 0 && seccomp_notify_receive (fd, question) == 0)
+      && seccomp_notify_alloc (&question, &answer) == 0
+      && seccomp_notify_receive (fd, question) == 0)
     {
       answer->id = question->id;
       answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;

@@ -16,7 +16,7 @@ int sandbox_inside (int argc, char **argv);
 
 /* Where the inner half finds what it needs, until the worker is executed. */
 #define FD_CONTROL 9 /* a socket to the outer half */
-#define FD_INPUT 10  /* the worker's standard input and output: bubblewrap shall not hold them open */
+#define FD_INPUT 10  /* the worker's standard input and output, not bubblewrap's */
 #define FD_OUTPUT 11
 
 /* What the inner half says, in this order: that it is there; with which wait status the worker has

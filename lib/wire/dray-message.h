@@ -34,7 +34,7 @@ typedef struct
   guint64 ring;        /* what the ring is recognised by; 0 where there is none */
   GBytes *cookie;      /* (owned) (nullable): of the passage */
   gboolean trusted;    /* the worker may send values in slots */
-  guint64 shared_size; /* values from here on go in sealed memory, in bytes; 0 where it was not said */
+  guint64 shared_size; /* from so many bytes on, values go in sealed memory; 0: not said */
 } DrayHello;
 
 typedef struct _DrayCargo DrayCargo;
@@ -143,7 +143,8 @@ void dray_message_init_header (DrayMessage *message, const DrayFrameHeader *head
 /* (transfer full), not floating, in normal form; NULL with DRAY_ERROR_PROTOCOL. The value uses
  * the bytes of @payload in place. */
 GVariant *dray_value_decode (GBytes *payload, GError **error);
-gboolean dray_submit_decode (GBytes *payload, char **function, GVariant **arguments, GError **error);
+gboolean
+dray_submit_decode (GBytes *payload, char **function, GVariant **arguments, GError **error);
 /* The same for a payload without its value's bytes, which are @shared (nullable: they are in
  * it). */
 GVariant *dray_value_decode_shared (GBytes *payload, GBytes *shared, GError **error);

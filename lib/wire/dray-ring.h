@@ -11,10 +11,11 @@
  * before; the other one wakes it, and only then.
  *
  *   the reader finds nothing      sets reader_sleeps, looks once more, and waits for the pipe to be
- *                                 readable; the writer that finds it set clears it, and writes a byte
- *                                 there. A reader that looks all the time sets it back
- *   the writer finds no room      sets writer_sleeps, looks once more, and waits for it to be cleared
- *                                 (a futex); the reader that has made room clears it, and wakes it
+ *                                 readable; the writer that finds it set clears it, and writes a
+ *                                 byte there. A reader that looks all the time sets it back
+ *   the writer finds no room      sets writer_sleeps, looks once more, and waits for it to be
+ *                                 cleared (a futex); the reader that has made room clears it, and
+ *                                 wakes it
  *
  * Beside that there is the gate, which the writer passes with each task that it begins. The reader
  * can shut it, and is told in the same instant which task the writer has begun last: from then on

@@ -588,8 +588,8 @@ check_futures (Session *self)
     }
 }
 
-/* What nobody answers is tried with worker after worker, which takes most of the time: so no more of
- * them can be started in most sessions. */
+/* What nobody answers is tried with worker after worker, which takes most of the time: so no more
+ * of them can be started in most sessions. */
 static void
 end (Session *self, guint how)
 {

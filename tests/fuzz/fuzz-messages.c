@@ -98,8 +98,8 @@ new_container (GVariant *value, GVariant **list, gsize n_children)
     }
 }
 
-/* The same, made anew from the innermost values on: this is what normal form means. (transfer full),
- * and never floating */
+/* The same, made anew from the innermost values on: this is what normal form means. (transfer
+ * full), and never floating */
 static GVariant *
 rebuild (GVariant *value)
 {

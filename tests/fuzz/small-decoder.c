@@ -4,8 +4,8 @@
 
 /*
  * The library's decoder with buffers that a short script fills: so it gets to their edges. Large
- * ones, which the sanitizer maps and unmaps each time, take a good part of a session. A payload that
- * is large enough for a mapping of its own would be too large to make here.
+ * ones, which the sanitizer maps and unmaps each time, take a good part of a session. A payload
+ * that is large enough for a mapping of its own would be too large to make here.
  *
  * To be linked before the library, whose own file is left out then.
  */

@@ -98,7 +98,8 @@ add_combined (Scene *scene)
 static void
 set_up_scene (Scene *scene)
 {
-  /* In the child, what was made first is given up first: this before its members, the group after. */
+  /* In the child, what was made first is given up first: this before its members,
+   * the group after. */
   scene->queue = dray_completion_queue_new ();
   scene->executor = workshop_new (6);
   scene->starting = workshop_new_with_mode (1, "--init-hangs", NULL);

@@ -262,8 +262,10 @@ test_dropped (Rig *rig, gconstpointer data)
   payload_start (rig, GPOINTER_TO_INT (data));
   for (guint i = 0; i < 5; i++)
     {
-      G_GNUC_UNUSED g_autoptr (DrayFuture) stream = rig_call (rig, "allocate-stream", "(uu)", 3, PAYLOAD_LARGE);
-      G_GNUC_UNUSED g_autoptr (DrayFuture) single = rig_call (rig, "allocate", "(uy)", PAYLOAD_LARGE, 1);
+      G_GNUC_UNUSED g_autoptr (DrayFuture) stream
+        = rig_call (rig, "allocate-stream", "(uu)", 3, PAYLOAD_LARGE);
+      G_GNUC_UNUSED g_autoptr (DrayFuture) single
+        = rig_call (rig, "allocate", "(uy)", PAYLOAD_LARGE, 1);
     }
   next = rig_call (rig, "allocate", "(uy)", PAYLOAD_LARGE, 1);
   result = rig_expect_result (next);

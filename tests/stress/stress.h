@@ -195,7 +195,8 @@ void stress_executors_free (void);
 
 /* (transfer full): something to do, and what is to come of it (transfer full) */
 DrayTask *stress_task_new (StressActor *actor, StressExecutor *executor, StressFate **fate);
-/* (transfer full) (nullable): the same for one of the executors (transfer full); NULL: there is none */
+/* (transfer full) (nullable): the same for one of the executors (transfer full); NULL: there is
+ * none */
 DrayTask *stress_task_for_any (StressActor *actor, StressExecutor **executor, StressFate **fate);
 
 /* --- futures.c --- */

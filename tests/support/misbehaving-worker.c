@@ -45,7 +45,7 @@
  *   fds                   ai: the open descriptors
  *   touch (s)             makes an empty file of that name
  *   sleep (u)             sleeps so many milliseconds, unless it is cancelled
- *   record (uusb)         adds its number to the file of that name, a u; sleeps so many microseconds,
+ *   record (uusb)         adds its number to the file of that name, a u; sleeps so many µs,
  *                         whatever it is told (with TRUE, SIGTERM included); u: its number
  *   block                 sets the status "blocked"; waits until it is cancelled, and fails
  *   stream (uu)           emits N items of SIZE bytes; u: how many of them were sent
@@ -89,8 +89,8 @@
  *   false-outcomes        says of a call of a map what can't be
  *   step (xss)            what maps call; see misbehaving-map.c
  *   lie (s)               tells one of the lies in misbehaving-lies.c, or many
- *   lie-in-ledger (uss)   what maps call: the first process that comes to the fifth call leaves a lie
- *                         behind and is killed; u: the number
+ *   lie-in-ledger (uss)   what maps call: the first process that comes to the fifth call leaves a
+ *                         lie behind and is killed; u: the number
  *   return-chunk (u)      says that so many calls of a map's were not begun
  *   grandchild            forks a child that holds all descriptors for ever; u: its pid
  *   grandchild-session    the same, but in a session (so a process group) of its own
@@ -100,7 +100,7 @@
  *                         out of there
  *   signal-is-blocked     sets the status "waiting"; returns when the signal is pending, and leaves
  *                         it blocked
- *   signal-or-spin (u)    sets the status "waiting"; keeps a processor busy for so many microseconds
+ *   signal-or-spin (u)    sets the status "waiting"; keeps a processor busy for so many µs
  *   count-signals         (uu): how many signals have come for what is cancelled, and how many of
  *                         them while something else ran. No signal is blocked any more
  *

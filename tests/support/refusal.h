@@ -52,8 +52,8 @@ typedef struct
  * waits for it. Returns: FALSE where that can't be had; the function was not called then. */
 gboolean refusal_run (const Refusal *refusals, void (*function) (gpointer data), gpointer data);
 gboolean refusal_is_possible (void);
-/* For a child that is going to be another program: for good, in this thread and in what it executes.
- * Calls nothing but the system. Returns: as above */
+/* For a child that is going to be another program: for good, in this thread and in what it
+ * executes. Calls nothing but the system. Returns: as above */
 gboolean refusal_install (const Refusal *refusals);
 
 G_END_DECLS

@@ -183,8 +183,8 @@ async function dropping(executor) {
     equal(executor.get_futures().get_n_items(), 0);
 }
 
-// An executor that nobody shuts down or holds goes with the collector, and with it its processes; its
-// callbacks are told so, where they belong.
+// An executor that nobody shuts down or holds goes with the collector, and with it its processes;
+// its callbacks are told so, where they belong.
 async function forgetting() {
     const codes = [];
     for (let i = 0; i < 20; i++) {
