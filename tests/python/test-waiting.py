@@ -150,6 +150,18 @@ class TestUnreadStreams(WaitingCase):
         for other in dray.as_completed(others):
             self.assertEqual(other.result(), 'last')
 
+    def test_another_is_iterated_that_was_asked_before(self):
+        """Without a wait that lifts limits: so it is asked for once more."""
+        other = self.executor.submit(work.count, 1000)
+
+        async def ask():
+            with self.assertRaises(TimeoutError):
+                await asyncio.wait_for(anext(aiter(other)), 0.01)
+
+        asyncio.run(ask())
+        self.assertEqual(list(other), list(range(1000)))
+        self.assertEqual(next(self.unread), 1)
+
 
 class TestAsyncio(WaitingCase):
 
@@ -176,19 +188,38 @@ class TestAsyncio(WaitingCase):
 
 
 class TestLaterStreams(WaitingCase):
+    """One goes first that was not there yet when a wait began."""
 
-    def test_one_that_goes_first(self):
-        """There was none yet when the wait began."""
-        self.executor.submit(work.wait_for_file, str(self.gate))
-        call = self.executor.submit(work.square, 3)
+    def wait_behind_one(self, wait, is_waiting):
+        """What a function returns, that waits for a call that is behind it."""
         answers = queue.SimpleQueue()
-        threading.Thread(target=lambda: answers.put(dray.wait([call]))).start()
-        while not call._waiters:
+        threading.Thread(target=lambda: answers.put(wait()), daemon=True).start()
+        while not is_waiting():
             threading.Event().wait(0.001)
         unread = self.executor.options(priority=-1).submit(work.count, 20_000)
         self.gate.touch()
-        self.assertEqual(answers.get(timeout=WATCHDOG).done, {call})
+        answer = answers.get(timeout=WATCHDOG)
         self.assertEqual(next(unread), 0)
+        return answer
+
+    def setUp(self):
+        super().setUp()
+        self.executor.submit(work.wait_for_file, str(self.gate))
+
+    def test_wait(self):
+        call = self.executor.submit(work.square, 3)
+        self.assertEqual(self.wait_behind_one(lambda: dray.wait([call]).done,
+                                              lambda: call._waiters), {call})
+
+    def test_items_of_a_stream(self):
+        stream = self.executor.submit(work.count, 1000)
+        self.assertEqual(self.wait_behind_one(lambda: list(stream),
+                                              lambda: stream._news._waiters), list(range(1000)))
+
+    def test_result_of_a_stream(self):
+        stream = self.executor.submit(work.count, 1000, 'last')
+        self.assertEqual(self.wait_behind_one(stream.result,
+                                              lambda: stream._condition._waiters), 'last')
 
 
 class TestDroppedStreams(WaitingCase):

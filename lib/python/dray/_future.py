@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _callbacks, _library, _outcome, _threads
 from ._library import Handle
-from ._repository import GLib
+from ._repository import Gio, GLib
 
 if TYPE_CHECKING:  # asyncio takes longer to import than all the rest, and not every program has it
     import asyncio
@@ -289,6 +289,7 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         self._items: deque[Any] = deque()
         self._is_iterated = False
         self._asks = False  # a batch is on its way
+        self._question: Any = None  # if it is asked for without blocking: what that can be given up by
         self._takes_all = False
         self._over = False
         self._wanted: list[Callable[[], object]] = []  # called when there is news, once
@@ -303,6 +304,7 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         while True:
             with self._news:
                 while not self._items and not self._over:
+                    self._want()
                     self._ask_locked(self._has_to_block())
                     self._news.wait()
                 value = self._take_locked()
@@ -350,21 +352,44 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
             self._ask_locked()
         return value
 
+    def _is_pending(self) -> bool:
+        dray = self._dray
+        return dray is not None and not dray.is_running() and not dray.is_done()
+
     def _has_to_block(self) -> bool:
         """Whether asking is not enough: others may have to make way, which who blocks in the library
         makes them do, or this is a callback, for which the reactor waits.
         """
-        dray, pool = self._dray, self._pool
-        is_pending = dray is not None and not dray.is_running() and not dray.is_done()
-        return (is_pending and pool is not None and pool.n_streams > 1) or _threads.is_own()
+        pool = self._pool
+        return (pool is not None and pool.n_streams > 1 and self._is_pending()) or _threads.is_own()
+
+    def _want(self) -> None:
+        """A thread waits for it: it is told of streams that still come, and may go first."""
+        pool = self._pool
+        if pool is not None and self._dray is not None:
+            with pool.lock:
+                pool.wanted_streams.add(self)
+
+    def _look_again(self) -> None:
+        """One has come. Who waits may have to block now."""
+        if self._takes_all and self._pool is not None:
+            self._have_awaited(self._pool)
+        with self._news:
+            self._news.notify_all()
 
     def _ask_locked(self, blocks: bool = False) -> None:
-        if self._asks or self._over or self._reactor is None:
+        if self._over or self._reactor is None:
+            return
+        if self._asks:
+            if blocks and self._question is not None:
+                self._question.cancel()
             return
         self._asks = True
         if blocks:
+            self._question = None
             _threads.start('dray-wait', self._wait_and_fetch)
         else:
+            self._question = Gio.Cancellable.new() if self._is_pending() else None
             self._reactor.call(self._fetch)
 
     def _wait_and_fetch(self) -> None:
@@ -376,10 +401,17 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         self._take_in(items)
 
     def _fetch(self) -> None:
-        source = self._source
+        source, question = self._source, self._question
         if source is not None:
             reference = weakref.ref(self)
-            source.next_items_async(_BATCH, None, lambda *answer: _on_items(reference, *answer))
+            source.next_items_async(_BATCH, question,
+                                    lambda *answer: _on_items(reference, question, *answer))
+
+    def _ask_again(self) -> None:
+        """The question was given up, for one that blocks."""
+        with self._news:
+            self._asks = False
+            self._ask_locked(True)
 
     def _take_in(self, items: Any) -> None:
         with self._news:
@@ -411,6 +443,7 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         with self._news:
             self._takes_all = True
             self._ask_locked()
+        self._want()
         if self._pool is not None and (self._pool.n_streams > 1 or _threads.is_own()):
             self._have_awaited(self._pool)
 
@@ -425,14 +458,19 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         return cancelled
 
 
-def _on_items(reference: weakref.ref[Stream[Any, Any]], source: Any, result: Any) -> None:
+def _on_items(reference: weakref.ref[Stream[Any, Any]], question: Any, source: Any,
+              result: Any) -> None:
     """Items have come, for a stream that may have been dropped meanwhile."""
     try:
         items = source.next_items_finish(result)
     except GLib.Error:
         items = None  # as above
     stream = reference()
-    if stream is not None:
+    if stream is None:
+        return
+    if items is None and question is not None and question.is_cancelled():
+        stream._ask_again()
+    else:
         stream._take_in(items)
 
 

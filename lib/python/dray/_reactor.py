@@ -69,6 +69,7 @@ class Pool:
         self.futures: set[_Entry] = set()
         self.settling: set[Future[Any]] = set()  # whose callbacks may be running
         self.wanted: set[Future[Any]] = set()  # whose end somebody waits for, or has waited for
+        self.wanted_streams: weakref.WeakSet[Stream[Any, Any]] = weakref.WeakSet()
         self.n_streams = 0
         self.had_streams = False
         self.is_shut_down = False
@@ -85,8 +86,12 @@ class Pool:
                 return
             self.n_streams += 1
             self.had_streams = True
+            streams = list(self.wanted_streams)
+        # The stream may come before them.
         for wanted in list(self.wanted):
-            wanted._have_awaited(self)  # the stream may come before it
+            wanted._have_awaited(self)
+        for stream in streams:
+            self.reactor.call(stream._look_again)  # it takes a lock, and this may be a finalizer
 
     def check_open(self) -> None:
         if self.is_shut_down:
@@ -98,6 +103,8 @@ class Pool:
                 return
             self.futures.remove(future)
             self.wanted.discard(future)  # type: ignore[arg-type]
+            if isinstance(future, Stream):
+                self.wanted_streams.discard(future)
             self.n_streams -= isinstance(future, (Stream, _Loose))
             if self.futures:
                 return
@@ -136,6 +143,7 @@ class Pool:
         self.futures.clear()
         self.settling.clear()
         self.wanted.clear()
+        self.wanted_streams.clear()
 
     def is_broken_by(self, error: Any) -> bool:
         """Whether what has happened to one call happens to all."""
