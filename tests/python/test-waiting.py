@@ -170,6 +170,23 @@ class TestAsyncio(WaitingCase):
         stream = self.executor.submit(work.count, 3)
         return await self.executor.submit(work.square, 3), [item async for item in stream]
 
+    def test_end_of_a_stream_that_is_not_waited_for(self):
+        """All that was yielded has come, and the stream is about to be done."""
+        stream = self.executor.submit(work.count, 0, 'last')
+        attend, stream._attend = stream._attend, lambda: None  # nobody sees to that yet
+
+        async def give_up():
+            end = asyncio.ensure_future(anext(aiter(stream)))
+            while not stream._done_callbacks:
+                await asyncio.sleep(0.001)
+            end.cancel()
+            await asyncio.wait([end])
+            return end.cancelled()
+
+        self.assertTrue(asyncio.run(give_up()))
+        attend()
+        self.assertEqual(stream.result(WATCHDOG), 'last')
+
     def test_while_the_main_loop_does_something_else(self):
         """Its context belongs to this thread, which has no time for it."""
         answers = queue.SimpleQueue()

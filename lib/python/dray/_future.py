@@ -503,7 +503,8 @@ class _AsyncItems(AsyncIterator[Item]):
                 break
             await news
         try:
-            await asyncio.wrap_future(stream)
+            # Who does not wait for the next one any more has not cancelled all of them.
+            await asyncio.shield(asyncio.wrap_future(stream))
         except asyncio.CancelledError:
             if not stream.cancelled():
                 raise
