@@ -92,6 +92,39 @@ class TestCallbacks(WaitingCase):
         last, stream = self.in_callback(collect)
         self.assertEqual((last, list(stream)), ('last', list(range(1000))))
 
+    def test_shutdown_when_it_was_cancelled(self):
+        """Who cancels calls back, and the call may be one that does not end by itself."""
+        endless = self.executor.submit(work.endless)
+        endless.add_done_callback(lambda _future: self.executor.shutdown())
+        endless.cancel()
+        self.assertTrue(endless.cancelled())
+
+    def test_shutdown_of_each_other(self):
+        """Each in a callback of the other, on threads that wanted the results."""
+        busy = threading.Event()
+        self.executor._pool.reactor.call(busy.wait)
+        others = [self.executor, dray.ProcessPoolExecutor(1)]
+        meeting = threading.Barrier(2)
+
+        def end(other):
+            meeting.wait(WATCHDOG)
+            other.shutdown()
+
+        def want(executor, other):
+            future = executor.submit(work.square, 3)
+            future.add_done_callback(lambda _future: end(other))
+            future._dray.wait(-1)
+            future.result()
+
+        threads = [threading.Thread(target=want, args=[a, b], daemon=True)
+                   for a, b in (others, others[::-1])]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WATCHDOG)
+        busy.set()
+        self.assertEqual([thread.is_alive() for thread in threads], [False] * 2)
+
     def test_in_a_callback_that_comes_meanwhile(self):
         """On the threads that have come to wait for the first, and for more than there are workers."""
         depth = 3

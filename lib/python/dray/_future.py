@@ -148,7 +148,8 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
 
     def cancel(self) -> bool:
         """Cancels the call, also if it runs. False if it is done."""
-        if self._dray is None:  # it stands for no call, or for one that is done
+        dray = self._dray
+        if dray is None:  # it stands for no call, or for one that is done
             return super().cancel()
         with self._condition:
             if self._state == _base.FINISHED:
@@ -159,10 +160,8 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
             for waiter in self._waiters:
                 waiter.add_cancelled(self)
             self._condition.notify_all()
+        dray.cancel()  # a callback may wait for the end of the executor
         self._invoke_callbacks()
-        dray = self._dray
-        if dray is not None:
-            dray.cancel()
         return True
 
     def result(self, timeout: float | None = None) -> T:

@@ -67,7 +67,6 @@ class Pool:
         self.all_done = threading.Condition(self.lock)
         # protected by the lock
         self.futures: set[_Entry] = set()
-        self.settling: set[Future[Any]] = set()  # whose callbacks may be running
         self.wanted: set[Future[Any]] = set()  # whose end somebody waits for, or has waited for
         self.wanted_streams: weakref.WeakSet[Stream[Any, Any]] = weakref.WeakSet()
         self.n_streams = 0
@@ -119,12 +118,6 @@ class Pool:
             if isinstance(future, Stream) and future._is_iterated:
                 future.close()
 
-    def is_in_callback(self) -> bool:
-        """Whether this thread is one that ends a future of its: then that does not end before it
-        comes back."""
-        thread = threading.get_ident()
-        return any(future._settler == thread for future in list(self.settling))
-
     def is_over_locked(self) -> bool:
         """Whether nobody needs the reactor for it any more. A stream may be read at any time."""
         return self.is_shut_down and not self.futures and not self.had_streams
@@ -141,7 +134,6 @@ class Pool:
             if future is not None:
                 future._disown(BrokenProcessPool(_INHERITED))
         self.futures.clear()
-        self.settling.clear()
         self.wanted.clear()
         self.wanted_streams.clear()
 
@@ -370,14 +362,14 @@ class Reactor:
             pool.leave(entry)
             return
         future._settler = threading.get_ident()
-        pool.settling.add(future)
+        _settling.add(future)
         if future._progress is not None:
             future._progress.report(*dray.progress())
         try:
             self._take_result(pool, future, dray)
         finally:
             if future._dray is None:  # it is settled, whatever its callbacks raise
-                pool.settling.discard(future)
+                _settling.discard(future)
                 pool.leave(entry)
 
     def settle_safely(self, address: int) -> None:
@@ -488,8 +480,15 @@ def _strong(entry: _Entry) -> Future[Any] | None:
     return entry() if isinstance(entry, _Loose) else entry
 
 
+def is_in_callback() -> bool:
+    """Whether this thread is one that ends a future: then that does not end before it comes back."""
+    thread = threading.get_ident()
+    return any(future._settler == thread for future in list(_settling))
+
+
 _lock = threading.Lock()
 _reactor: Reactor | None = None
+_settling: set[Future[Any]] = set()  # whose callbacks may be running
 _started: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _LEAVE = 2.0  # s
 
@@ -517,5 +516,6 @@ def forget_inherited() -> object:
     global _lock, _reactor
     inherited, _reactor = _reactor, None
     _lock = threading.Lock()
+    _settling.clear()
     _callbacks.forget_inherited()
     return inherited

@@ -78,13 +78,20 @@ def finish_interrupted(pool: Pool) -> None:
     finish(pool, TERMINATE)
 
 
+def _is_in_callback() -> bool:
+    """Whether this thread is one that ends a future. The end of that one's executor would wait for it,
+    and that of another one for a callback that may wait for the end of this one.
+    """
+    return _threads.is_own() or _reactor.is_in_callback()
+
+
 def finish(pool: Pool, mode: Any) -> None:
     """Shuts down, and waits for the end of all calls and workers.
 
     Errors: KeyboardInterrupt, if there was one meanwhile; all has ended then as well.
     """
-    if threading.current_thread() is pool.reactor.thread or pool.is_in_callback():
-        begin(pool, mode)  # in a callback, which the end would wait for
+    if _is_in_callback():
+        begin(pool, mode)
         return
     if pool.is_inherited:
         return
