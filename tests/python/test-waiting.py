@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Shows that no order of waiting is a deadlock: in callbacks, behind streams that nobody reads or that were
-dropped, and where finalizers ask for futures; and that it takes no more threads than that needs."""
+"""Shows that no order of waiting is a deadlock: in callbacks, behind streams that nobody reads or
+that were dropped, and where finalizers ask for futures; and that it takes no more threads than
+that needs."""
 
 import asyncio
 import gc
@@ -36,8 +37,8 @@ class WaitingCase(unittest.TestCase):
 class TestCallbacks(WaitingCase):
 
     def in_callback(self, function, executor=None):
-        """What a function returns that is called when a call has ended, on the thread that sees to all
-        others."""
+        """What a function returns that is called when a call has ended, on the thread that sees
+        to all others."""
         answers = queue.SimpleQueue()
 
         def call(future):
@@ -92,6 +93,66 @@ class TestCallbacks(WaitingCase):
         last, stream = self.in_callback(collect)
         self.assertEqual((last, list(stream)), ('last', list(range(1000))))
 
+    def test_thread_that_iterates(self):
+        """And so with whatever else is no wait of the package's own: another thread does all that
+        is to be done meanwhile."""
+        def join():
+            items = []
+            stream = self.executor.submit(work.count, 1000)
+            thread = threading.Thread(target=lambda: items.extend(stream))
+            thread.start()
+            thread.join()
+            return items
+
+        self.assertEqual(self.in_callback(join), list(range(1000)))
+
+    def test_asyncio(self):
+        async def wait():
+            stream = self.executor.submit(work.count, 3)
+            return await self.pause(), [item async for item in stream]
+
+        self.assertEqual(self.in_callback(lambda: asyncio.run(wait())), (None, [0, 1, 2]))
+
+    def test_of_progress(self):
+        """Is held up in the same way."""
+        reports = queue.SimpleQueue()
+
+        def see(*report):
+            self.pause().result()
+            reports.put(report)
+
+        self.executor.options(on_progress=see).submit(work.report, [(0.5, 'half')]).result()
+        self.assertEqual(reports.get(timeout=WATCHDOG), (0.5, 'half'))
+
+    def test_for_each_other(self):
+        """The first waits for the second, which waits for the third, and so on."""
+        n_callbacks = 4
+        events = [threading.Event() for _ in range(n_callbacks + 1)]
+        begun = queue.SimpleQueue()
+
+        def wait_and_set(number):
+            begun.put(number)
+            events[number + 1].wait()
+            events[number].set()
+
+        calls = [self.executor.submit(work.wait_for_file, str(self.gate))
+                 for _ in range(n_callbacks)]
+        for number, call in enumerate(calls):
+            call.add_done_callback(lambda _call, number=number: wait_and_set(number))
+        self.gate.touch()
+        self.assertEqual({begun.get(timeout=WATCHDOG) for _ in calls}, set(range(n_callbacks)))
+        events[n_callbacks].set()
+        self.assertTrue(events[0].wait(WATCHDOG))
+
+    def test_that_submits_and_hears_of_progress(self):
+        def report():
+            reports = queue.SimpleQueue()
+            call = self.executor.options(on_progress=lambda *report: reports.put(report)).submit(
+                work.report, [(0.5, 'half')])
+            return call.result(), reports.get(timeout=WATCHDOG)
+
+        self.assertEqual(self.in_callback(report), (1, (0.5, 'half')))
+
     def test_shutdown_when_it_was_cancelled(self):
         """Who cancels calls back, and the call may be one that does not end by itself."""
         endless = self.executor.submit(work.endless)
@@ -126,7 +187,8 @@ class TestCallbacks(WaitingCase):
         self.assertEqual([thread.is_alive() for thread in threads], [False] * 2)
 
     def test_in_a_callback_that_comes_meanwhile(self):
-        """On the threads that have come to wait for the first, and for more than there are workers."""
+        """On the threads that have come to wait for the first, and for more than there are
+        workers."""
         depth = 3
         answers = queue.SimpleQueue()
 
@@ -226,7 +288,8 @@ class TestAsyncio(WaitingCase):
         context = GLib.MainContext.default()
         self.assertTrue(context.acquire())
         self.addCleanup(context.release)
-        threading.Thread(target=lambda: answers.put(asyncio.run(self.collect())), daemon=True).start()
+        threading.Thread(target=lambda: answers.put(asyncio.run(self.collect())),
+                         daemon=True).start()
         self.assertEqual(answers.get(timeout=WATCHDOG), (9, [0, 1, 2]))
 
     def test_in_what_the_main_loop_runs(self):
@@ -279,6 +342,12 @@ class TestDroppedStreams(WaitingCase):
         """Which lifts no limits."""
         return await self.executor.submit(work.square, 3)
 
+    def check_program(self, program, output):
+        path = os.pathsep.join([str(pathlib.Path(__file__).parent), os.environ['PYTHONPATH']])
+        ended = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True,
+                               env={**os.environ, 'PYTHONPATH': path}, timeout=WATCHDOG)
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, output, ''))
+
     def test_loop_that_is_left(self):
         for number in self.executor.submit(work.endless):
             self.assertEqual(number, b'x')
@@ -329,10 +398,7 @@ import dray, work
 stream = dray.ProcessPoolExecutor(1).submit(work.endless)
 print(next(stream))
 """
-        path = os.pathsep.join([str(pathlib.Path(__file__).parent), os.environ['PYTHONPATH']])
-        ended = subprocess.run([sys.executable, '-c', program], env={**os.environ, 'PYTHONPATH': path},
-                               capture_output=True, text=True, timeout=WATCHDOG)
-        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (0, "b'x'\n", ''))
+        self.check_program(program, "b'x'\n")
 
 
 class TestThreads(WaitingCase):
@@ -401,7 +467,8 @@ class TestFinalizers(WaitingCase):
 
     def test_look_at_a_future(self):
         future = self.executor.submit(time.sleep, 0.01)
-        self.submit_among(lambda: (future.done(), future.running(), future.cancelled(), repr(future)))
+        self.submit_among(
+            lambda: (future.done(), future.running(), future.cancelled(), repr(future)))
 
     def test_add_callbacks(self):
         called = []

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import _base
 from typing import Any
 
+from . import _threads
 from ._repository import GLib
 
 _SLICE = 0.004  # s
@@ -106,8 +107,12 @@ _places: weakref.WeakValueDictionary[int, Place] = weakref.WeakValueDictionary()
 _lock = threading.RLock()
 
 
-def current_place() -> Place:
-    """That of the thread's default main context."""
+def current_place() -> Place | None:
+    """That of the thread's default main context, if this is not a thread of the package's own: what is
+    asked for in a callback there is called as usual.
+    """
+    if _threads.is_own():
+        return None
     context = GLib.MainContext.ref_thread_default()
     key = hash(context)  # its address, which is nobody else's as long as its place is there
     with _lock:
@@ -127,7 +132,8 @@ class ProgressCallback:
     def __init__(self, function: Callable[[float | None, str | None], object]) -> None:
         self._function = function
         self._place = current_place()
-        self.is_bound = GLib.main_depth() > 0  # it was given by something that a loop runs
+        # It was given by something that a loop runs.
+        self.is_bound = self._place is not None and GLib.main_depth() > 0
         self.source: Any = None  # the library's future
         self._lock = threading.RLock()
         # protected by the lock
@@ -136,12 +142,17 @@ class ProgressCallback:
         self._is_called = False
         self._is_over = False
 
-    def follow(self, source: Any) -> None:
-        """Listens to the library's future. Its context is that of the thread that this is called on."""
-        self.source = source  # or PyGObject forgets the handler
-        source.connect('progressed', lambda _source, fraction, text: self.report(fraction, text))
+    def follow(self, source: Any, call: Callable[[Callable[[], object]], object]) -> None:
+        """Listens to the library's future. Its context is that of the thread that this is called on.
 
-    def report(self, fraction: float, text: str | None) -> None:
+        What belongs to no main loop is called by means of the other function.
+        """
+        self.source = source  # or PyGObject forgets the handler
+        source.connect('progressed',
+                       lambda _source, fraction, text: self.report(fraction, text, call))
+
+    def report(self, fraction: float, text: str | None,
+               call: Callable[[Callable[[], object]], object] | None = None) -> None:
         with self._lock:
             if self._is_over:
                 return
@@ -150,10 +161,12 @@ class ProgressCallback:
             if not is_coming and report == self._shown:
                 return
             self._latest = self._shown = report
-        if not (self.is_bound or self._place.is_running()):
+        if self._place is not None and (self.is_bound or self._place.is_running()):
+            call = self._place.call
+        if call is None:
             self._show()
         elif not is_coming:
-            self._place.call(self._show)
+            call(self._show)
 
     def end(self) -> None:
         """Nothing that is reported after this is heard."""
@@ -168,6 +181,7 @@ class ProgressCallback:
                 return
             self._is_called = True
         while (latest := self._take()) is not None:
+            _threads.tell_of_callback()
             try:
                 call('progress', self._function, *latest)
             except BaseException:

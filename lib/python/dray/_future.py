@@ -39,17 +39,22 @@ class _PlacedCallback:
     def __init__(self, function: Callable[[Any], object]):
         self.function = function
         self.place = _callbacks.current_place()
-        self.is_bound = GLib.main_depth() > 0  # it was added by something that a loop runs
+        # It was added by something that a loop runs.
+        self.is_bound = self.place is not None and GLib.main_depth() > 0
         # That of asyncio finds its loop from any thread, and who waits there may hold up the other loop.
         self.is_for_any_thread = getattr(function, '__module__', None) == 'asyncio.futures'
 
     def __call__(self, future: Any) -> None:
-        if not self.is_for_any_thread and (self.is_bound or self.place.is_running()):
-            self.place.call(lambda: self.run(future))
+        place = self.place
+        if (place is not None and not self.is_for_any_thread
+                and (self.is_bound or place.is_running())):
+            place.call(lambda: self.run(future))
         else:
             self.run(future)
 
     def run(self, future: Any) -> None:
+        if not self.is_for_any_thread:
+            _threads.tell_of_callback()
         _callbacks.call(future, self.function, future)
 
 
@@ -103,7 +108,8 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
     - a running call can be cancelled: `cancel()` is then true, the function is interrupted by
       JobCancelled, and its worker is killed if it does not end by that;
     - done callbacks are called in the thread's default main context of GLib if it is iterated by
-      somebody, as GTK's main loop does, else as usual;
+      somebody, as GTK's main loop does, else as usual; they may wait, in whatever way, and others
+      are called on another thread meanwhile;
     - it can be awaited on a loop of asyncio.
     """
 

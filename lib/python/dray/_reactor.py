@@ -13,6 +13,10 @@ A record is what is kept of a submitted call: the library's future leads to ours
 record away, under the lock, settles the future: this thread, or one that wanted the result and found
 it first.
 
+What is found is done outside of the main context, step by step, since the application's callbacks are
+part of it. Where one of them takes long, another thread goes on (see _turns): whatever a callback waits
+for, and by whatever means, comes.
+
 Asking without blocking leaves the library's limits in force: what nobody reads of a stream stays in
 its worker. Whoever blocks says so himself (Future._hurry).
 """
@@ -27,7 +31,7 @@ from concurrent.futures import _base
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Union
 
-from . import _callbacks, _errors, _library, _message, _outcome, _threads, _waits
+from . import _callbacks, _errors, _library, _message, _outcome, _turns, _waits
 from ._future import Future, Stream
 from ._repository import Dray, GLib
 
@@ -175,12 +179,17 @@ class Reactor:
         self._keeper: Any = None
         self._asks = False
         self._is_to_attend = False
-        thread = _threads.start('dray', self._run)
-        self.thread: threading.Thread | None = thread  # until it was waited for
-        _started.add(thread)
+        self._turns = _turns.Turns(self._lead, self.settle_safely)
+        self._turns.start()
 
     def disown(self) -> None:
         self._lock = threading.RLock()
+        self._turns.disown()
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """Its own, at present."""
+        return self._turns.thread
 
     # From any thread
 
@@ -196,10 +205,7 @@ class Reactor:
         if not self._may_end():
             return
         self._context.wakeup()
-        thread = self.thread
-        if thread is not None and threading.current_thread() is not thread:
-            thread.join()
-            self.thread = None  # whoever looks for threads that were left finds what is referred to
+        self._turns.join()
 
     def _forget_pool(self, pool_id: int) -> None:
         """On any thread, and in the middle of anything."""
@@ -230,7 +236,7 @@ class Reactor:
             if isinstance(future, Stream):
                 future._attach_source(dray)
             if future._progress is not None:
-                future._progress.follow(dray)
+                future._progress.follow(dray, self._turns.steps.append)
             self._record_locked(pool, future, _library.handle_of(dray))
 
     def submit_call(self, pool: Pool, data: bytes, future: Future[Any]) -> None:
@@ -322,9 +328,7 @@ class Reactor:
 
     def call_and_wait(self, function: Callable[[], object]) -> None:
         """The same, and comes back when it was called, or nothing is called there any more."""
-        thread = self.thread
-        if threading.current_thread() is thread:
-            function()
+        if self._turns.call_in_callback(lambda: self._call_in_context(function)):
             return
         errors: list[BaseException] = []
         called = threading.Event()
@@ -338,10 +342,17 @@ class Reactor:
                 called.set()
 
         self.call(call)
-        while thread is not None and thread.is_alive() and not called.wait(_WHILE):
+        while self._turns.is_alive() and not called.wait(_WHILE):
             pass
         if errors:
             raise errors[0]
+
+    def _call_in_context(self, function: Callable[[], object]) -> None:
+        self._context.push_thread_default()
+        try:
+            function()
+        finally:
+            self._context.pop_thread_default()
 
     def settle(self, address: int) -> None:
         """Ends the future of what the library has finished, if nobody else did."""
@@ -399,19 +410,24 @@ class Reactor:
 
     # On its own thread
 
-    def _run(self) -> None:
-        self._context.push_thread_default()
-        self._keep_waiting()
-        self._ask()
-        while not self._may_end():
+    def _lead(self) -> None:
+        """Until all is over, or it is another thread's turn."""
+        while self._turns.take_steps():
+            _library.release_dropped()
+            self._context.push_thread_default()
+            if self._may_end():
+                self._stop_waiting()
+                self._context.pop_thread_default()
+                self._turns.end()
+                return
+            self._ask()
             self._context.iteration(True)
+            self._context.pop_thread_default()
             if self._is_to_attend:
                 self._is_to_attend = False
                 self.attend()
                 while self._dropped:
                     self._dropped.popleft().cancel()
-        self._stop_waiting()
-        self._context.pop_thread_default()
 
     def _may_end(self) -> bool:
         """If so, it is not given to anybody any more."""
@@ -425,15 +441,21 @@ class Reactor:
 
     def _keep_waiting(self) -> None:
         """A queue with nothing in it does not wait for what may be added: so this stays in it."""
+        if self._keeper is not None:
+            return
         self._keeper = Dray.Executor.new(Dray.Launcher.new_self())
         self._keeper.set_paused(True)
         self._dray_queue.add(self._keeper.call('never', None))
 
     def _stop_waiting(self) -> None:
         ended: list[Any] = []
+        self._ask()
         self._keeper.shutdown_async(Dray.ShutdownMode.KILL, None, lambda *args: ended.append(args))
         while not ended or self._asks or self._dray_queue.get_length() > 0:
             self._context.iteration(True)
+            if self._dray_queue.get_length() > 0:
+                self._ask()
+        self._turns.steps.clear()
         self._keeper = None
         self._drain()
         self._place.close()
@@ -445,18 +467,14 @@ class Reactor:
             self._context.iteration(False)
 
     def _ask(self) -> None:
-        self._asks = True
-        self._dray_queue.next_many_async(_BATCH, None, self._on_next)
+        if not self._asks:
+            self._keep_waiting()
+            self._asks = True
+            self._dray_queue.next_many_async(_BATCH, None, self._on_next)
 
     def _on_next(self, queue: Any, result: Any) -> None:
         self._asks = False
-        batch = self._queue.take(result)
-        if not batch:
-            return
-        for address in batch:
-            self.settle_safely(address)
-        _library.release_dropped()
-        self._ask()
+        self._turns.steps.extend(self._queue.take(result))
 
 
 def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
@@ -489,16 +507,12 @@ def is_in_callback() -> bool:
 _lock = threading.Lock()
 _reactor: Reactor | None = None
 _settling: set[Future[Any]] = set()  # whose callbacks may be running
-_started: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
-_LEAVE = 2.0  # s
 
 
 def join_threads() -> None:
-    """At the end of the program: a thread that is on its way out must not outlive Python."""
-    for thread in list(_started):
-        stays = _reactor is not None and _reactor.thread is thread and _reactor._pools
-        if not stays:
-            thread.join(_LEAVE)
+    """At the end of the program."""
+    stays = _reactor is not None and _reactor._pools
+    _turns.join_threads(_reactor.thread if _reactor is not None and stays else None)
 
 
 def hold(pool: Pool) -> Reactor:

@@ -9,12 +9,26 @@ from typing import Any
 
 
 class _Thread(threading.Thread):
-    pass
+    on_callback: Callable[[], object] | None = None  # called before something of the application's is
 
 
 def is_own() -> bool:
     """Whether this is one of them: then what runs is a callback of the application's."""
     return isinstance(threading.current_thread(), _Thread)
+
+
+def tell_of_callback() -> None:
+    """Something of the application's is about to be called on this thread, and may take long."""
+    thread = threading.current_thread()
+    if isinstance(thread, _Thread) and thread.on_callback is not None:
+        thread.on_callback()
+
+
+def set_on_callback(function: Callable[[], object] | None) -> None:
+    """On this thread, which is one of them."""
+    thread = threading.current_thread()
+    assert isinstance(thread, _Thread)
+    thread.on_callback = function
 
 
 def start(name: str, target: Callable[..., object], *args: Any) -> threading.Thread:
