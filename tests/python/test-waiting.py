@@ -124,6 +124,19 @@ class TestCallbacks(WaitingCase):
         self.executor.options(on_progress=see).submit(work.report, [(0.5, 'half')]).result()
         self.assertEqual(reports.get(timeout=WATCHDOG), (0.5, 'half'))
 
+    def test_of_progress_for_the_same_call(self):
+        """Of which the last is told by whoever finds the result, and calls back."""
+        answers = queue.SimpleQueue()
+        call = self.executor.options(on_progress=lambda *_report: answers.put(call.result())).submit(
+            work.report, [(0.5, 'half')], str(self.gate))
+        busy = threading.Event()
+        self.addCleanup(busy.set)
+        self.executor._pool.reactor.call(busy.wait)
+        self.gate.touch()
+        call._dray.wait(-1)
+        self.assertEqual(call.result(), 1)
+        self.assertEqual(answers.get(timeout=WATCHDOG), 1)
+
     def test_for_each_other(self):
         """The first waits for the second, which waits for the third, and so on."""
         n_callbacks = 4

@@ -116,7 +116,6 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
     # Of the class that it extends
     _condition: threading.Condition
     _done_callbacks: list[Callable[[Any], object]]
-    _invoke_callbacks: Callable[[], None]
     _state: str
 
     def __init__(self, pool: Pool | None = None, name: str = 'call'):
@@ -128,6 +127,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         self._reactor: Reactor | None = None
         self._inheritance: object = None  # what the call needs of the application until it is done
         self._progress: _callbacks.ProgressCallback | None = None
+        self._last_report: tuple[float, str | None] | None = None
         self._is_awaited = False  # by a thread of its own
         self._settler = 0  # the thread that ends it, and calls callbacks
 
@@ -269,7 +269,20 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
             self._exception = error
         self._dray = None
 
+    def _invoke_callbacks(self) -> None:
+        try:
+            self._report_last()
+        finally:
+            super()._invoke_callbacks()  # type: ignore[misc]
+
+    def _report_last(self) -> None:
+        """When it is done, so that nobody can wait for it in there."""
+        report, self._last_report = self._last_report, None
+        if report is not None and self._progress is not None:
+            self._progress.report(*report)
+
     def _let_go(self) -> None:
+        self._report_last()
         self._dray = None
         self._inheritance = None
         if self._progress is not None:

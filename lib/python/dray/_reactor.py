@@ -375,7 +375,7 @@ class Reactor:
         future._settler = threading.get_ident()
         _settling.add(future)
         if future._progress is not None:
-            future._progress.report(*dray.progress())
+            future._last_report = dray.progress()
         try:
             self._take_result(pool, future, dray)
         finally:
