@@ -413,6 +413,30 @@ print(next(stream))
 """
         self.check_program(program, "b'x'\n")
 
+    def test_end_of_the_program_before_it_is_iterated(self):
+        """By a thread that is not waited for."""
+        program = """
+import sys, threading, dray, work
+
+def read():
+    submitted.set()
+    while not executor._pool.closes_streams:
+        pass
+    try:
+        for item in stream:
+            pass
+    except dray.CancelledError:
+        print('closed', flush=True)
+
+sys.setswitchinterval(1e-4)
+submitted = threading.Event()
+executor = dray.ProcessPoolExecutor(1)
+stream = executor.submit(work.endless)
+threading.Thread(target=read, daemon=True).start()
+submitted.wait()
+"""
+        self.check_program(program, 'closed\n')
+
 
 class TestThreads(WaitingCase):
 

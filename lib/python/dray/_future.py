@@ -356,6 +356,8 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         dray, reactor = self._dray, self._reactor
         if dray is not None and reactor is not None:
             reactor.loosen(self, dray)
+        if self._pool is not None and self._pool.closes_streams:
+            self.close()
 
     def _end(self) -> BaseException:
         """What ends the iteration: the generator's end, or its error."""

@@ -75,6 +75,7 @@ class Pool:
         self.wanted_streams: weakref.WeakSet[Stream[Any, Any]] = weakref.WeakSet()
         self.n_streams = 0
         self.had_streams = False
+        self.closes_streams = False  # the program is about to end, and nobody is left to iterate them
         self.is_shut_down = False
         self.is_interrupted = False  # by Ctrl+C, which cancels what it ends
         self.broken: str | None = None
@@ -117,7 +118,8 @@ class Pool:
             self.reactor.forget(self)
 
     def close_streams(self) -> None:
-        """Those that somebody has begun to iterate."""
+        """Those that somebody has begun to iterate, or does from now on."""
+        self.closes_streams = True
         for future in map(_strong, list(self.futures)):
             if isinstance(future, Stream) and future._is_iterated:
                 future.close()
