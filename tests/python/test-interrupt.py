@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that one Ctrl+C ends a program, wherever that is blocked, and that nothing is left of it.
 
-The calls that run are interrupted and clean up; what is printed is the traceback of KeyboardInterrupt
-and nothing else. Ctrl+C is pressed in a terminal.
+The calls that run are interrupted and clean up; what is printed is the traceback of
+KeyboardInterrupt and nothing else. Ctrl+C is pressed in a terminal.
 """
 
 import os
@@ -207,8 +207,8 @@ class TestCtrlC(ProgramCase):
         self.assertEqual(terminal.output.count('ended by JobCancelled'), 1, terminal.output)
 
     def test_futures_that_it_ends_are_cancelled(self):
-        """Those that ran and those that waited, on whatever way the executor was left; what was done
-        before is what it was."""
+        """Those that ran and those that waited, on whatever way the executor was left; what was
+        done before is what it was."""
         ends = {
             'with': 'with executor: time.sleep(3600)',
             'shutdown': 'executor.shutdown()',
@@ -344,9 +344,41 @@ class TestOtherEnds(ProgramCase):
         for terminal in self.start_all([body] * 5):
             self.check_end(terminal, status=0, tracebacks=0)
 
+    def test_thread_that_is_submitting_meanwhile(self):
+        """It hears the same as if it had begun later."""
+        terminal = self.start('''
+            import dray._shutdown
+            submitting, begun = threading.Event(), threading.Event()
+            begin = dray._shutdown.begin
+
+            def begin_and_tell(*arguments):
+                begin(*arguments)
+                begun.set()
+
+            class Late:
+                def __reduce__(self):
+                    submitting.set()
+                    begun.wait()
+                    return int, ()
+
+            def submit():
+                try:
+                    print(executor.submit(abs, Late()).exception())
+                except RuntimeError as error:
+                    print(error)
+
+            dray._shutdown.begin = begin_and_tell
+            executor = dray.ProcessPoolExecutor(1)
+            threading.Thread(target=submit).start()
+            submitting.wait()
+        ''')
+        self.check_end(terminal, status=0, tracebacks=0)
+        self.assertEqual(terminal.output,
+                         'cannot schedule new futures after interpreter shutdown\n')
+
     def test_thread_that_is_ending_is_waited_for(self):
-        """It is held up until the program either waits for it, or is past that: Python would be taken
-        down under it, and a main context whose source is called then crashes."""
+        """It is held up until the program either waits for it, or is past that: Python would be
+        taken down under it, and a main context whose source is called then crashes."""
         terminal = self.start('''
             import atexit
             import dray._reactor

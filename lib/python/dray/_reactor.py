@@ -77,6 +77,7 @@ class Pool:
         self.had_streams = False
         self.closes_streams = False  # the program is about to end, and nobody is left to iterate them
         self.is_shut_down = False
+        self.is_at_exit = False  # of the program
         self.is_interrupted = False  # by Ctrl+C, which cancels what it ends
         self.broken: str | None = None
         self.is_inherited = False  # from a parent process
@@ -98,6 +99,8 @@ class Pool:
             self.reactor.call(stream._look_again)  # it takes a lock, and this may be a finalizer
 
     def check_open(self) -> None:
+        if self.is_at_exit:
+            raise RuntimeError('cannot schedule new futures after interpreter shutdown')
         if self.is_shut_down:
             raise RuntimeError('cannot schedule new futures after shutdown')
 

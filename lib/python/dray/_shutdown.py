@@ -150,6 +150,8 @@ def _at_exit() -> None:
                           for thread in threading.enumerate())
     for pool in list(_pools):
         try:
+            with pool.lock:
+                pool.is_at_exit = True  # for what is being submitted just now
             if nobody_iterates:
                 pool.close_streams()
             if interrupted:
