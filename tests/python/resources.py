@@ -5,7 +5,8 @@ import os
 
 
 def descriptors():
-    """What each open descriptor leads to, sorted. Other threads may open and close some meanwhile."""
+    """What each open descriptor leads to, sorted. Other threads may open and close some
+    meanwhile."""
     names = []
     for descriptor in os.listdir('/proc/self/fd'):
         try:

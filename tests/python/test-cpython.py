@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that dray.ProcessPoolExecutor passes the tests that CPython has for its own.
 
-They are those that are installed with Python, and nothing in them is changed: only what they take from
-concurrent.futures is replaced by ours.
+They are those that are installed with Python, and nothing in them is changed: only what they take
+from concurrent.futures is replaced by ours.
 """
 
 import importlib
@@ -55,8 +55,8 @@ def adapt(suite):
 
 
 def have_workers_up(case):
-    """Before the test of a case begins: those of wait() go by which of several calls ends first, and a
-    busy machine may take seconds longer to start the one worker than the other."""
+    """Before the test of a case begins: those of wait() go by which of several calls ends first,
+    and a busy machine may take seconds longer to start the one worker than the other."""
     set_up = case.setUp
 
     def set_up_and_start(self):

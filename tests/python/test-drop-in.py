@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Shows what programs that were written for concurrent.futures go by, and its own tests don't look at."""
+"""Shows what programs that were written for concurrent.futures go by, and its own tests don't
+look at."""
 
 import multiprocessing
 import os

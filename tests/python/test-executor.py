@@ -425,8 +425,8 @@ class TestLargeValues(ExecutorCase):
         self.assertEqual(bytes(result), bytes(view))
 
     def test_views_are_as_they_were(self):
-        """Format, shape and whether they can be written to, small or large; what comes back large can
-        not be written to, since it may be shared."""
+        """Format, shape and whether they can be written to, small or large; what comes back large
+        can not be written to, since it may be shared."""
         numbers = memoryview(array('d', range(24)))
         many = memoryview(array('i', range(LARGE)))
         views = [
@@ -460,7 +460,8 @@ class TestLargeValues(ExecutorCase):
         for kind in '>i4', 'c8', [('x', 'i4')]:
             with self.subTest(kind=kind):
                 future = self.executor.submit(work.echo, memoryview(numpy.zeros(9, dtype=kind)))
-                self.assertRaisesRegex(TypeError, 'memoryview of the format', future.result, WATCHDOG)
+                self.assertRaisesRegex(TypeError, 'memoryview of the format', future.result,
+                                       WATCHDOG)
 
     def test_exception_with_large_value(self):
         error = self.executor.submit(work.fail, 'x' * LARGE).exception(WATCHDOG)
@@ -749,7 +750,8 @@ class TestMainContexts(ExecutorCase):
             future.add_done_callback(called.append)
             self.executor.submit(work.square, 1).result(WATCHDOG)
             self.wait_for(lambda: future in called)
-        self.assertEqual([args for args in called if args is not future], [(0.5, 'half'), (future,)])
+        self.assertEqual([args for args in called if args is not future],
+                         [(0.5, 'half'), (future,)])
         self.assertEqual([record.exc_info[0] for record in logged.records], [SystemExit] * 2)
         self.assertEqual(self.executor.submit(work.square, 2).result(WATCHDOG), 4)
 
@@ -834,7 +836,7 @@ class TestMainContexts(ExecutorCase):
 
     def test_asyncio(self):
         async def add():
-            first, second = self.executor.submit(work.square, 3), self.executor.submit(work.square, 4)
+            first, second = (self.executor.submit(work.square, number) for number in (3, 4))
             return await first + await second
 
         self.assertEqual(asyncio.run(add()), 25)
@@ -847,7 +849,8 @@ class TestMainContexts(ExecutorCase):
             ticking = GLib.timeout_add(1, lambda: ticks.append(1) or True)
             gate = self.path('gate')
             waiting = self.executor.submit(work.wait_for_file, gate)
-            squares = await asyncio.gather(*(self.executor.submit(work.square, i) for i in range(9)))
+            squares = await asyncio.gather(
+                *(self.executor.submit(work.square, i) for i in range(9)))
             items = [item async for item in self.executor.submit(work.count, 300)]
             before = len(ticks)
             while len(ticks) < before + 3:
@@ -953,7 +956,8 @@ class TestLife(unittest.TestCase):
         executor.shutdown()
 
     def test_processes_are_listened_to_once(self):
-        """Not once for each time that they are looked at, which would be each time that there is news."""
+        """Not once for each time that they are looked at, which would be each time that there is
+        news."""
         update, news = _processes.Processes._update, []
 
         def count_and_update(workers):
@@ -979,7 +983,8 @@ class TestLife(unittest.TestCase):
             self.assertTrue(calls[-1].cancelled())
 
     def test_forced_ends(self):
-        for name, signum in [('terminate_workers', signal.SIGTERM), ('kill_workers', signal.SIGKILL)]:
+        for name, signum in [('terminate_workers', signal.SIGTERM),
+                             ('kill_workers', signal.SIGKILL)]:
             executor = dray.ProcessPoolExecutor(1)
             force = getattr(executor, name)
             running, waiting = [executor.submit(time.sleep, 3600) for _ in range(2)]
@@ -1141,7 +1146,8 @@ class TestLife(unittest.TestCase):
             gc.enable()
 
     def test_end_after_the_end_keeps_nothing(self):
-        """What is to be done on a thread that has ended is not kept for it, nor what it was about."""
+        """What is to be done on a thread that has ended is not kept for it, nor what it was
+        about."""
         executor = dray.ProcessPoolExecutor(1)
         workers = executor._processes
         executor.submit(work.square, 1).result(WATCHDOG)

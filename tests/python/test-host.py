@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that the package leaves its application as it found it.
 
-No forks, no threads, open files or child processes after the last executor, none of Python's settings
-changed, nothing that grows; and a fork of the application is told that it can't use what it got.
+No forks, no threads, open files or child processes after the last executor, none of Python's
+settings changed, nothing that grows; and a fork of the application is told that it can't use what
+it got.
 """
 
 import gc
@@ -155,12 +156,14 @@ class TestFirstUse(unittest.TestCase):
             path = pathlib.Path(folder, 'program.py')
             path.write_text(textwrap.dedent(self.PROGRAM))
             result = subprocess.run([sys.executable, path], stdout=subprocess.PIPE,
-                                    stderr=subprocess.STDOUT, text=True, timeout=WATCHDOG, check=False)
+                                    stderr=subprocess.STDOUT, text=True, timeout=WATCHDOG,
+                                    check=False)
         self.assertEqual(result.stdout, 'well\n' * 4)
 
 
 class TestForks(unittest.TestCase):
-    """What the application forks, by whatever means, ends in good order, and hears a clear error."""
+    """What the application forks, by whatever means, ends in good order, and hears a clear
+    error."""
 
     def run_program(self, text):
         folder = tempfile.TemporaryDirectory()

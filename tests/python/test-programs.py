@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that the programs of demo/python do what they say, and end well by one Ctrl+C.
 
-Each is run as people run it, in a terminal; all that it prints is looked at, and nothing that it has
-started may be left when it has ended.
+Each is run as people run it, in a terminal; all that it prints is looked at, and nothing that it
+has started may be left when it has ended.
 """
 
 import http.server

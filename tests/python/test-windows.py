@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that the windows of demo/python live while processes work for them, and show the results.
 
-They are driven as their users do, on a display and a session bus of their own, and run in a terminal.
-Each test leaves a picture of the display in $SCREENSHOTS.
+They are driven as their users do, on a display and a session bus of their own, and run in a
+terminal. Each test leaves a picture of the display in $SCREENSHOTS.
 """
 
 import os
@@ -32,7 +32,8 @@ class Window(Demo):
 
     def __init__(self, name, language='C'):
         Demo.running = self
-        self.terminal = Terminal(sys.executable, PROGRAMS / name, environment={'LANGUAGE': language})
+        self.terminal = Terminal(sys.executable, PROGRAMS / name,
+                                 environment={'LANGUAGE': language})
         self.process = self.terminal
 
     def connect(self):
