@@ -15,13 +15,22 @@ struct _DrayMapSource
   GWeakRef owner;         /* whose method the function was given to */
 
   GVariant *held; /* (owned) (nullable) (not floating): was put back */
-  guint position; /* of the next value or item */
+  guint *position; /* (owned): of the next value or item, in a box with a count of references */
 };
+
+static DrayMapSource *
+source_new (void)
+{
+  DrayMapSource *self = g_new0 (DrayMapSource, 1);
+
+  self->position = g_atomic_rc_box_new0 (guint);
+  return self;
+}
 
 DrayMapSource *
 dray_map_source_new_values (GVariant **values, gsize n_values)
 {
-  DrayMapSource *self = g_new0 (DrayMapSource, 1);
+  DrayMapSource *self = source_new ();
 
   self->values = g_ptr_array_new_full ((guint) n_values, (GDestroyNotify) g_variant_unref);
   for (gsize i = 0; i < n_values; i++)
@@ -30,19 +39,26 @@ dray_map_source_new_values (GVariant **values, gsize n_values)
   return self;
 }
 
-/* What is inserted before the next position was passed by; what moves is followed. */
+/* What is inserted before the next position was passed by; what moves is followed. The source may be
+ * freed by another thread meanwhile, so this has a reference to the position instead. */
 static void
 items_changed_cb (GListModel *model, guint position, guint removed, guint added, gpointer user_data)
 {
-  DrayMapSource *self = user_data;
+  guint *next = user_data;
 
-  if (position >= self->position)
+  if (position >= *next)
     return;
 
-  if (position + removed <= self->position)
-    self->position += added - removed;
+  if (position + removed <= *next)
+    *next += added - removed;
   else
-    self->position = position;
+    *next = position;
+}
+
+static void
+release_position (gpointer position, GClosure *closure)
+{
+  g_atomic_rc_box_release (position);
 }
 
 DrayMapSource *
@@ -51,11 +67,12 @@ dray_map_source_new_model (GListModel *model,
                            gpointer user_data,
                            GDestroyNotify destroy)
 {
-  DrayMapSource *self = g_new0 (DrayMapSource, 1);
+  DrayMapSource *self = source_new ();
 
   self->model = g_object_ref (model);
-  self->items_changed_handler = g_signal_connect (model, "items-changed",
-                                                  G_CALLBACK (items_changed_cb), self);
+  self->items_changed_handler
+    = g_signal_connect_data (model, "items-changed", G_CALLBACK (items_changed_cb),
+                             g_atomic_rc_box_acquire (self->position), release_position, 0);
   self->function = G_CALLBACK (function);
   self->user_data = user_data;
   self->destroy = destroy;
@@ -68,7 +85,7 @@ dray_map_source_new_generator (DrayMapGenerator function,
                                gpointer user_data,
                                GDestroyNotify destroy)
 {
-  DrayMapSource *self = g_new0 (DrayMapSource, 1);
+  DrayMapSource *self = source_new ();
 
   self->function = G_CALLBACK (function);
   self->user_data = user_data;
@@ -88,6 +105,7 @@ dray_map_source_free (DrayMapSource *self)
   if (self->destroy != NULL)
     self->destroy (self->user_data);
   g_weak_ref_clear (&self->owner);
+  g_atomic_rc_box_release (self->position);
   g_free (self);
 }
 
@@ -112,22 +130,22 @@ dray_map_source_is_foreign (DrayMapSource *self)
 static GVariant *
 ask_model (DrayMapSource *self)
 {
-  g_autoptr (GObject) item = g_list_model_get_item (self->model, self->position);
+  g_autoptr (GObject) item = g_list_model_get_item (self->model, *self->position);
 
   if (item == NULL)
     return NULL;
 
-  self->position++;
+  (*self->position)++;
   return ((DrayMapItemFunction) self->function) (item, self->user_data);
 }
 
 static GVariant *
 take_value (DrayMapSource *self)
 {
-  if (self->position == self->values->len)
+  if (*self->position == self->values->len)
     return NULL;
 
-  return g_variant_ref (self->values->pdata[self->position++]);
+  return g_variant_ref (self->values->pdata[(*self->position)++]);
 }
 
 GVariant *

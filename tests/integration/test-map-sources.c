@@ -431,6 +431,42 @@ test_changing_model (Rig *rig, gconstpointer data)
   g_assert_cmpint (wait_number (map), ==, -1);
 }
 
+static gpointer
+drop_thread (gpointer queue)
+{
+  DrayMap *map;
+
+  while (DRAY_IS_MAP (map = g_async_queue_pop (queue)))
+    g_object_unref (map);
+
+  return NULL;
+}
+
+static void
+test_model_of_a_dropped_map (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GListStore) store = g_list_store_new (G_TYPE_OBJECT);
+  g_autoptr (GObject) item = g_object_new (G_TYPE_OBJECT, NULL);
+  g_autoptr (GAsyncQueue) queue = g_async_queue_new ();
+  GThread *thread = g_thread_new ("drops", drop_thread, queue);
+
+  g_test_summary ("A list changes in its thread while a map over it is dropped in another one.");
+
+  rig_start (rig, 1);
+  g_list_store_append (store, item);
+  for (int i = 0; i < 500; i++)
+    {
+      g_async_queue_push (queue,
+                          dray_executor_map_model (rig->executor, "step", G_LIST_MODEL (store),
+                                                   item_arguments_cb, NULL, NULL));
+      for (int j = 0; j < 10; j++)
+        g_list_store_splice (store, 0, 1, (gpointer *) &item, 1);
+    }
+
+  g_async_queue_push (queue, store); /* no map: that was all */
+  g_thread_join (thread);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -447,6 +483,7 @@ main (int argc, char **argv)
   rig_add ("/map-sources/large-values", NULL, test_large_values);
   rig_add ("/map-sources/model", NULL, test_model);
   rig_add ("/map-sources/changing-model", NULL, test_changing_model);
+  rig_add ("/map-sources/model-of-a-dropped-map", NULL, test_model_of_a_dropped_map);
 
   return g_test_run ();
 }
