@@ -124,6 +124,21 @@ stress_do_property (StressActor *actor)
 
 /* --- Beginning --- */
 
+/* What takes nothing from its tasks. A sandbox may be refused; ThreadSanitizer starts in none. */
+static void
+confine (DrayLauncher *launcher, StressActor *actor)
+{
+  if (stress_chance (actor, 10))
+    dray_launcher_set_limit (launcher, DRAY_LIMIT_OPEN_FILES, 200);
+  if (stress_chance (actor, 10))
+    dray_launcher_set_niceness (launcher, 1);
+#ifndef __SANITIZE_THREAD__
+  if (stress_chance (actor, 5))
+    dray_launcher_set_sandbox (launcher, 1 + stress_random (actor, DRAY_SANDBOX_STRICT),
+                               DRAY_SANDBOX_PREFERRED);
+#endif
+}
+
 /* (transfer full). Adds to @ends how its tasks may end for that. */
 static DrayLauncher *
 new_launcher (StressActor *actor, guint *ends)
@@ -152,6 +167,7 @@ new_launcher (StressActor *actor, guint *ends)
   dray_launcher_set_trusted (launcher, stress_chance (actor, 15));
   if (stress_chance (actor, 15))
     dray_launcher_set_shared_size (launcher, stress_chance (actor, 50) ? 1 : 65536);
+  confine (launcher, actor);
   return launcher;
 }
 
@@ -316,6 +332,8 @@ watch_list (GListModel *list)
 static void
 use_worker (StressExecutor *self, StressActor *actor, DrayWorkerProcess *worker)
 {
+  if (dray_worker_process_get_pid (worker) <= 0)
+    soak_violation ("A worker has no number");
   if (stress_chance (actor, 15))
     {
       stress_risks_add (self->risks, SOAK_DIED | SOAK_LAUNCH);

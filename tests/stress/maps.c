@@ -6,7 +6,8 @@
 
 /*
  * Maps: over values that are made when they are asked for, in the context and thread of whoever
- * began the map, or over some that are there; read in all ways, by all actors at once.
+ * began the map, over the items of a list that changes in that thread, or over values that are there;
+ * read in all ways, by all actors at once.
  */
 
 #define MAX_CALLS 2000
@@ -15,7 +16,8 @@ typedef struct
 {
   GThread *thread; /* where the values are made */
   guint next;
-  guint n;
+  guint n;           /* not of a list */
+  GListStore *items; /* (owned) (nullable) */
   StressCallback *freed;
 } Source;
 
@@ -24,12 +26,14 @@ typedef struct
   StressFate *fate;      /* (owned): of its calls */
   GMainContext *context; /* (owned) (nullable): the map's own; NULL if that is let go of */
   GThread *thread;       /* (nullable): where it has to be waited for; NULL: anywhere */
+  GListStore *items;     /* (owned) (nullable): changes in that thread */
   int n_readers;         /* atomic: of for_each_async() */
   GMutex lock;
   guint8 seen[MAX_CALLS]; /* protected by the lock */
 } Mapped;
 
 #define MAPPED_KEY "stress-mapped"
+#define N_ADDED_KEY "stress-n-added" /* how many items a list has ever had */
 
 static void
 mapped_free (gpointer data)
@@ -38,6 +42,7 @@ mapped_free (gpointer data)
 
   stress_fate_unref (self->fate);
   g_clear_pointer (&self->context, g_main_context_unref);
+  g_clear_object (&self->items);
   g_mutex_clear (&self->lock);
   g_free (self);
 }
@@ -55,17 +60,60 @@ new_value (StressActor *actor, guint number)
   return g_variant_new ("(xss)", (gint64) number, what, "");
 }
 
+static void
+look_around (Source *self, StressActor *actor)
+{
+  if (self->thread != g_thread_self ())
+    soak_violation ("A map's value is asked for in another thread");
+  if (stress_chance (actor, 3))
+    stress_reenter (actor);
+}
+
 static GVariant *
 generate_cb (gpointer data)
 {
   Source *self = data;
   StressActor *actor = stress_actor_get ();
 
-  if (self->thread != g_thread_self ())
-    soak_violation ("A map's value is asked for in another thread");
-  if (stress_chance (actor, 3))
-    stress_reenter (actor);
+  look_around (self, actor);
   return self->next < self->n ? new_value (actor, self->next++) : NULL;
+}
+
+static void
+add_item (GListStore *items, guint place)
+{
+  g_autoptr (GObject) item = g_object_new (G_TYPE_OBJECT, NULL);
+  guint n_added = GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (items), N_ADDED_KEY));
+
+  if (n_added == MAX_CALLS)
+    return;
+
+  g_object_set_data (G_OBJECT (items), N_ADDED_KEY, GUINT_TO_POINTER (n_added + 1));
+  g_list_store_insert (items, place, item);
+}
+
+/* Before what was taken, or behind that. */
+static void
+change_items (StressActor *actor, GListStore *items)
+{
+  guint n_items = g_list_model_get_n_items (G_LIST_MODEL (items));
+
+  if (n_items > 0 && stress_chance (actor, 40))
+    g_list_store_remove (items, stress_random (actor, n_items));
+  else
+    add_item (items, stress_random (actor, n_items + 1));
+}
+
+static GVariant *
+item_cb (gpointer item, gpointer data)
+{
+  Source *self = data;
+  StressActor *actor = stress_actor_get ();
+
+  look_around (self, actor);
+  if (stress_chance (actor, 20))
+    change_items (actor, self->items);
+  return new_value (actor, self->next++);
 }
 
 static void
@@ -74,19 +122,41 @@ free_source (gpointer data)
   Source *self = data;
 
   stress_callback_enter (self->freed);
+  g_clear_object (&self->items);
   g_free (self);
+}
+
+static Source *
+source_new (StressActor *actor)
+{
+  Source *self = g_new0 (Source, 1);
+
+  self->thread = g_thread_self ();
+  self->freed = stress_callback_new_anywhere (actor, "the end of a map's values", NULL);
+  return self;
 }
 
 /* (transfer full) */
 static DrayMap *
 map_generated (StressActor *actor, StressExecutor *executor)
 {
-  Source *source = g_new0 (Source, 1);
+  Source *source = source_new (actor);
 
-  source->thread = g_thread_self ();
   source->n = stress_random (actor, stress_chance (actor, 20) ? MAX_CALLS : 60);
-  source->freed = stress_callback_new_anywhere (actor, "the end of a map's values", NULL);
   return dray_executor_map (executor->executor, "step", generate_cb, source, free_source);
+}
+
+/* (transfer full) */
+static DrayMap *
+map_items (StressActor *actor, StressExecutor *executor, GListStore *items)
+{
+  Source *source = source_new (actor);
+
+  source->items = g_object_ref (items);
+  for (guint i = stress_random (actor, 60); i > 0; i--)
+    add_item (items, 0);
+  return dray_executor_map_model (executor->executor, "step", G_LIST_MODEL (items), item_cb, source,
+                                  free_source);
 }
 
 /* (transfer full) */
@@ -124,20 +194,25 @@ static DrayMap *
 begin (StressActor *actor)
 {
   StressExecutor *executor = stress_executor_pick (actor);
-  gboolean generated = stress_chance (actor, 50);
+  gboolean made = stress_chance (actor, 65);
   Mapped *mapped;
   DrayMap *map;
 
   if (executor == NULL)
     return NULL;
 
-  map = generated ? map_generated (actor, executor) : map_values (actor, executor);
   mapped = g_new0 (Mapped, 1);
+  if (made && stress_chance (actor, 40))
+    mapped->items = g_list_store_new (G_TYPE_OBJECT);
+  if (mapped->items != NULL)
+    map = map_items (actor, executor, mapped->items);
+  else
+    map = made ? map_generated (actor, executor) : map_values (actor, executor);
   mapped->fate = stress_fate_new ("a map", executor->risks,
                                   SOAK_SUCCEEDED | SOAK_DIED | SOAK_TIMED_OUT | SOAK_CANCELLED);
   mapped->fate->lost = actor->lost;
   mapped->context = actor->lost ? NULL : g_main_context_ref_thread_default ();
-  mapped->thread = generated ? g_thread_self () : NULL;
+  mapped->thread = made ? g_thread_self () : NULL;
   g_mutex_init (&mapped->lock);
   g_object_set_data_full (G_OBJECT (map), MAPPED_KEY, mapped, mapped_free);
   set_options (map, actor);
@@ -309,6 +384,18 @@ read_somehow (StressActor *actor, DrayMap *map)
     }
 }
 
+static void
+change_list_of (StressActor *actor, DrayMap *map)
+{
+  Mapped *mapped = g_object_get_data (G_OBJECT (map), MAPPED_KEY);
+
+  if (mapped->items == NULL || mapped->thread != g_thread_self ())
+    return;
+
+  for (guint i = stress_random (actor, 10); i > 0; i--)
+    change_items (actor, mapped->items);
+}
+
 void
 stress_do_map (StressActor *actor)
 {
@@ -322,7 +409,10 @@ stress_do_map (StressActor *actor)
     return;
 
   for (guint i = 1 + stress_random (actor, 4); i > 0; i--)
-    read_somehow (actor, map);
+    {
+      change_list_of (actor, map);
+      read_somehow (actor, map);
+    }
 }
 
 void
