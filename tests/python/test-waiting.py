@@ -127,8 +127,8 @@ class TestCallbacks(WaitingCase):
     def test_of_progress_for_the_same_call(self):
         """Of which the last is told by whoever finds the result, and calls back."""
         answers = queue.SimpleQueue()
-        call = self.executor.options(on_progress=lambda *_report: answers.put(call.result())).submit(
-            work.report, [(0.5, 'half')], str(self.gate))
+        options = self.executor.options(on_progress=lambda *_report: answers.put(call.result()))
+        call = options.submit(work.report, [(0.5, 'half')], str(self.gate))
         busy = threading.Event()
         self.addCleanup(busy.set)
         self.executor._pool.reactor.call(busy.wait)
