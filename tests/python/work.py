@@ -232,3 +232,14 @@ def parent_process():
 
 def program_file():
     return sys.modules['__main__'].__file__
+
+
+def count_and_die(n):
+    yield from range(n)
+    die()
+
+
+def blocks(n, size):
+    """Numbered ones."""
+    for i in range(n):
+        yield i, b'x' * size
