@@ -75,16 +75,25 @@ make_bytes (StressActor *actor, StressFate *fate)
   return dray_task_new_call ("allocate", g_variant_new ("(uy)", size, 0));
 }
 
+/* What the library lets go of is the application's to free, on whatever thread that is: also by
+ * calling the library. */
+static void
+free_and_call (gpointer data)
+{
+  g_free (data);
+  stress_executors_resume ();
+}
+
 /* Back and forth. */
 static DrayTask *
 make_echo (StressActor *actor, StressFate *fate)
 {
   gsize size = stress_random (actor, 200000);
-  g_autofree guint8 *data = g_malloc0 (size + 1);
+  guint8 *data = g_malloc0 (size + 1);
   GVariant *bytes;
 
   data[size / 2] = (guint8) stress_random (actor, 256);
-  bytes = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, data, size, 1);
+  bytes = g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, size, TRUE, free_and_call, data);
   fate->expected = g_variant_ref_sink (g_variant_new_tuple (&bytes, 1));
   return dray_task_new_call ("echo", fate->expected);
 }
@@ -154,7 +163,8 @@ make_cat (StressActor *actor, StressFate *fate)
 {
   const char *const argv[] = { "cat", NULL };
   gsize size = stress_random (actor, 100000);
-  g_autoptr (GBytes) input = g_bytes_new_take (g_malloc0 (size), size);
+  gpointer data = g_malloc0 (size);
+  g_autoptr (GBytes) input = g_bytes_new_with_free_func (data, size, free_and_call, data);
   DrayTask *task = dray_task_new_command (argv);
 
   dray_task_set_input_bytes (task, input);
