@@ -4,6 +4,7 @@ that were dropped, and where finalizers ask for futures; and that it takes no mo
 that needs."""
 
 import asyncio
+import collections
 import gc
 import os
 import pathlib
@@ -14,9 +15,12 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 import weakref
 
 import dray
+import dray._callbacks
+import dray._threads
 import work
 from gi.repository import GLib
 
@@ -270,6 +274,33 @@ class TestUnreadStreams(WaitingCase):
         self.assertEqual(list(other), list(range(1000)))
         self.assertEqual(next(self.unread), 1)
 
+    def test_no_thread_can_be_had(self):
+        """Whoever needed it is told, and may try again."""
+        other = self.executor.submit(work.count, 1000)
+        with unittest.mock.patch.object(dray._threads, 'start',
+                                        side_effect=RuntimeError("can't start new thread")):
+            self.assertRaisesRegex(RuntimeError, 'thread', next, other)
+        self.assertEqual(list(other), list(range(1000)))
+
+    def test_no_thread_can_be_had_when_it_is_asked_again(self):
+        """That is found out by the thread which ends calls, for the one that waits."""
+        other = self.executor.submit(work.count, 1000)
+        self.executor.submit(work.count, 20_000)  # will be in the way
+        other._ask_locked()
+        answers = queue.SimpleQueue()
+
+        def want():
+            try:
+                answers.put(next(other))
+            except RuntimeError as error:
+                answers.put(str(error))
+
+        with unittest.mock.patch.object(dray._threads, 'start',
+                                        side_effect=RuntimeError("can't start new thread")):
+            threading.Thread(target=want, daemon=True).start()
+            self.assertEqual(answers.get(timeout=WATCHDOG), "can't start new thread")
+        self.assertEqual(list(other), list(range(1000)))
+
 
 class TestAsyncio(WaitingCase):
 
@@ -481,6 +512,33 @@ class Leftover:
         if end is not None:
             end()
             Leftover(self.ends)
+
+
+class NosyCalls(collections.deque):
+    """Where a finalizer is run while somebody finds that there is nothing."""
+
+    finalizer = None
+
+    def __bool__(self):
+        is_empty = len(self) == 0
+        finalizer, self.finalizer = self.finalizer, None
+        if is_empty and finalizer is not None:
+            finalizer()
+        return not is_empty
+
+
+class TestPlaces(unittest.TestCase):
+
+    def test_call_by_a_finalizer_when_the_last_is_done(self):
+        context = GLib.MainContext.new()
+        place = dray._callbacks.Place(context)
+        calls = []
+        place._calls = NosyCalls()
+        place._calls.finalizer = lambda: place.call(lambda: calls.append(2))
+        place.call(lambda: calls.append(1))
+        while context.pending():
+            context.iteration(False)
+        self.assertEqual(calls, [1, 2])
 
 
 class TestFinalizers(WaitingCase):

@@ -94,10 +94,12 @@ class Place:
             try:
                 function = self._calls.popleft()
             except IndexError:
+                # A finalizer may call this in the midst of it, and arms it then.
                 with self._lock:
+                    self._armed = False
                     if not self._calls:
-                        self._armed = False
                         return False
+                    self._armed = True
                 continue
             function()
         return True

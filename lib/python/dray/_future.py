@@ -407,7 +407,11 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         self._asks = True
         if blocks:
             self._question = None
-            _threads.start('dray-wait', self._wait_and_fetch)
+            try:
+                _threads.start('dray-wait', self._wait_and_fetch)
+            except RuntimeError:
+                self._asks = False  # whoever asks next tries again
+                raise
         else:
             self._question = Gio.Cancellable.new() if self._is_pending() else None
             self._reactor.call(self._fetch)
@@ -431,7 +435,10 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         """The question was given up, for one that blocks."""
         with self._news:
             self._asks = False
-            self._ask_locked(True)
+            try:
+                self._ask_locked(True)
+            except RuntimeError:
+                self._tell_locked()  # no thread can be had: whoever waits finds that out himself
 
     def _take_in(self, items: Any) -> None:
         with self._news:
