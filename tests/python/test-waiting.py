@@ -161,6 +161,19 @@ class TestCallbacks(WaitingCase):
         events[n_callbacks].set()
         self.assertTrue(events[0].wait(WATCHDOG))
 
+    def test_for_each_other_when_the_pool_breaks(self):
+        """All calls end by that, one after the other."""
+        executor = dray.ProcessPoolExecutor(1, on_crash='break')
+        self.addCleanup(executor.shutdown)
+        answers = queue.SimpleQueue()
+        calls = [executor.submit(work.wait_for_file_and_die, str(self.gate))]
+        calls += [executor.submit(work.square, i) for i in range(3)]
+        for call, other in zip(calls, calls[1:] + calls[:1]):
+            call.add_done_callback(lambda _, other=other: answers.put(other.exception(WATCHDOG)))
+        self.gate.touch()
+        for _ in calls:
+            self.assertIsInstance(answers.get(timeout=WATCHDOG), dray.BrokenProcessPool)
+
     def test_that_submits_and_hears_of_progress(self):
         def report():
             reports = queue.SimpleQueue()

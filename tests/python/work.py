@@ -107,6 +107,11 @@ def wait_for_file(path):
     return os.getpid()
 
 
+def wait_for_file_and_die(path):
+    wait_for_file(path)
+    die()
+
+
 def wait_and_count(path, n):
     wait_for_file(path)
     yield from range(n)

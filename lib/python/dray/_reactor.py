@@ -23,6 +23,7 @@ its worker. Whoever blocks says so himself (Future._hurry).
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from collections import deque
@@ -153,7 +154,10 @@ class Pool:
         return self.breaks and _errors.is_crash(error)
 
     def break_down(self, reason: str) -> None:
-        """After something that is everybody's: nothing is done any more."""
+        """After something that is everybody's: nothing is done any more.
+
+        Each call ends in a step of its own. What is called back then may wait for any of the others.
+        """
         with self.lock:
             if self.broken is not None:
                 return
@@ -161,10 +165,13 @@ class Pool:
             broken = list(self.futures)
         self.dray.shutdown_async(Dray.ShutdownMode.KILL, None, None)
         for entry in broken:
-            future = _strong(entry)
-            if future is not None:
-                future._settle(None, BrokenProcessPool(reason))
-            self.leave(entry)
+            self.reactor.add_step(functools.partial(self._end_broken, entry, reason))
+
+    def _end_broken(self, entry: _Entry, reason: str) -> None:
+        future = _strong(entry)
+        if future is not None:
+            future._settle(None, BrokenProcessPool(reason))
+        self.leave(entry)
 
 
 class Reactor:
@@ -325,6 +332,11 @@ class Reactor:
     def attend_soon(self) -> None:
         """The same, on any thread, and in the middle of anything."""
         self._is_to_attend = True
+        self._context.wakeup()
+
+    def add_step(self, function: Callable[[], object]) -> None:
+        """Does something that may take long on the reactor's thread, or on the one in its place."""
+        self._turns.steps.append(function)
         self._context.wakeup()
 
     def call(self, function: Callable[[], object]) -> None:
