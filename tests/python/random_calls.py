@@ -440,13 +440,8 @@ def join_thread(doer):
 
     other = doer.another()
     thread = threading.Thread(target=do_something, name='joined', daemon=True)
-    try:
-        thread.start()
-    except RuntimeError as error:
-        if not is_about_end(error):
-            raise
-        return
-    thread.join()
+    if doer.world.start_thread(thread):
+        thread.join()
 
 
 def run_asyncio(doer):

@@ -9,6 +9,7 @@ with neither.
 """
 
 import argparse
+import atexit
 import asyncio
 import faulthandler
 import gc
@@ -339,6 +340,7 @@ def run_program(seed, end):
     """The other actors are daemons, which go on, in two of three, or are waited for."""
     world, main, others = _open(seed, N_STEPS, CANCELLED)
     world.is_over = True  # whose loop nobody has to iterate when it has done its steps
+    atexit.register(world.stop_threads)
     for other in others:
         _start(other, daemon=seed % 3 != 0)
     for _, _ in zip(range(main.random.randrange(N_STEPS)), main.steps()):

@@ -23,12 +23,26 @@ class World:
         self.ends = ends  # what may come of everything
         self.most_depth = most_depth  # of operations, each in a callback of the one before
         self.lock = threading.RLock()
+        self.thread_lock = threading.RLock()
+        self.has_threads = True
         self.n_wrong = 0
         self.is_ending = False
         self.callbacks = set()  # that still have to come
         self.executors = []
         self.calls = []  # (fate, future)
         self.all_futures = weakref.WeakSet()
+
+    def start_thread(self, thread):
+        """False: the program is about to end, and Python can't have threads begin then."""
+        with self.thread_lock:
+            if not self.has_threads:
+                return False
+            thread.start()
+            return True
+
+    def stop_threads(self):
+        with self.thread_lock:
+            self.has_threads = False
 
     def wrong(self, text):
         self.n_wrong += 1

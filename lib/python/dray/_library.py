@@ -8,6 +8,9 @@ through is called by means of ctypes here, with addresses for objects. The funct
 library's interface like all others; PyDLL keeps Python's lock, which only such may be called with as
 never block and never call back.
 
+Of an object that PyGObject knows, the last reference is not let go of with that lock: PyGObject frees
+what it has of it then without the lock, and does not take it again where Python is about to end.
+
 A worker needs nothing else of the library, and so it is up without PyGObject, which takes longer to
 import than Python to start.
 """
@@ -38,6 +41,8 @@ _glib = ctypes.PyDLL('libglib-2.0.so.0')
 _gobject = ctypes.PyDLL('libgobject-2.0.so.0')
 _gio = ctypes.PyDLL('libgio-2.0.so.0')
 _dray = ctypes.PyDLL('libdray-1.so.0')
+_glib_unlocked = ctypes.CDLL('libglib-2.0.so.0')
+_gobject_unlocked = ctypes.CDLL('libgobject-2.0.so.0')
 _dray_unlocked = ctypes.CDLL('libdray-1.so.0')
 
 
@@ -58,9 +63,10 @@ _variant_unref = _declare(_glib, 'g_variant_unref', None, _pointer)
 _free = _declare(_glib, 'g_free', None, _pointer)
 _error_free = _declare(_glib, 'g_error_free', None, _pointer)
 _quark_to_string = _declare(_glib, 'g_quark_to_string', ctypes.c_char_p, ctypes.c_uint32)
-_array_unref = _declare(_glib, 'g_ptr_array_unref', None, _pointer)
+_array_unref = _declare(_glib_unlocked, 'g_ptr_array_unref', None, _pointer)
 _ref = _declare(_gobject, 'g_object_ref', _pointer, _pointer)
 _unref = _declare(_gobject, 'g_object_unref', None, _pointer)
+_unref_known = _declare(_gobject_unlocked, 'g_object_unref', None, _pointer)  # to PyGObject
 
 _task_new = _declare(_dray, 'dray_task_new_call', _pointer, ctypes.c_char_p, _pointer)
 _task_set_label = _declare(_dray, 'dray_task_set_label', None, _pointer, ctypes.c_char_p)
@@ -78,6 +84,8 @@ _queue_take = _declare(_dray, 'dray_completion_queue_next_many_finish',
 _cancel = _declare(_dray_unlocked, 'dray_future_cancel', None, _pointer)
 _wait = _declare(_dray_unlocked, 'dray_future_wait', ctypes.c_int, _pointer, ctypes.c_int64,
                  _pointer, _pointer)
+_queue_wait = _declare(_dray_unlocked, 'dray_completion_queue_wait_next', _pointer, _pointer,
+                       ctypes.c_int64, _pointer, _pointer)
 
 _quark_from_string = _declare(_glib, 'g_quark_from_string', ctypes.c_uint32, ctypes.c_char_p)
 _set_error = _declare(_glib, 'g_set_error_literal', None, _pointer, ctypes.c_uint32, ctypes.c_int,
@@ -146,9 +154,10 @@ def new_value(data: bytes) -> int:
 class _Grip(weakref.ref):  # type: ignore[type-arg]
     """What holds an object of the library for a handle, and outlives that for a moment."""
 
-    __slots__ = ('address',)
+    __slots__ = ('address', 'unref')
 
     address: int
+    unref: Callable[[int], object]
 
 
 # Python raises no exceptions from finalizers, and KeyboardInterrupt, which may come in each line of
@@ -166,7 +175,7 @@ def release_dropped() -> None:
         except IndexError:  # another thread may have taken the last one
             return
         if _grips.pop(id(grip), None) is not None:
-            _unref(grip.address)
+            grip.unref(grip.address)
 
 
 class Handle:
@@ -174,10 +183,11 @@ class Handle:
 
     __slots__ = ('address', '__weakref__')
 
-    def __init__(self, address: int):
+    def __init__(self, address: int, unref: Callable[[int], object] = _unref):
         self.address = address
         grip = _Grip(self, _left.append)  # owns it
         grip.address = address
+        grip.unref = unref
         _grips[id(grip)] = grip
 
     def is_done(self) -> bool:
@@ -231,7 +241,7 @@ def _take_error(error: Any) -> Any:
 
 def handle_of(future: Any) -> Handle:
     """Of a future of PyGObject's."""
-    return Handle(_ref(address_of(future)))
+    return Handle(_ref(address_of(future)), _unref_known)
 
 
 class Caller:
@@ -260,6 +270,15 @@ class Queue:
 
     def add(self, handle: Handle) -> None:
         _queue_add(self._address, handle.address)
+
+    def wait(self) -> Handle | None:
+        """Blocks until one of the futures is done; None if there are none."""
+        address = _queue_wait(self._address, -1, None, None)
+        return Handle(address, _unref_known) if address else None
+
+    def get_length(self) -> int:
+        length: int = self._queue.get_length()
+        return length
 
     def take(self, result: Any) -> list[int]:
         """The addresses of the futures that next_many_async() has found, none at the end."""
@@ -302,7 +321,7 @@ class Job:
         try:
             _set_progress(address, fraction, None if text is None else text.encode(errors='replace'))
         finally:
-            _unref(address)
+            _unref_known(address)
 
     def is_cancelled(self) -> bool:
         cancelled: int = _is_cancelled(self.address)

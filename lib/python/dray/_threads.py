@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
+
+_LEAVE = 2.0  # s
+_INTERVAL = 0.001  # s
 
 
 class _Thread(threading.Thread):
@@ -34,16 +39,22 @@ def set_on_callback(function: Callable[[], object] | None) -> None:
 def start(name: str, target: Callable[..., object], *args: Any) -> threading.Thread:
     """Starts a thread that the end of the program does not wait for.
 
-    Errors: KeyboardInterrupt. Who is interrupted while Python waits for a thread to begin may find a
-    lock of its released when it is to be released, and hears of that only.
+    Errors: RuntimeError if there can be no more. KeyboardInterrupt: who is interrupted while Python
+    waits for a thread to begin may find a lock of its released when it is to be released, and hears of
+    that only.
     """
     thread = _Thread(target=target, args=args, name=name, daemon=True)
+    _starting.append(thread)
     try:
+        if _is_over:
+            raise RuntimeError("can't start new thread at interpreter shutdown")
         thread.start()
     except RuntimeError as error:
         if _is_interrupt(error):
             raise KeyboardInterrupt from None
         raise
+    finally:
+        _starting.remove(thread)
     return thread
 
 
@@ -51,3 +62,21 @@ def _is_interrupt(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None
+
+
+_starting: list[threading.Thread] = []
+_is_over = False
+
+
+def _stop_starting() -> None:
+    """Python has a thread that begins when all others have been done away with use what was freed. That
+    of a daemon of the application's may, and what that waits for may need a thread.
+    """
+    global _is_over
+    _is_over = True
+    end = time.monotonic() + _LEAVE
+    while _starting and time.monotonic() < end:
+        time.sleep(_INTERVAL)
+
+
+atexit.register(_stop_starting)  # after all that is waited for

@@ -25,7 +25,7 @@ class Waits:
         self._lock = threading.RLock()
         # protected by the lock
         self._n_free = most
-        self._rest: Any = None  # a queue of the library's, with those that have no thread of their own
+        self._rest: _library.Queue | None = None  # with those that have no thread of their own
         self._rest_is_awaited = False
 
     def add(self, future: _library.Handle) -> None:
@@ -50,25 +50,27 @@ class Waits:
     def _add_to_rest_locked(self, future: _library.Handle) -> bool:
         """Whether there has to be a thread."""
         if self._rest is None:
-            self._rest = Dray.CompletionQueue.new()
-        _library.Queue(self._rest).add(future)
+            self._rest = _library.Queue(Dray.CompletionQueue.new())
+        self._rest.add(future)
         was_awaited, self._rest_is_awaited = self._rest_is_awaited, True
         return not was_awaited
 
     def _wait_for_rest(self) -> None:
         """Callbacks may wait, too: while there are some, another thread may take this one's place."""
         while (future := self._next_of_rest()) is not None:
-            self._settle(_library.address_of(future))
+            self._settle(future.address)
             with self._lock:
                 if self._rest_is_awaited:
                     return
                 self._rest_is_awaited = True
 
-    def _next_of_rest(self) -> Any:
+    def _next_of_rest(self) -> _library.Handle | None:
         """None at the end, when the next one that is added gets a new thread."""
+        rest = self._rest
+        assert rest is not None
         while True:
-            future = self._rest.wait_next(-1, None)
+            future = rest.wait()
             with self._lock:
-                if future is not None or self._rest.get_length() == 0:
+                if future is not None or rest.get_length() == 0:
                     self._rest_is_awaited = False
                     return future
