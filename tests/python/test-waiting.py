@@ -295,6 +295,13 @@ class TestUnreadStreams(WaitingCase):
             self.assertRaisesRegex(RuntimeError, 'thread', next, other)
         self.assertEqual(list(other), list(range(1000)))
 
+    def test_no_thread_can_be_had_for_a_result(self):
+        other = self.executor.submit(work.square, 3)
+        with unittest.mock.patch.object(dray._threads, 'start',
+                                        side_effect=RuntimeError("can't start new thread")):
+            self.assertRaisesRegex(RuntimeError, 'thread', other.result)
+        self.assertEqual(other.result(WATCHDOG), 9)
+
     def test_no_thread_can_be_had_when_it_is_asked_again(self):
         """That is found out by the thread which ends calls, for the one that waits."""
         other = self.executor.submit(work.count, 1000)

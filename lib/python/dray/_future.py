@@ -239,7 +239,11 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         dray = self._dray
         if dray is not None and not self._is_awaited and not self.done():
             self._is_awaited = True
-            pool.waits.add(dray)
+            try:
+                pool.waits.add(dray)
+            except RuntimeError:
+                self._is_awaited = False  # whoever waits next tries again
+                raise
 
     # How it ends
 

@@ -168,10 +168,13 @@ class Pool:
             self.reactor.add_step(functools.partial(self._end_broken, entry, reason))
 
     def _end_broken(self, entry: _Entry, reason: str) -> None:
-        future = _strong(entry)
-        if future is not None:
-            future._settle(None, BrokenProcessPool(reason))
-        self.leave(entry)
+        try:
+            future = _strong(entry)
+            if future is not None:
+                future._settle(None, BrokenProcessPool(reason))
+            self.leave(entry)
+        except BaseException:  # the thread goes on, as in settle_safely()
+            _base.LOGGER.exception('exception ending a call')
 
 
 class Reactor:

@@ -191,6 +191,7 @@ def _after_fork() -> None:
         pool.disown()
     _pools.clear()
     _inherited.append(_reactor.forget_inherited())
+    _threads.forget_inherited()
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -79,4 +79,9 @@ def _stop_starting() -> None:
         time.sleep(_INTERVAL)
 
 
+def forget_inherited() -> None:
+    """In a fork of the application: nobody goes on with those."""
+    _starting.clear()
+
+
 atexit.register(_stop_starting)  # after all that is waited for

@@ -36,10 +36,18 @@ class Waits:
                 self._n_free -= 1
             elif not self._add_to_rest_locked(future):
                 return
-        if alone:
-            _threads.start('dray-wait', self._wait, future)
-        else:
-            _threads.start('dray-wait', self._wait_for_rest)
+        try:
+            if alone:
+                _threads.start('dray-wait', self._wait, future)
+            else:
+                _threads.start('dray-wait', self._wait_for_rest)
+        except RuntimeError:  # there can be no more
+            with self._lock:
+                if alone:
+                    self._n_free += 1
+                else:
+                    self._rest_is_awaited = False
+            raise
 
     def _wait(self, future: _library.Handle) -> None:
         future.wait(-1)
