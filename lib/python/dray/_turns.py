@@ -107,6 +107,7 @@ class Turns:
             stand_in = self._stand_in
         if stand_in is not None:
             stand_in.join()
+        del self._lead, self._end  # they lead to whoever has this: a circle, which would keep it
 
     def _run(self) -> None:
         _threads.set_on_callback(self._call_stand_in)
