@@ -14,7 +14,7 @@
  * A ring that is found empty is slept on, as a rule: the worker rings when it writes. But as long
  * as it has more tasks ahead, or streams, it will write soon; then it is looked at again in the
  * next turn, after the thread's rest, and the worker need not ring at all. A look that finds
- * nothing ends that.
+ * nothing ends that; or, in the midst of a frame, looks that find nothing for a while.
  */
 
 /* How many reads one turn of the loop does for one worker. */
@@ -104,6 +104,14 @@ is_expected_to_write (DrayPoolWorker *self)
   return self->is_dense || !g_queue_is_empty (&self->ahead);
 }
 
+/* It is just now writing a frame. */
+static gboolean
+is_about_to_write (DrayPoolWorker *self)
+{
+  return dray_decoder_has_partial (self->decoder)
+         && g_get_monotonic_time () - self->read_at < DRAY_RING_LOOK;
+}
+
 static gboolean
 read_ring (DrayPoolWorker *self, gboolean again)
 {
@@ -137,7 +145,7 @@ read_ring (DrayPoolWorker *self, gboolean again)
   if (self->process.reading)
     dray_io_watch_set_again (&self->process.output,
                              !empty || (n_reads > 1 && is_expected_to_write (self))
-                               || !dray_ring_sleep (self->ring));
+                               || is_about_to_write (self) || !dray_ring_sleep (self->ring));
   return TRUE;
 }
 

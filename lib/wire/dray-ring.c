@@ -13,6 +13,7 @@
 #include <glib/gi18n-lib.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -217,12 +218,21 @@ wake_writer (DrayRing *self)
     futex (&self->shared->writer_sleeps, FUTEX_WAKE, INT_MAX);
 }
 
+static void
+copy_out (DrayRing *self, guint8 *bytes, gsize size)
+{
+  gsize start = (gsize) (self->position & (DRAY_RING_SIZE - 1));
+  gsize before_end = MIN (size, DRAY_RING_SIZE - start);
+
+  memcpy (bytes, self->data + start, before_end);
+  memcpy (bytes + before_end, self->data, size - before_end);
+}
+
 gssize
 dray_ring_read (DrayRing *self, guint8 *bytes, gsize size, GError **error)
 {
   guint64 written = __atomic_load_n (&self->shared->written, __ATOMIC_ACQUIRE);
-  gsize start = (gsize) (self->position & (DRAY_RING_SIZE - 1));
-  gsize length, before_end;
+  gsize length;
 
   if (written - self->position > DRAY_RING_SIZE)
     {
@@ -232,15 +242,14 @@ dray_ring_read (DrayRing *self, guint8 *bytes, gsize size, GError **error)
     }
 
   length = (gsize) MIN (written - self->position, size);
-  if (length == 0)
-    return 0;
-
-  before_end = MIN (length, DRAY_RING_SIZE - start);
-  memcpy (bytes, self->data + start, before_end);
-  memcpy (bytes + before_end, self->data, length - before_end);
-  self->position += length;
-  __atomic_store_n (&self->shared->read, self->position, __ATOMIC_RELEASE);
-  wake_writer (self);
+  for (gsize done = 0, piece; done < length; done += piece)
+    {
+      piece = MIN (length - done, DRAY_RING_PIECE);
+      copy_out (self, bytes + done, piece);
+      self->position += piece;
+      __atomic_store_n (&self->shared->read, self->position, __ATOMIC_RELEASE);
+      wake_writer (self);
+    }
 
   return (gssize) length;
 }
@@ -303,9 +312,30 @@ dray_ring_publish (DrayRing *self)
          && __atomic_exchange_n (&self->shared->reader_sleeps, 0, __ATOMIC_SEQ_CST) != 0;
 }
 
+/* The reader is at work, or was rung for: there is room in a moment. Meanwhile the processor is left
+ * to whoever wants it, which may be the reader. */
+static gboolean
+look_for_room (DrayRing *self)
+{
+  gint64 end = g_get_monotonic_time () + DRAY_RING_LOOK;
+
+  do
+    {
+      if (count_room (self) >= DRAY_RING_PIECE)
+        return TRUE;
+      sched_yield ();
+    }
+  while (g_get_monotonic_time () < end);
+
+  return FALSE;
+}
+
 gboolean
 dray_ring_wait (DrayRing *self)
 {
+  if (!g_atomic_int_get (&self->interrupted) && look_for_room (self))
+    return TRUE;
+
   while (!g_atomic_int_get (&self->interrupted))
     {
       __atomic_store_n (&self->shared->writer_sleeps, 1, __ATOMIC_RELAXED);

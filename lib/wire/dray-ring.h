@@ -17,6 +17,9 @@
  *                                 cleared (a futex); the reader that has made room clears it, and
  *                                 wakes it
  *
+ * In the midst of something large both look for a moment before they do: the other one goes on soon,
+ * and to be woken takes longer than to copy what is missing.
+ *
  * Beside that there is the gate, which the writer passes with each task that it begins. The reader
  * can shut it, and is told in the same instant which task the writer has begun last: from then on
  * it begins none. So the reader can end the writer's process because of one task, and never hits
@@ -36,6 +39,14 @@ G_BEGIN_DECLS
 
 /* How many bytes can lie in it. */
 #define DRAY_RING_SIZE ((gsize) 256 * 1024)
+
+/* Who has more than that to write publishes it in pieces, of which the reader takes out one while
+ * the next is put in. */
+#define DRAY_RING_PIECE (DRAY_RING_SIZE / 4)
+
+/* How long it is worth to look whether the other side goes on, in the midst of something large, in
+ * microseconds: as long as it takes to be put to sleep and woken up, and some pieces to copy. */
+#define DRAY_RING_LOOK 50
 
 /* What it is in a process that has just been started. What became of that on the way, behind a
  * prefix, nobody knows: the host's hello says what the ring looks like, and the worker's ready
@@ -69,8 +80,8 @@ gsize dray_ring_count_unread (DrayRing *self);
 gsize dray_ring_write (DrayRing *self, const guint8 *bytes, gsize size);
 /* Returns whether the reader sleeps: then the bell has to be rung, by whoever called this. */
 gboolean dray_ring_publish (DrayRing *self);
-/* Waits until there is room for a good deal; everything must be published. FALSE: interrupt() was
- * called. */
+/* Waits until there is room for a good deal, having looked for it for a moment; everything must be
+ * published. FALSE: interrupt() was called. */
 gboolean dray_ring_wait (DrayRing *self);
 /* Any thread of the writer's: wait() waits no more, now and ever. */
 void dray_ring_interrupt (DrayRing *self);

@@ -140,16 +140,17 @@ flush_into_ring_locked (DrayLink *self)
 
   while ((bytes = dray_outbox_peek (self->outbox, &size)) != NULL)
     {
-      gsize n_written = dray_ring_write (self->ring, bytes, size);
+      gsize n_written = dray_ring_write (self->ring, bytes, MIN (size, DRAY_RING_PIECE));
 
       if (n_written > 0)
-        {
-          dray_outbox_drop (self->outbox, n_written);
-          continue;
-        }
+        dray_outbox_drop (self->outbox, n_written);
+      if (n_written > 0 && n_written < DRAY_RING_PIECE)
+        continue;
 
-      /* It is full. */
-      if ((dray_ring_publish (self->ring) && !ring_bell (self)) || !dray_ring_wait (self->ring))
+      /* The reader may have it, or has to make room. */
+      if (dray_ring_publish (self->ring) && !ring_bell (self))
+        return FALSE;
+      if (n_written == 0 && !dray_ring_wait (self->ring))
         return FALSE;
     }
 
