@@ -444,8 +444,12 @@ test_ledger (Rig *rig, gconstpointer data)
       n_taken++;
       if (dray_outcome_get_value (outcome) == NULL)
         {
+          const GError *reason = dray_outcome_get_error (outcome);
+
           n_died++;
-          g_assert_error (dray_outcome_get_error (outcome), DRAY_ERROR, DRAY_ERROR_WORKER_DIED);
+          /* If it is kept from dying for a millisecond, it sends the lie, which is refused. */
+          if (!g_error_matches (reason, DRAY_ERROR, DRAY_ERROR_PROTOCOL))
+            g_assert_error (reason, DRAY_ERROR, DRAY_ERROR_WORKER_DIED);
         }
       else
         {

@@ -119,6 +119,8 @@ test_max_workers (Rig *rig, gconstpointer data)
   g_test_summary ("No more tasks run than there are slots, and no more workers are started.");
 
   rig_start (rig, 3);
+  /* Enough on a busy machine, too: a worker that took longer would be replaced. */
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
   rig_add_calls (rig, futures, "block", 10);
   rig_run_until_count (rig, running, 3);
   rig_let_time_pass ();
@@ -145,6 +147,7 @@ test_change_max_workers (Rig *rig, gconstpointer data)
                   "no others start before there is a slot, however many idle workers are left.");
 
   rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 60000, NULL); /* as above */
   g_assert_cmpuint (dray_executor_get_max_workers (rig->executor), ==, 1);
   rig_add_calls (rig, futures, "block", 4);
   rig_run_until_count (rig, running, 1);
