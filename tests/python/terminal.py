@@ -19,9 +19,12 @@ import select
 import signal
 import subprocess
 import termios
+import time
 import uuid
 
 WATCHDOG = 120  # s
+POLL = 0.01  # s
+N_POLLS = 5
 CTRL_C = b'\x03'
 RETURN = b'\n'
 
@@ -65,6 +68,21 @@ class Terminal:
                 raise AssertionError(f'The program ended without “{pattern}”. {self._all()}')
         self._seen = found.end()
         return found
+
+    def wait_until_blocked(self):
+        """Until its main thread sleeps, and goes on sleeping.
+
+        Where that is not in one of the package's functions but in one of Python's own, an interrupt in
+        the moment before is heard of afterwards only.
+        """
+        end = time.monotonic() + WATCHDOG
+        last, n_same = None, 0
+        while n_same < N_POLLS:
+            assert time.monotonic() < end, f'The program does not wait. {self._all()}'
+            status = _status(self.pid)
+            is_same = status == last and status['State'].startswith('S')
+            last, n_same = status, n_same + 1 if is_same else 0
+            time.sleep(POLL)
 
     def press_ctrl_c(self):
         os.write(self._fd, CTRL_C)
@@ -144,6 +162,13 @@ def _take_terminal():
     # Who runs tests in the background, or with nohup, has them ignored.
     for signum in signal.SIGINT, signal.SIGQUIT, signal.SIGHUP:
         signal.signal(signum, signal.SIG_DFL)
+
+
+def _status(pid):
+    """Of its main thread: what it does, and how often it went to sleep."""
+    lines = pathlib.Path(f'/proc/{pid}/task/{pid}/status').read_text().splitlines()
+    fields = dict(line.split(':\t', 1) for line in lines if ':\t' in line)
+    return {name: fields[name] for name in ('State', 'voluntary_ctxt_switches')}
 
 
 def _environment(folder):

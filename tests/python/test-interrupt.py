@@ -126,6 +126,11 @@ NOT_WANTED = ('Exception ignored', 'BrokenPipe', 'CRITICAL', 'WARNING', 'RemoteT
               'Fatal Python error')
 
 
+def names(pids):
+    return [pathlib.Path(f'/proc/{pid}/comm').read_text().strip() for pid in pids
+            if pathlib.Path(f'/proc/{pid}').exists()]
+
+
 class ProgramCase(unittest.TestCase):
 
     def setUp(self):
@@ -138,19 +143,20 @@ class ProgramCase(unittest.TestCase):
         """At the same time, since most of what they need is patience. Returns their terminals."""
         return [self.start(body) for body in bodies]
 
-    def start(self, body, *prefix):
+    def start(self, body, *prefix, environment=None):
         self.n_programs += 1
         path = self.folder / f'program-{self.n_programs}.py'
         guarded = textwrap.indent(textwrap.dedent(body), '    ')
         path.write_text(f"{PRELUDE}\nif __name__ == '__main__':\n{guarded}")
-        terminal = Terminal(*prefix, sys.executable, path, folder=self.folder)
+        terminal = Terminal(*prefix, sys.executable, path, folder=self.folder,
+                            environment=environment)
         self.addCleanup(terminal.close)
         return terminal
 
     def check_nothing_is_left(self, terminal):
         end = time.monotonic() + 30
-        while terminal.processes():
-            self.assertLess(time.monotonic(), end, terminal.output)
+        while left := terminal.processes():
+            self.assertLess(time.monotonic(), end, f'{names(left)} {terminal.output}')
             time.sleep(0.01)
 
     def check_end(self, terminal, status=-signal.SIGINT, tracebacks=1):
@@ -166,6 +172,8 @@ class TestCtrlC(ProgramCase):
 
     def check_once(self, body, terminal):
         terminal.wait_for('^running$')
+        if 'time.sleep' in body:
+            terminal.wait_until_blocked()
         terminal.press_ctrl_c()
         # asyncio shows what the interruption was to its task as well.
         self.check_end(terminal, tracebacks=2 if 'asyncio.run' in body else 1)
@@ -182,7 +190,8 @@ class TestCtrlC(ProgramCase):
     @unittest.skipIf(shutil.which('xvfb-run') is None, 'there is no Xvfb')
     def test_once_is_enough_in_gtk(self):
         support = pathlib.Path(__file__).resolve().parent.parent / 'support' / 'on-display'
-        terminal = self.start(GTK, support)
+        # What is started for accessible programs takes its time to end.
+        terminal = self.start(GTK, support, environment={'NO_AT_BRIDGE': '1'})
         terminal.wait_for('^running$')
         os.kill(self.python_of(terminal), signal.SIGINT)
         terminal.wait()
@@ -226,6 +235,8 @@ class TestCtrlC(ProgramCase):
                         futures[0].result()
                 ''')
                 terminal.wait_for('^running$')
+                if 'time.sleep' in end:
+                    terminal.wait_until_blocked()
                 terminal.press_ctrl_c()
                 # Where it is raised, and what was being handled there.
                 self.check_end(terminal, status=1, tracebacks=2)

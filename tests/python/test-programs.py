@@ -130,6 +130,7 @@ class TestFetchAndParse(ProgramCase):
         terminal = self.start(*(self.url(number) for number in range(5)), self.url('slow'))
         self.assertTrue(self.asked.wait(WATCHDOG))
         self.wait_until(terminal.processes)
+        terminal.wait_until_blocked()
         self.assertEqual(self.interrupt(terminal), ['Interrupted.'])
 
 
