@@ -116,7 +116,7 @@ class WindowCase(unittest.TestCase):
         window = self.start()
         window.click_button('Start')
         window.expect_ticks(n_ticks)
-        self.assertNotEqual(window.terminal.processes(), set())
+        wait_for('a process', window.terminal.processes)
         return window
 
     def expect_result(self, window, size):
