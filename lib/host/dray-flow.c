@@ -181,5 +181,6 @@ dray_flow_may_read_locked (DrayTicket *ticket)
     return dray_run_any_locked (ticket, is_waited_for_locked)
            || dray_run_all_locked (ticket, has_room_locked);
 
-  return ticket->future == NULL || is_waited_for_locked (ticket) || has_room_locked (ticket);
+  return !dray_ticket_keeps_items_locked (ticket) || is_waited_for_locked (ticket)
+         || has_room_locked (ticket);
 }

@@ -272,3 +272,36 @@ dray_future_wait_next_items (
 
   return wait_items (self, max_items, timeout, cancellable, error);
 }
+
+/* --- Not at all --- */
+
+/**
+ * dray_future_discard_items:
+ * @self: a future whose items are pulled
+ *
+ * Says that nobody will pull any more. The items that wait for it are freed, and those that still
+ * come are dropped as they arrive: the task goes on to its end, with its progress and its result,
+ * as if its items had been pulled, and takes no memory for them. This can't be taken back. Who
+ * pulls all the same waits for the end.
+ *
+ * Of tasks that share a run ([method@Task.set_key]), the others get their items as before.
+ *
+ * Since: 0.1
+ */
+void
+dray_future_discard_items (DrayFuture *self)
+{
+  DrayTicket *ticket;
+  GPtrArray *items;
+
+  g_return_if_fail (dray_future_is_real (self));
+  g_return_if_fail (is_pulled (self));
+
+  ticket = dray_future_get_ticket (self);
+  dray_pool_lock (ticket->pool);
+  items = dray_pull_discard_locked (ticket);
+  dray_pool_unlock (ticket->pool);
+
+  if (items != NULL)
+    g_ptr_array_unref (items);
+}

@@ -107,6 +107,7 @@ DRAY_API GVariant *dray_future_wait_next_item (DrayFuture *self,
                                                GError **error);
 DRAY_API GPtrArray *dray_future_wait_next_items (
   DrayFuture *self, guint max_items, gint64 timeout, GCancellable *cancellable, GError **error);
+DRAY_API void dray_future_discard_items (DrayFuture *self);
 
 /* Combined ones; and one after another. */
 DRAY_API DrayFuture *dray_future_all (DrayFuture *const *futures, gsize n_futures);

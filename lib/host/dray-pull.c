@@ -10,10 +10,11 @@
 /* Protected by the pool's lock. */
 struct _DrayPull
 {
-  GQueue items;    /* (element-type GVariant) (owned): not floating, oldest first */
-  GQueue requests; /* of DrayPullRequest (unowned), by link: the line */
-  guint n_waiters; /* threads that block */
-  gboolean asked;  /* somebody has looked in vain since the last item came */
+  GQueue items;       /* (element-type GVariant) (owned): not floating, oldest first */
+  GQueue requests;    /* of DrayPullRequest (unowned), by link: the line */
+  guint n_waiters;    /* threads that block */
+  gboolean asked;     /* somebody has looked in vain since the last item came */
+  gboolean discarded; /* nobody wants any more of them */
   GCond changed;
 };
 
@@ -108,6 +109,25 @@ dray_pull_take_locked (DrayTicket *ticket, guint max_items)
   /* Others may have been waiting for the same items: their worker is to be read for them. */
   dray_flow_changed_locked (ticket);
   return items;
+}
+
+GPtrArray *
+dray_pull_discard_locked (DrayTicket *ticket)
+{
+  GPtrArray *items;
+
+  ticket->pull->discarded = TRUE;
+  items = dray_pull_take_locked (ticket, 0);
+
+  /* What it still sends is dropped, so that it may be read. */
+  dray_flow_changed_locked (ticket);
+  return items;
+}
+
+gboolean
+dray_pull_is_discarded_locked (DrayPull *self)
+{
+  return self->discarded;
 }
 
 gboolean

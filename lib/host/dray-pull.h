@@ -37,8 +37,13 @@ void dray_pull_task_done_locked (DrayTicket *ticket);
  * them; NULL if there is none. */
 GPtrArray *dray_pull_take_locked (DrayTicket *ticket, guint max_items);
 
-/* The same with the error that the task ended with, if there are no items any more (transfer full);
- * FALSE: there is nothing yet. */
+/* From now on what comes is dropped, and its worker is read for that. Returns what was there, as
+ * dray_pull_take_locked(). */
+GPtrArray *dray_pull_discard_locked (DrayTicket *ticket);
+gboolean dray_pull_is_discarded_locked (DrayPull *self);
+
+/* What is there, as dray_pull_take_locked(), or if there are no items any more, the error that the
+ * task ended with (transfer full); FALSE: there is nothing yet. */
 gboolean
 dray_pull_look_locked (DrayTicket *ticket, guint max_items, GPtrArray **items, GError **error);
 

@@ -256,7 +256,7 @@ gboolean
 dray_run_all_locked (DrayTicket *run, DrayRunCheck check)
 {
   for (GList *link = run->run->members.head; link != NULL; link = link->next)
-    if (((DrayTicket *) link->data)->future != NULL && !check (link->data))
+    if (dray_ticket_keeps_items_locked (link->data) && !check (link->data))
       return FALSE;
 
   return TRUE;

@@ -113,12 +113,19 @@ dray_ticket_add_item_locked (DrayTicket *self, GVariant *value)
     dray_ticket_keep_item_locked (self, value);
 }
 
+gboolean
+dray_ticket_keeps_items_locked (DrayTicket *self)
+{
+  return self->future != NULL
+         && (self->pull == NULL || !dray_pull_is_discarded_locked (self->pull));
+}
+
 void
 dray_ticket_keep_item_locked (DrayTicket *self, GVariant *value)
 {
   DrayEvent *event;
 
-  if (dray_ticket_is_done_locked (self) || self->future == NULL)
+  if (dray_ticket_is_done_locked (self) || !dray_ticket_keeps_items_locked (self))
     {
       g_variant_unref (value);
       return;

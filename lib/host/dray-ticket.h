@@ -168,6 +168,8 @@ dray_ticket_is_listed (const DrayTicket *self)
  * future of any more, are dropped. */
 void dray_ticket_add_item_locked (DrayTicket *self, GVariant *value);
 void dray_ticket_keep_item_locked (DrayTicket *self, GVariant *value); /* not counted as received */
+/* Whether its items are not dropped as they arrive, as long as it is not done. */
+gboolean dray_ticket_keeps_items_locked (DrayTicket *self);
 void dray_ticket_add_progress_locked (DrayTicket *self, double fraction, char *text);
 /* Exactly one of @result and @error is given. Does nothing for a ticket that is done. */
 void dray_ticket_complete_locked (DrayTicket *self, GVariant *result, GError *error);

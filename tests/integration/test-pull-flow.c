@@ -361,6 +361,35 @@ test_drop (Rig *rig, gconstpointer data)
 }
 
 static void
+test_discard (Rig *rig, gconstpointer data)
+{
+  g_autofree char *path = rig_dup_path (rig, "sent");
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (DrayFuture) pending = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("Nobody wants the items of a task, which runs or is still pending: it goes on to "
+                  "its end, and has its result.");
+
+  rig_start (rig, 1);
+  future = start_unread (rig, path, N_ITEMS);
+  pending = puller_submit (rig, "stream", "(uint32 20000, uint32 1000)");
+  dray_future_discard_items (pending);
+  g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), >, 0);
+  dray_future_discard_items (future);
+  g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), ==, 0);
+  workshop_block_until (has_none_left, rig, "both are done");
+  g_assert_cmpuint (rig_get_count (rig, undelivered_items), <=, 2); /* their ends */
+
+  g_assert_null (dray_future_wait_next_item (future, -1, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (rig_expect_uint32 (future), ==, N_ITEMS);
+  g_assert_cmpuint (rig_expect_uint32 (pending), ==, 20000);
+  g_assert_cmpuint (count_sent (path), ==, N_ITEMS);
+  dray_future_discard_items (future);
+}
+
+static void
 test_cancel (Rig *rig, gconstpointer data)
 {
   g_autofree char *path = rig_dup_path (rig, "sent");
@@ -497,6 +526,7 @@ main (int argc, char **argv)
   rig_add ("/pull-flow/pending/pull", GINT_TO_POINTER (TRUE), test_pending);
   rig_add ("/pull-flow/wait", NULL, test_wait);
   rig_add ("/pull-flow/drop", NULL, test_drop);
+  rig_add ("/pull-flow/discard", NULL, test_discard);
   rig_add ("/pull-flow/cancel", NULL, test_cancel);
   rig_add ("/pull-flow/time-limit", NULL, test_time_limit);
   rig_add ("/pull-flow/crash", NULL, test_crash);

@@ -385,16 +385,34 @@ pull_whole_stream (DrayFuture *future)
   g_assert_cmpuint (rig_expect_uint32 (future), ==, 20000);
 }
 
-/* Two share a run, and the first one is (@data) dropped, or just slow. */
+/* The other one, which is not read yet, is not read ahead for it. */
+static void
+discard_and_look (Rig *rig, DrayFuture *future)
+{
+  dray_future_discard_items (future);
+  rig_let_time_pass ();
+  g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), <, 8 * 1024 * 1024);
+  g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_RUNNING);
+}
+
+typedef enum
+{
+  WAITS,
+  DROPPED,
+  DISCARDS,
+} Slowness;
+
+/* Two share a run, and the first one is (@data) dropped, or wants no items any more, or is just
+ * slow. */
 static void
 test_slowest (Rig *rig, gconstpointer data)
 {
-  const gboolean drops = GPOINTER_TO_INT (data);
+  const Slowness slowness = GPOINTER_TO_INT (data);
   g_autoptr (DrayFuture) slow = NULL;
   g_autoptr (DrayFuture) quick = NULL;
 
   g_test_summary ("The worker waits for the slowest reader, but not while somebody waits for the "
-                  "other; when the slow one is dropped, it goes on.");
+                  "other; when the slow one is dropped, or wants no more items, it goes on.");
 
   start_paused (rig);
   slow = pull_stream (rig);
@@ -404,12 +422,16 @@ test_slowest (Rig *rig, gconstpointer data)
   rig_let_time_pass ();
   g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), <, 16 * 1024 * 1024);
 
-  if (drops)
+  if (slowness == DROPPED)
     g_clear_object (&slow);
+  else if (slowness == DISCARDS)
+    discard_and_look (rig, slow);
   else
     g_assert_true (dray_future_wait (quick, -1, NULL, NULL));
   pull_whole_stream (quick);
-  if (!drops)
+  if (slowness == DISCARDS)
+    g_assert_cmpuint (rig_expect_uint32 (slow), ==, 20000);
+  else if (slowness == WAITS)
     pull_whole_stream (slow);
   g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), ==, 0);
 }
@@ -457,8 +479,9 @@ main (int argc, char **argv)
   rig_add ("/sharing/contexts", NULL, test_contexts);
   rig_add ("/sharing/priority", NULL, test_priority);
   rig_add ("/sharing/queue-full", NULL, test_queue_full);
-  rig_add ("/sharing/slowest/waits", GINT_TO_POINTER (FALSE), test_slowest);
-  rig_add ("/sharing/slowest/dropped", GINT_TO_POINTER (TRUE), test_slowest);
+  rig_add ("/sharing/slowest/waits", GINT_TO_POINTER (WAITS), test_slowest);
+  rig_add ("/sharing/slowest/dropped", GINT_TO_POINTER (DROPPED), test_slowest);
+  rig_add ("/sharing/slowest/discards", GINT_TO_POINTER (DISCARDS), test_slowest);
   rig_add ("/sharing/list", NULL, test_list);
 
   return g_test_run ();
