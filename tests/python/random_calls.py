@@ -76,10 +76,10 @@ def _add_callback(doer, fate, future):
     is_in_loop = (GLib.main_depth() > 0
                   and not threading.current_thread().name.startswith('dray'))
     other = doer.another()
-    fate.has_callbacks = True
     future.add_done_callback(Callback(
         doer.world, fate, threading.current_thread() if is_in_loop else None,
         lambda _future: other.reenter()))
+    fate.call_back(future)
 
 
 # --- Executors ---
@@ -225,6 +225,12 @@ def _too_long(doer, executor):
 
 
 def _report(doer, executor):
+    reports = [(i / 10, str(i)) for i in range(doer.random.randint(1, 10))]
+    fate = Fate(doer.world, executor, 'report', len(reports))
+    return _follow(doer), fate, work.report, reports
+
+
+def _follow(doer):
     last = -1
 
     def see(fraction, text):
@@ -234,9 +240,7 @@ def _report(doer, executor):
         other.reenter()
 
     other = doer.another()
-    reports = [(i / 10, str(i)) for i in range(doer.random.randint(1, 10))]
-    fate = Fate(doer.world, executor, 'report', len(reports))
-    return {'on_progress': see}, fate, work.report, reports
+    return {'on_progress': see}
 
 
 def _stream_of(doer, executor, what, n_items, **expected):
@@ -248,6 +252,11 @@ def _stream_of(doer, executor, what, n_items, **expected):
 def _count(doer, executor):
     n = doer.random.choice([0, 1, 10, 300, 3000])
     return {}, _stream_of(doer, executor, 'count', n, value='last'), work.count, n, 'last'
+
+
+def _report_and_count(doer, executor):
+    n = doer.random.choice([1, 10, 2000])
+    return _follow(doer), _stream_of(doer, executor, 'report and count', n), work.report_and_count, n
 
 
 def _blocks(doer, executor):
@@ -269,9 +278,13 @@ def _count_and_die(doer, executor):
     return {}, fate, work.count_and_die, n
 
 
+STREAMS = {
+    _count: 14, _report_and_count: 2, _blocks: 4, _count_and_fail: 3, _count_and_die: 1,
+}
+
 CALLS = {
     _square: 30, _sleep: 12, _echo: 5, _fail: 6, _die: 2, _unreadable: 1, _unsendable: 1,
-    _too_long: 1, _report: 4, _count: 14, _blocks: 4, _count_and_fail: 3, _count_and_die: 1,
+    _too_long: 1, _report: 4, **STREAMS,
 }
 
 
@@ -403,6 +416,28 @@ def have_enough(doer):
             doer.world.check(executor.ends, f'endless in {executor.what}: {error!r}')
 
 
+def forget(doer):
+    """Streams that nobody iterates, and which are dropped at once, or by who has waited a while."""
+    executor = doer.world.pick_executor(doer.random)
+    if executor is None:
+        return
+    for _ in range(doer.random.choice([1, 1, 4])):
+        make, = doer.random.choices(*zip(*STREAMS.items()))
+        options, fate, function, *arguments = make(doer, executor)
+        try:
+            stream = executor.executor.options(**options).submit(function, *arguments)
+        except RuntimeError as error:
+            if not is_about_end(error):
+                doer.world.check(executor.ends, f'{fate.what}: {error}')
+            return
+        doer.world.all_futures.add(stream)
+        if doer.chance(30):
+            dray.wait([stream], doer.random.random() * A_MOMENT)
+        if doer.chance(20):
+            ask_for(doer, fate, stream, 0.001)
+        del stream
+
+
 # --- Maps ---
 
 def map_all(doer):
@@ -465,6 +500,7 @@ async def await_one(doer):
     fate, future = call
     fate.ends |= CANCELLED
     awaits = asyncio.ensure_future(_await(future))
+    fate.call_back(future)
     await asyncio.wait([awaits], timeout=doer.random.random() * A_MOMENT)
     if future.done():
         await asyncio.wait([awaits])
@@ -479,6 +515,8 @@ async def await_one(doer):
 async def await_some(doer):
     calls = doer.world.pick_some(doer.random, 5)
     awaits = [asyncio.wrap_future(future) for _, future in calls]
+    for fate, future in calls:
+        fate.call_back(future)
     if calls:
         await asyncio.wait(awaits, timeout=A_MOMENT)
         for one in awaits:  # or asyncio complains that nobody looks at what comes later
@@ -543,7 +581,7 @@ ASYNCHRONOUS = [await_one, await_some, run_in_executor, iterate_asynchronously]
 
 OPERATIONS = {
     submit: 30, ask: 8, look: 4, cancel: 6, add_callback: 6, wait: 5, as_completed: 5, drop: 6,
-    collect: 1, iterate: 12, have_enough: 2, map_all: 4, replace_executor: 1, end_executor: 1,
+    collect: 1, iterate: 12, have_enough: 2, forget: 4, map_all: 4, replace_executor: 1, end_executor: 1,
     look_at_processes: 1, join_thread: 2, run_asyncio: 3,
 }
 

@@ -132,6 +132,7 @@ class Fate:
         self.n_items = None  # of a stream
         self.makes_item = int
         self.is_iterated = False
+        self.is_dropped = False
         self.has_callbacks = False
         # protected by the world's lock
         self.outcome = None
@@ -139,19 +140,34 @@ class Fate:
         self.has_all = False
 
     def drop(self, future):
-        """The world does not have it any more. A stream that nobody has iterated, or with
-        callbacks, is not closed by that, and would wait for a reader."""
+        """The world does not have it any more. A stream that was iterated is closed by that, when
+        nobody else has it, and another one goes on."""
         if self.n_items is None or future.done():
             return
+        self.is_dropped = True
+        if self.is_iterated:
+            self.ends |= CANCELLED
+        if self.has_callbacks:
+            self._close(future)
+
+    def call_back(self, future):
+        """Somebody is called when it is done. So a stream is kept, and would wait for a reader that
+        does not come where the world has dropped it."""
+        self.has_callbacks = True
+        if self.is_dropped:
+            self._close(future)
+
+    def _close(self, stream):
         self.ends |= CANCELLED
-        if not self.is_iterated or self.has_callbacks:
-            future.close()
+        stream.close()
 
     def may(self, end):
         return bool((self.ends | self.executor.ends) & end)
 
     def begin(self):
         self.is_iterated = True
+        if self.is_dropped:
+            self.ends |= CANCELLED
 
     def see(self, item, last):
         """Returns its number, which is more than that of the one before, for who iterates."""

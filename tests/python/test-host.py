@@ -204,6 +204,29 @@ class TestForks(unittest.TestCase):
         for line in output.splitlines():
             self.assertIn('fork', line)
 
+    def test_streams(self):
+        """They are dropped in the fork, which is nothing to the application."""
+        self.run_program('''
+            import gc, os, sys, dray
+            def count(n):
+                yield from range(n)
+            if __name__ == '__main__':
+                executor = dray.ProcessPoolExecutor(1)
+                streams = [executor.submit(count, 5000) for _ in range(3)]
+                assert next(streams[0]) == 0
+                pid = os.fork()
+                if pid == 0:
+                    assert 'fork' in str(streams[2].exception())
+                    streams.clear()
+                    gc.collect()
+                    sys.exit(3)
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+                first, second, _ = streams
+                del streams
+                assert list(first) == list(range(1, 5000))
+                assert list(second) == list(range(5000))
+        ''')
+
     def test_processes_of_multiprocessing(self):
         self.run_program('''
             import multiprocessing, dray

@@ -6,6 +6,7 @@ that needs."""
 import asyncio
 import collections
 import gc
+import multiprocessing
 import os
 import pathlib
 import queue
@@ -440,12 +441,6 @@ class TestDroppedStreams(WaitingCase):
             del stream
             self.assertEqual(ended.get(timeout=WATCHDOG).result(), 'last')
 
-    def test_not_iterated_it_goes_on(self):
-        stream = weakref.ref(self.executor.submit(work.wait_and_count, str(self.gate), 3))
-        gc.collect()
-        self.gate.touch()
-        self.assertEqual(list(stream()), [0, 1, 2])
-
     def test_after_its_end(self):
         stream = self.executor.submit(work.count, 3)
         self.assertEqual(list(stream), [0, 1, 2])
@@ -487,6 +482,212 @@ threading.Thread(target=read, daemon=True).start()
 submitted.wait()
 """
         self.check_program(program, 'closed\n')
+
+
+class TestForgottenStreams(WaitingCase):
+    """Those that were dropped and that nobody has iterated are calls like others. Here, too, the
+    only worker would wait for ever for somebody to take what they yield."""
+
+    N_ITEMS = 20_000  # more than there is room for on the way
+
+    def setUp(self):
+        super().setUp()
+        self.left = self.gate.with_name('left')
+
+    def check_goes_on(self):
+        """Somebody waits for what is behind it, and lifts no limits for that."""
+        async def await_square():
+            return await self.executor.submit(work.square, 3)
+
+        self.assertEqual(asyncio.run(await_square()), 9)
+
+    def submit(self):
+        """One that leaves a file when it is at its end."""
+        return self.executor.submit(work.count_and_leave, self.N_ITEMS, str(self.left))
+
+    def counters(self):
+        return self.executor._pool.dray.dup_counters()
+
+    def test_others_go_on(self):
+        for _ in range(3):
+            self.submit()
+        self.check_goes_on()
+        self.assertTrue(self.left.exists())
+        self.assertEqual(self.executor._pool.n_streams, 0)
+
+    def test_nothing_grows(self):
+        """Not even while it lasts."""
+        self.executor.submit(work.count_and_leave, self.N_ITEMS, str(self.left), str(self.gate))
+        while self.counters().items < self.N_ITEMS:
+            threading.Event().wait(0.001)
+        self.assertEqual(self.counters().undelivered_items, 0)
+        self.gate.touch()
+        self.check_goes_on()
+        self.assertTrue(self.left.exists())
+
+    def test_dropped_when_it_is_blocked(self):
+        stream = self.submit()
+        while self.counters().undelivered_items < 1000:
+            threading.Event().wait(0.001)
+        del stream
+        self.check_goes_on()
+        self.assertTrue(self.left.exists())
+
+    def test_dropped_in_a_circle(self):
+        circle = [self.submit()]
+        circle.append(circle)
+        del circle
+        gc.collect()
+        self.check_goes_on()
+        self.assertTrue(self.left.exists())
+
+    def test_dropped_by_who_had_enough_of_waiting(self):
+        """By when some of its items had come, and the others had been asked for."""
+        stream = self.executor.submit(work.count_and_leave, self.N_ITEMS, str(self.left),
+                                      str(self.gate))
+        self.assertRaises(TimeoutError, stream.result, 0.01)
+        self.assertFalse(dray.wait([stream], 0.01).done)
+        self.assertRaises(TimeoutError, list, dray.as_completed([stream], 0.01))
+        dropped = weakref.ref(stream)
+        del stream
+        while dropped() is not None:
+            threading.Event().wait(0.001)
+        self.gate.touch()
+        self.check_goes_on()
+        self.assertTrue(self.left.exists())
+
+    def test_dropped_by_who_waits(self):
+        """He has all of it then."""
+        stream, = dray.wait([self.submit()]).done
+        self.assertEqual(list(stream), list(range(self.N_ITEMS)))
+        stream, = dray.as_completed([self.submit()])
+        self.assertEqual(list(stream), list(range(self.N_ITEMS)))
+        self.assertEqual(self.executor.submit(work.count, self.N_ITEMS, 'last').result(WATCHDOG),
+                         'last')
+
+    def test_dropped_with_a_callback(self):
+        """Who gets it may iterate it."""
+        ended = queue.SimpleQueue()
+        stream = self.executor.submit(work.wait_and_count, str(self.gate), 3)
+        stream.add_done_callback(ended.put)
+        del stream
+        gc.collect()
+        self.gate.touch()
+        self.assertEqual(list(ended.get(timeout=WATCHDOG)), [0, 1, 2])
+
+    def test_dropped_by_who_awaits_it(self):
+        async def await_it():
+            return await self.executor.submit(work.count, 3, 'last')
+
+        self.assertEqual(asyncio.run(await_it()), 'last')
+
+    def test_dropped_after_it_was_cancelled(self):
+        stream = self.submit()
+        self.assertTrue(stream.cancel())
+        del stream
+        self.check_goes_on()
+
+    def test_progress_is_told(self):
+        reports = queue.SimpleQueue()
+        followed = self.executor.options(on_progress=lambda *report: reports.put(report))
+        followed.submit(work.report_and_count, self.N_ITEMS)
+        gc.collect()
+        last = 1, f'{self.N_ITEMS} of {self.N_ITEMS}'
+        while reports.get(timeout=WATCHDOG) != last:
+            pass
+        self.check_goes_on()
+
+    def test_progress_is_told_in_the_loop(self):
+        context = GLib.MainContext.default()
+        reports = []
+
+        def submit():
+            followed = self.executor.options(on_progress=lambda *report: reports.append(report))
+            followed.submit(work.report_and_count, self.N_ITEMS)
+
+        GLib.idle_add(submit)
+        while not reports or reports[-1][0] < 1:
+            context.iteration(True)
+        self.check_goes_on()
+
+    def test_what_it_needs_is_kept(self):
+        self.executor.submit(work.wait_for_file, str(self.gate))
+        self.executor.submit(work.count_under_lock, multiprocessing.Lock(), str(self.left))
+        gc.collect()
+        self.gate.touch()
+        self.check_goes_on()
+        self.assertTrue(self.left.exists())
+
+    def test_crash(self):
+        self.executor.submit(work.count_and_die, self.N_ITEMS)
+        self.check_goes_on()
+        self.assertFalse(self.executor._broken)
+
+    def test_crash_that_breaks_the_pool(self):
+        executor = dray.ProcessPoolExecutor(1, on_crash='break')
+        self.addCleanup(executor.shutdown)
+        executor.submit(work.count_and_die, self.N_ITEMS)
+        call = executor.submit(work.square, 3)
+        self.assertIsInstance(call.exception(WATCHDOG), dray.BrokenProcessPool)
+
+    def test_initializer_that_fails(self):
+        executor = dray.ProcessPoolExecutor(1, initializer=work.fail, initargs=('not today',))
+        self.addCleanup(executor.shutdown)
+        executor.submit(work.count, self.N_ITEMS)
+        while not executor._broken:
+            threading.Event().wait(0.001)
+        self.assertRaises(dray.BrokenProcessPool, executor.submit, work.square, 3)
+
+    def test_shutdown_waits_for_it(self):
+        with dray.ProcessPoolExecutor(1) as self.executor:
+            self.submit()
+        self.assertTrue(self.left.exists())
+
+    def test_shutdown_cancels_it(self):
+        self.executor.submit(work.wait_for_file, str(self.gate))
+        self.submit()
+        self.executor.shutdown(wait=False, cancel_futures=True)
+        while self.counters().cancelled < 1:
+            threading.Event().wait(0.001)
+        self.gate.touch()
+        self.executor.shutdown()
+        self.assertFalse(self.left.exists())
+
+    def test_shared_run(self):
+        """The other has its items."""
+        shared = self.executor.options(key='shared')
+        self.executor.submit(work.wait_for_file, str(self.gate))
+        stream = shared.submit(work.count, self.N_ITEMS)
+        shared.submit(work.count, self.N_ITEMS)
+        self.gate.touch()
+        self.assertEqual(list(stream), list(range(self.N_ITEMS)))
+
+    def test_interrupted_anywhere(self):
+        """At the beginning of each function of Python's that it takes to submit one and to drop it:
+        the worker is free for others, and no interrupt is lost."""
+        def trace(frame, event, argument):
+            nonlocal step
+            if 'lib/python/dray' in frame.f_code.co_filename:
+                step += 1
+                if step == last:
+                    raise KeyboardInterrupt
+
+        last, step, n_caught, lost = 0, 0, 0, []
+        hook, sys.unraisablehook = sys.unraisablehook, lost.append
+        self.addCleanup(setattr, sys, 'unraisablehook', hook)
+        self.addCleanup(sys.settrace, None)
+        while step >= last:
+            last, step = last + 1, 0
+            try:
+                sys.settrace(trace)
+                self.submit()
+                sys.settrace(None)
+            except KeyboardInterrupt:
+                sys.settrace(None)
+                n_caught += 1
+            self.check_goes_on()
+        self.assertGreater(n_caught, 10)
+        self.assertEqual(lost, [])
 
 
 class TestThreads(WaitingCase):
@@ -590,6 +791,19 @@ class TestFinalizers(WaitingCase):
         future = self.executor.submit(time.sleep, 0.01)
         self.submit_among(lambda: future.add_done_callback(called.append))
         self.assertGreater(len(called), 100)
+
+    def test_drop_streams(self):
+        """A finalizer that submits one, which nobody has then, also where there is a lock."""
+        n_submitted = 0
+
+        def submit_and_drop():
+            nonlocal n_submitted
+            if n_submitted < 100:
+                n_submitted += 1
+                self.executor.submit(work.count, 2000)
+
+        self.submit_among(submit_and_drop)
+        self.assertEqual(n_submitted, 100)
 
     def test_submit(self):
         others = []

@@ -94,6 +94,19 @@ def count_and_fail(n):
     raise ValueError('after all')
 
 
+def count_and_leave(n, path, gate=None):
+    """Leaves a file when it has come to its end; before that it may wait for one."""
+    yield from range(n)
+    if gate is not None:
+        wait_for_file(gate)
+    open(path, 'w').close()
+
+
+def count_under_lock(lock, path):
+    with lock:
+        yield from count_and_leave(1, path)
+
+
 def endless(size=1):
     block = b'x' * size
     while True:

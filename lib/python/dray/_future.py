@@ -300,8 +300,9 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
     being made. Nothing is lost, and what nobody takes stays in the worker, which waits. The future's
     result is what the generator returns. Waiting for that takes in all that was not iterated yet.
 
-    One that was iterated is closed when nothing refers to it any more, as a generator is, if it has no
-    done callbacks.
+    It is kept while it has done callbacks to be called. Else, when nothing refers to it any more, one that
+    was iterated is closed, as a generator is, and one that was not is a call like others: it goes on to
+    its end, and what it yields is thrown away.
     """
 
     def __init__(self, pool: Pool | None = None, name: str = 'call'):
@@ -349,17 +350,28 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
     def add_done_callback(self, fn: Callable[[Any], object]) -> None:
         super().add_done_callback(fn)
         dray, reactor = self._dray, self._reactor
-        if self._is_iterated and dray is not None and reactor is not None:
+        if dray is not None and reactor is not None:
             reactor.tighten(self, dray)
 
-    def _begin(self) -> None:
-        """It is iterated, and as a generator it is closed when whoever does that drops it. One that is
-        not is a call like others, which goes on.
+    def _loosen(self) -> None:
+        """It belongs to whoever has submitted it. If that one drops it the call goes on, with what it
+        needs and what hears of its progress.
         """
-        self._is_iterated = True
+        dray, reactor = self._dray, self._reactor
+        if dray is None or reactor is None:
+            return
+        heir: Future[Any] = Future(self._pool, self._name)
+        heir._attach(dray, reactor)
+        heir._inheritance = self._inheritance
+        heir._progress = self._progress
+        reactor.loosen(self, dray, heir)
+
+    def _begin(self) -> None:
+        """It is iterated, and as a generator it is closed when whoever does that drops it."""
         dray, reactor = self._dray, self._reactor
         if dray is not None and reactor is not None:
-            reactor.loosen(self, dray)
+            reactor.loosen(self, dray, None)
+        self._is_iterated = True
         if self._pool is not None and self._pool.closes_streams:
             self.close()
 

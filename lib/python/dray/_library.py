@@ -82,6 +82,7 @@ _queue_add = _declare(_dray, 'dray_completion_queue_add', None, _pointer, _point
 _queue_take = _declare(_dray, 'dray_completion_queue_next_many_finish',
                        ctypes.POINTER(_PointerArray), _pointer, _pointer, _pointer)
 _cancel = _declare(_dray_unlocked, 'dray_future_cancel', None, _pointer)
+_discard_items = _declare(_dray_unlocked, 'dray_future_discard_items', None, _pointer)
 _wait = _declare(_dray_unlocked, 'dray_future_wait', ctypes.c_int, _pointer, ctypes.c_int64,
                  _pointer, _pointer)
 _queue_wait = _declare(_dray_unlocked, 'dray_completion_queue_wait_next', _pointer, _pointer,
@@ -200,6 +201,10 @@ class Handle:
 
     def cancel(self) -> None:
         _cancel(self.address)
+
+    def discard_items(self) -> None:
+        """Nobody pulls them any more."""
+        _discard_items(self.address)
 
     def wait(self, timeout: int) -> bool:
         """Blocks until it is done, for at most so many microseconds; with -1 for ever."""

@@ -24,6 +24,7 @@ its worker. Whoever blocks says so himself (Future._hurry).
 from __future__ import annotations
 
 import functools
+import operator
 import threading
 import weakref
 from collections import deque
@@ -43,17 +44,30 @@ _INHERITED = ('This executor belongs to the process that this one was forked fro
               'needs an executor of its own')
 
 
-class _Loose(weakref.ref):  # type: ignore[type-arg]
-    """Stands for a stream that belongs to whoever iterates it, and is closed when that one drops it."""
+class _Bell(weakref.ref):  # type: ignore[type-arg]
+    """Rings when something has gone, without a line of Python, in which an interrupt would be lost."""
 
-    __slots__ = ('dray',)
+    __slots__ = ('ring',)
+
+    ring: Callable[[], object]
+
+
+class _Loose(weakref.ref):  # type: ignore[type-arg]
+    """Stands for a stream that belongs to whoever has it. Where that one drops it, the call goes on as
+    the heir, an ordinary future that nobody has, or is cancelled, if there is none.
+    """
+
+    __slots__ = ('dray', 'heir', 'bell')
     __hash__ = object.__hash__
     __eq__ = object.__eq__
 
     dray: _library.Handle
+    heir: Future[Any] | None
+    bell: _Bell
 
 
 _Entry = Union[Future[Any], _Loose]
+_STREAMS = (Stream, _Loose)
 
 
 class Pool:
@@ -111,9 +125,11 @@ class Pool:
                 return
             self.futures.remove(future)
             self.wanted.discard(future)  # type: ignore[arg-type]
-            if isinstance(future, Stream):
-                self.wanted_streams.discard(future)
-            self.n_streams -= isinstance(future, (Stream, _Loose))
+            if isinstance(future, _STREAMS):
+                self.n_streams -= 1
+                stream = _strong(future)
+                if isinstance(stream, Stream):
+                    self.wanted_streams.discard(stream)
             if self.futures:
                 return
             self.all_done.notify_all()
@@ -189,7 +205,7 @@ class Reactor:
         self._lock = threading.RLock()
         self._pools: set[int] = set()  # their identities, as long as they live
         self._records: dict[int, tuple[Pool, _Entry, _library.Handle]] = {}
-        self._dropped: deque[_library.Handle] = deque()  # streams
+        self._dropped: deque[Any] = deque()  # what stood for streams
         self._last: _library.Handle | None = None
         self._keeper: Any = None
         self._asks = False
@@ -200,6 +216,9 @@ class Reactor:
     def disown(self) -> None:
         self._lock = threading.RLock()
         self._turns.disown()
+        for _, entry, _ in list(self._records.values()):
+            if isinstance(entry, _Loose):
+                entry.bell.ring = bool  # the context's lock may have been somebody's
 
     @property
     def thread(self) -> threading.Thread | None:
@@ -238,6 +257,8 @@ class Reactor:
             else:
                 # What it reports is told to the thread that it is submitted on, which has to listen.
                 self.call_and_wait(lambda: self._submit(pool, task, future))
+            if isinstance(future, Stream):
+                future._loosen()
         except BaseException:
             self._abandon(pool, future)
             raise
@@ -248,11 +269,15 @@ class Reactor:
                 return  # it was abandoned
             pool.check_open()  # as below
             dray = pool.dray.submit(task, None)
-            if isinstance(future, Stream):
-                future._attach_source(dray)
-            if future._progress is not None:
-                future._progress.follow(dray, self._turns.steps.append)
-            self._record_locked(pool, future, _library.handle_of(dray))
+            try:
+                if isinstance(future, Stream):
+                    future._attach_source(dray)
+                if future._progress is not None:
+                    future._progress.follow(dray, self._turns.steps.append)
+                self._record_locked(pool, future, _library.handle_of(dray))
+            except BaseException:
+                dray.cancel()  # it may be that nobody else knows of it
+                raise
 
     def submit_call(self, pool: Pool, data: bytes, future: Future[Any]) -> None:
         """Submits an ordinary call."""
@@ -295,13 +320,21 @@ class Reactor:
                 self._records[dray.address] = (pool, future, dray)
                 self._queue.add(dray)
 
-    def loosen(self, stream: Stream[Any, Any], dray: _library.Handle) -> None:
-        """From now on it is not kept, unless somebody wants to be called at its end."""
-        entry = _Loose(stream, self._drop_soon)
-        entry.dray = dray
+    def loosen(self, stream: Stream[Any, Any], dray: _library.Handle,
+               heir: Future[Any] | None) -> None:
+        """From now on it is not kept, unless somebody wants to be called at its end.
+
+        Its end comes on any thread, and in the middle of anything. The younger of two weak references
+        hears of it first.
+        """
+        bell = _Bell(stream, _ring)
+        bell.ring = self._context.wakeup
+        entry = _Loose(stream, self._dropped.append)
+        entry.dray, entry.heir, entry.bell = dray, heir, bell
         with self._lock:
-            if not stream._done_callbacks:
-                self._replace_locked(dray, stream, entry)
+            record = self._records.get(dray.address)
+            if record is not None and not stream._done_callbacks:
+                self._replace_locked(dray, record[1], entry)
 
     def tighten(self, stream: Stream[Any, Any], dray: _library.Handle) -> None:
         """Somebody does."""
@@ -316,16 +349,24 @@ class Reactor:
         if record is None or record[1] is not old or old is new:
             return
         pool, difference = record[0], {old, new}
+        n_more = isinstance(new, _STREAMS) - isinstance(old, _STREAMS)
         record = pool, new, dray
         with pool.lock:
             if old in pool.futures:
                 self._records[dray.address] = record
                 pool.futures ^= difference
+                pool.n_streams += n_more
 
-    def _drop_soon(self, entry: Any) -> None:
-        """On any thread, and in the middle of anything."""
-        self._dropped.append(entry.dray)
-        self.attend_soon()
+    def _go_on_without(self, entry: _Loose) -> None:
+        """Nobody has the stream any more that it stood for."""
+        self.attend()
+        heir = entry.heir
+        if heir is None:
+            entry.dray.cancel()
+            return
+        with self._lock:
+            self._replace_locked(entry.dray, entry, heir)
+        entry.dray.discard_items()
 
     def attend(self) -> None:
         """Somebody wants something else than the result of what was submitted last."""
@@ -446,8 +487,8 @@ class Reactor:
             if self._is_to_attend:
                 self._is_to_attend = False
                 self.attend()
-                while self._dropped:
-                    self._dropped.popleft().cancel()
+            while self._dropped:
+                self._go_on_without(self._dropped.popleft())
 
     def _may_end(self) -> bool:
         """If so, it is not given to anybody any more."""
@@ -514,8 +555,14 @@ def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
 
 
 def _strong(entry: _Entry) -> Future[Any] | None:
-    """The future, if anybody still has it."""
-    return entry() if isinstance(entry, _Loose) else entry
+    """The future, if anybody still has it, or that which goes on in its place."""
+    if not isinstance(entry, _Loose):
+        return entry
+    stream: Future[Any] | None = entry()
+    return entry.heir if stream is None else stream
+
+
+_ring: Callable[[Any], object] = operator.methodcaller('ring')
 
 
 def is_in_callback() -> bool:
