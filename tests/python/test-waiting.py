@@ -347,6 +347,42 @@ class TestAsyncio(WaitingCase):
         attend()
         self.assertEqual(stream.result(WATCHDOG), 'last')
 
+    def test_result_of_a_stream_that_nobody_iterates(self):
+        """However it is awaited, and wherever: it takes in all items, as result() does."""
+        n_items = 20_000
+
+        async def await_it():
+            stream = self.executor.submit(work.count, n_items, 'last')
+            other = self.executor.submit(work.count, n_items, 'last')
+            return await stream, await asyncio.wrap_future(other), stream
+
+        answers = queue.SimpleQueue()
+        self.executor.submit(work.square, 3).add_done_callback(
+            lambda _future: answers.put(asyncio.run(await_it())))
+        for *results, stream in asyncio.run(await_it()), answers.get(timeout=WATCHDOG):
+            self.assertEqual(results, ['last', 'last'])
+            self.assertEqual(list(stream), list(range(n_items)))
+
+    def test_result_of_a_stream_that_somebody_iterates(self):
+        """It takes in no more than he wants, whichever comes first."""
+        counters = self.executor._pool.dray.dup_counters
+
+        async def await_and_iterate(awaits_first):
+            stream = self.executor.submit(work.endless)
+            end = asyncio.wrap_future(stream) if awaits_first else None
+            items = aiter(stream)
+            self.assertEqual(await anext(items), b'x')
+            end = end or asyncio.wrap_future(stream)
+            while counters().undelivered_items < 1000:  # or it would have been asked for
+                await asyncio.sleep(0.001)
+            self.assertEqual(await anext(items), b'x')
+            stream.close()
+            await asyncio.wait([end])
+            return end.cancelled()
+
+        for awaits_first in False, True:
+            self.assertTrue(asyncio.run(await_and_iterate(awaits_first)))
+
     def test_while_the_main_loop_does_something_else(self):
         """Its context belongs to this thread, which has no time for it."""
         answers = queue.SimpleQueue()

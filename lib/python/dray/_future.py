@@ -33,6 +33,11 @@ _BATCH = 256
 _FEW = 64
 
 
+def _is_of_asyncio(function: Callable[[Any], object]) -> bool:
+    """Whether it is what tells a loop of asyncio of a future that is awaited there."""
+    return getattr(function, '__module__', None) == 'asyncio.futures'
+
+
 class _PlacedCallback:
     """A done callback, and where it is to be called."""
 
@@ -42,7 +47,7 @@ class _PlacedCallback:
         # It was added by something that a loop runs.
         self.is_bound = self.place is not None and GLib.main_depth() > 0
         # That of asyncio finds its loop from any thread, and who waits there may hold up the other loop.
-        self.is_for_any_thread = getattr(function, '__module__', None) == 'asyncio.futures'
+        self.is_for_any_thread = _is_of_asyncio(function)
 
     def __call__(self, future: Any) -> None:
         place = self.place
@@ -314,6 +319,7 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         self._asks = False  # a batch is on its way
         self._question: Any = None  # if it is asked for without blocking: what that can be given up by
         self._takes_all = False
+        self._takes_unread = False  # the same, as long as nobody iterates it
         self._over = False
         self._wanted: list[Callable[[], object]] = []  # called when there is news, once
         self._source: Any = None  # the library's future, as long as there may be items
@@ -352,6 +358,17 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         dray, reactor = self._dray, self._reactor
         if dray is not None and reactor is not None:
             reactor.tighten(self, dray)
+        if _is_of_asyncio(fn):
+            self._await_end()
+
+    def _await_end(self) -> None:
+        """Somebody waits for the result, and does not block. He who iterates it may be another task of
+        the same loop, which does not take it in faster for that.
+        """
+        with self._news:
+            if not self._is_iterated:
+                self._takes_unread = True
+                self._ask_locked()
 
     def _loosen(self) -> None:
         """It belongs to whoever has submitted it. If that one drops it the call goes on, with what it
@@ -461,7 +478,7 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
             self._asks = False
             if items and not self._over:  # or it was closed meanwhile
                 self._items.extend(items)
-                if self._takes_all:
+                if self._takes_all or (self._takes_unread and not self._is_iterated):
                     self._ask_locked()
             else:
                 self._over = True
