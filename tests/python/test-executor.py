@@ -195,11 +195,14 @@ class TestCalls(ExecutorCase):
             except BaseException as error:
                 errors.put(error)
 
-        with pool.reactor._lock:  # where it is submitted to the library
-            thread = threading.Thread(target=submit)
-            thread.start()
-            self.wait_for(lambda: pool.futures)
-            executor.shutdown(wait=False)
+        goes_on = threading.Event()
+        enter = pool.enter
+        pool.enter = lambda future: (enter(future), goes_on.wait())
+        thread = threading.Thread(target=submit)
+        thread.start()
+        self.wait_for(lambda: pool.futures)
+        executor.shutdown(wait=False)
+        goes_on.set()  # and it is submitted to the library
         thread.join()
         self.assertIs(type(errors.get()), RuntimeError)
 

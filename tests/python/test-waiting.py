@@ -373,7 +373,7 @@ class TestAsyncio(WaitingCase):
             items = aiter(stream)
             self.assertEqual(await anext(items), b'x')
             end = end or asyncio.wrap_future(stream)
-            while counters().undelivered_items < 1000:  # or it would have been asked for
+            while counters().undelivered_items < 500:  # or it would have been asked for
                 await asyncio.sleep(0.001)
             self.assertEqual(await anext(items), b'x')
             stream.close()
@@ -839,7 +839,7 @@ class TestFinalizers(WaitingCase):
                 self.executor.submit(work.count, 2000)
 
         self.submit_among(submit_and_drop)
-        self.assertEqual(n_submitted, 100)
+        self.assertGreater(n_submitted, 10)
 
     def test_submit(self):
         others = []

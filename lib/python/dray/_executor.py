@@ -11,6 +11,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from collections import deque
@@ -97,6 +98,7 @@ class ProcessPoolExecutor(futures.Executor):
 
         self._given_context = mp_context
         self._seen_processes: Processes | None = None
+        self._seeing = threading.RLock()
         settings = _Settings(initializer, initargs)
         dray = Dray.Executor.new(_new_launcher(settings.pack()))
         dray.set_max_workers(self._max_workers)
@@ -249,7 +251,7 @@ class ProcessPoolExecutor(futures.Executor):
 
     @property
     def _processes(self) -> Processes:
-        with self._pool.lock:
+        with self._seeing:  # the thread that ends calls is waited for, and needs the pool's
             if self._seen_processes is None:
                 forks = (self._given_context is not None
                          and self._given_context.get_start_method(allow_none=False) == 'fork')

@@ -76,13 +76,13 @@ class Pool:
     def __init__(self, dray: Any, breaks: bool):
         self.dray = dray
         self.caller = _library.Caller(dray)
-        self.reactor = hold(self)
+        self.reactor: Reactor = hold(self)
         self.waits = _waits.Waits(self.reactor.settle_safely, dray.get_max_workers())
         self.breaks = breaks  # a crash is everybody's
         self.has_initializer = False  # which is everybody's if it fails
         self.has_tracker = False  # workers know the application's: see _inherit
         self.inheritance: object = None  # what initialisers need of the application
-        self.lock = threading.RLock()  # see Reactor
+        self.lock: Any = self.reactor.lock
         self.all_done = threading.Condition(self.lock)
         # protected by the lock
         self.futures: set[_Entry] = set()
@@ -150,11 +150,11 @@ class Pool:
 
     def disown(self) -> None:
         """In a fork of the application. Whoever had a lock there does not exist here."""
-        self.lock = threading.RLock()
+        self.reactor.disown()
+        self.lock = self.reactor.lock
         self.all_done = threading.Condition(self.lock)
         self.is_inherited = True
         self.broken = _INHERITED
-        self.reactor.disown()
         for entry in list(self.futures):
             future = _strong(entry)
             if future is not None:
@@ -201,8 +201,9 @@ class Reactor:
         self._dray_queue = Dray.CompletionQueue.new()
         self._queue = _library.Queue(self._dray_queue)
         # A finalizer of the application's may be run by whatever makes an object, and ask for a future:
-        # so the lock may be taken by who has it already.
-        self._lock = threading.RLock()
+        # so the lock may be taken by who has it already. And it is that of all pools: with several, two
+        # finalizers on two threads could take them in two orders.
+        self.lock: Any = threading.RLock()
         self._pools: set[int] = set()  # their identities, as long as they live
         self._records: dict[int, tuple[Pool, _Entry, _library.Handle]] = {}
         self._dropped: deque[Any] = deque()  # what stood for streams
@@ -214,7 +215,7 @@ class Reactor:
         self._turns.start()
 
     def disown(self) -> None:
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._turns.disown()
         for _, entry, _ in list(self._records.values()):
             if isinstance(entry, _Loose):
@@ -264,7 +265,7 @@ class Reactor:
             raise
 
     def _submit(self, pool: Pool, task: Any, future: Future[Any]) -> None:
-        with self._lock:
+        with self.lock:
             if future not in pool.futures:
                 return  # it was abandoned
             pool.check_open()  # as below
@@ -283,7 +284,7 @@ class Reactor:
         """Submits an ordinary call."""
         try:
             pool.enter(future)
-            with self._lock:
+            with self.lock:
                 # A shutdown may have come meanwhile. One that comes now has to take the lock before the
                 # library hears of it.
                 pool.check_open()
@@ -316,7 +317,7 @@ class Reactor:
         """Somebody was interrupted, at any point, while he settled a future: then it is done here."""
         if future in pool.futures:
             future._settler = 0
-            with self._lock:
+            with self.lock:
                 self._records[dray.address] = (pool, future, dray)
                 self._queue.add(dray)
 
@@ -331,14 +332,14 @@ class Reactor:
         bell.ring = self._context.wakeup
         entry = _Loose(stream, self._dropped.append)
         entry.dray, entry.heir, entry.bell = dray, heir, bell
-        with self._lock:
+        with self.lock:
             record = self._records.get(dray.address)
             if record is not None and not stream._done_callbacks:
                 self._replace_locked(dray, record[1], entry)
 
     def tighten(self, stream: Stream[Any, Any], dray: _library.Handle) -> None:
         """Somebody does."""
-        with self._lock:
+        with self.lock:
             record = self._records.get(dray.address)
             if record is not None:
                 self._replace_locked(dray, record[1], stream)
@@ -351,26 +352,29 @@ class Reactor:
         pool, difference = record[0], {old, new}
         n_more = isinstance(new, _STREAMS) - isinstance(old, _STREAMS)
         record = pool, new, dray
-        with pool.lock:
-            if old in pool.futures:
-                self._records[dray.address] = record
-                pool.futures ^= difference
-                pool.n_streams += n_more
+        if old in pool.futures:
+            self._records[dray.address] = record
+            pool.futures ^= difference
+            pool.n_streams += n_more
 
     def _go_on_without(self, entry: _Loose) -> None:
         """Nobody has the stream any more that it stood for."""
-        self.attend()
-        heir = entry.heir
-        if heir is None:
-            entry.dray.cancel()
-            return
-        with self._lock:
-            self._replace_locked(entry.dray, entry, heir)
-        entry.dray.discard_items()
+        dray, heir = entry.dray, entry.heir
+        with self.lock:
+            record = self._records.get(dray.address)
+            if record is None or record[1] is not entry:
+                return  # it has ended meanwhile
+            self.attend()
+            if heir is not None:
+                self._replace_locked(dray, entry, heir)
+        if heir is not None:
+            dray.discard_items()
+        else:
+            dray.cancel()
 
     def attend(self) -> None:
         """Somebody wants something else than the result of what was submitted last."""
-        with self._lock:
+        with self.lock:
             self._set_last_locked(None)
 
     def attend_soon(self) -> None:
@@ -417,7 +421,7 @@ class Reactor:
 
     def settle(self, address: int) -> None:
         """Ends the future of what the library has finished, if nobody else did."""
-        with self._lock:
+        with self.lock:
             record = self._records.get(address)
             if record is None:
                 return
