@@ -70,7 +70,7 @@ stress_fate_ref (StressFate *self)
 static void
 check_pulled (StressFate *self)
 {
-  if (self->pulled && self->numbered && !self->shared && self->ended_well
+  if (self->pulled && self->numbered && !self->shared && !self->discarded && self->ended_well
       && self->n_seen != self->n_items)
     soak_violation ("“%s”: %u items of %u, and then the end", self->what, self->n_seen,
                     self->n_items);

@@ -4,7 +4,8 @@
 
 #include "stress.h"
 
-/* Items that are pulled, by several at once, in any way: each comes to one of them. */
+/* Items that are pulled, by several at once, in any way: each comes to one of them, until somebody says
+ * that nobody wants any more. */
 
 static void ask (StressActor *actor, DrayFuture *future, GCancellable *cancellable);
 
@@ -141,6 +142,12 @@ stress_do_pull (StressActor *actor)
 
   if (future == NULL)
     return;
+
+  if (stress_chance (actor, 3))
+    {
+      g_atomic_int_set (&stress_fate_get (future)->discarded, TRUE);
+      dray_future_discard_items (future);
+    }
 
   if (stress_may_ask (actor) && stress_chance (actor, 50))
     ask (actor, future, cancellable);

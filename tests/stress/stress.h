@@ -110,6 +110,7 @@ struct _StressFate
   int state;
   int n_notified;
   int ended_well; /* its items */
+  int discarded;  /* nobody wants any more of them */
 
   /* protected by the lock */
   GMutex lock;

@@ -93,7 +93,8 @@ make_echo (StressActor *actor, StressFate *fate)
   GVariant *bytes;
 
   data[size / 2] = (guint8) stress_random (actor, 256);
-  bytes = g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, size, TRUE, free_and_call, data);
+  bytes = g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, size, TRUE, free_and_call,
+                                   data);
   fate->expected = g_variant_ref_sink (g_variant_new_tuple (&bytes, 1));
   return dray_task_new_call ("echo", fate->expected);
 }
