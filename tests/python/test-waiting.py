@@ -332,6 +332,7 @@ class TestAsyncio(WaitingCase):
 
     def test_end_of_a_stream_that_is_not_waited_for(self):
         """All that was yielded has come, and the stream is about to be done."""
+        gc.collect()  # whoever finalizes the executor of another test would see to that, too
         stream = self.executor.submit(work.count, 0, 'last')
         attend, stream._attend = stream._attend, lambda: None  # nobody sees to that yet
 
