@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Shows that what is sent arrives as itself: large values, functions of all kinds, and what belongs to
+multiprocessing."""
+
+import _multiprocessing
+import ctypes
+import gc
+import multiprocessing
+import multiprocessing.connection
+import os
+import pathlib
+import pickle
+import socket
+import threading
+import unittest
+import weakref
+from array import array
+from multiprocessing import shared_memory
+
+import dray
+import resources
+import work
+from cases import WATCHDOG, ExecutorCase
+from dray import _library, _message
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
+LARGE = 4 * _message.OUT_OF_BAND
+
+
+class TestLargeValues(ExecutorCase):
+
+    VALUES = [
+        b'x' * LARGE, bytearray(LARGE), array('d', range(LARGE // 8)),
+        [b'a' * LARGE, 'text', b'b' * LARGE], {'key': bytes(LARGE)}, (bytes(LARGE), 1),
+        b'', b'x', b'x' * (_message.OUT_OF_BAND - 1), b'x' * _message.OUT_OF_BAND,
+    ]
+
+    def test_there_and_back(self):
+        for value in self.VALUES:
+            with self.subTest(type=type(value).__name__):
+                result = self.executor.submit(work.echo, value).result(WATCHDOG)
+                self.assertEqual(type(result), type(value))
+                self.assertEqual(result, value)
+
+    def test_views(self):
+        view = memoryview(bytes(range(256)) * 1024)[::2]
+        result = self.executor.submit(work.echo, view).result(WATCHDOG)
+        self.assertIsInstance(result, memoryview)
+        self.assertEqual(bytes(result), bytes(view))
+
+    def test_views_are_as_they_were(self):
+        """Format, shape and whether they can be written to, small or large; what comes back large
+        can not be written to, since it may be shared."""
+        numbers = memoryview(array('d', range(24)))
+        many = memoryview(array('i', range(LARGE)))
+        views = [
+            numbers, numbers.toreadonly(), numbers[::2], numbers[5:5],
+            numbers.cast('B').cast('d', (2, 3, 4)), numbers.cast('B').cast('d', (24, 1)),
+            memoryview(ctypes.c_double(1)), memoryview((ctypes.c_int * 4)(1, 2, 3, 4)),
+            memoryview(b'x?'), memoryview(b'?').cast('?'),
+            many, many.toreadonly(), many[::-1], many.cast('B').cast('i', (2, LARGE // 2)),
+            memoryview(bytes(LARGE)),
+        ]
+        for view in views:
+            with self.subTest(view=(view.format, view.shape, view.readonly)):
+                code, before = view.format.lstrip('<>'), view.tobytes()
+                described, result = self.executor.submit(work.describe_view, view).result(WATCHDOG)
+                self.assertEqual(described, (code, view.shape, view.readonly, before))
+                self.assertEqual(view.tobytes(), before)
+                self.assertEqual((result.format, result.shape), (code, view.shape))
+                self.assertEqual(result.readonly, view.readonly or result.nbytes > LARGE)
+                self.assertEqual(result.tobytes()[1:], before[1:])
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_views_of_arrays(self):
+        values = numpy.arange(LARGE, dtype='f4').reshape(4, -1)
+        for view in memoryview(values), memoryview(numpy.asfortranarray(values)):
+            _, result = self.executor.submit(work.describe_view, view.toreadonly()).result(WATCHDOG)
+            self.assertEqual((result.format, result.shape), ('f', values.shape))
+            self.assertTrue((numpy.asarray(result) == values).all())
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_views_that_python_has_no_others_of(self):
+        for kind in '>i4', 'c8', [('x', 'i4')]:
+            with self.subTest(kind=kind):
+                future = self.executor.submit(work.echo, memoryview(numpy.zeros(9, dtype=kind)))
+                self.assertRaisesRegex(TypeError, 'memoryview of the format', future.result,
+                                       WATCHDOG)
+
+    def test_exception_with_large_value(self):
+        error = self.executor.submit(work.fail, 'x' * LARGE).exception(WATCHDOG)
+        self.assertEqual(error.args, ('x' * LARGE,))
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_arrays(self):
+        values = numpy.arange(LARGE, dtype=float)
+        result = self.executor.submit(work.echo, values).result(WATCHDOG)
+        self.assertTrue((result == values).all())
+        self.assertEqual(self.executor.submit(work.describe, values).result(WATCHDOG),
+                         ('ndarray', LARGE, True))
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_no_garbage_is_left(self):
+        """What is large goes when it is dropped, and not when somebody collects garbage."""
+        values = numpy.arange(LARGE, dtype=float)
+        mixed = [values, b'x' * LARGE, bytearray(LARGE)]
+        gc.collect()
+        gc.disable()
+        try:
+            for value in values, mixed:
+                result = self.executor.submit(work.echo, value).result(WATCHDOG)
+                owner = result if value is values else result[0]
+                while isinstance(owner, numpy.ndarray):
+                    owner = owner.base
+                gone = weakref.ref(owner.obj)
+                del result, owner
+                self.assertIsNone(gone())
+                # The library's future has the result as well.
+                self.wait_for(lambda: not _library._grips)
+        finally:
+            gc.enable()
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_arrays_are_not_kept(self):
+        values = numpy.arange(LARGE, dtype=float)
+        for _ in range(200):  # more than there is shared memory for at a time
+            self.executor.submit(work.echo, values).result(WATCHDOG)
+
+
+class TestFunctions(ExecutorCase):
+
+    def test_without_a_name(self):
+        self.assertEqual(self.executor.submit(lambda x: x + 1, 1).result(WATCHDOG), 2)
+
+    def test_that_cannot_be_sent(self):
+        lock = threading.Lock()
+
+        def locked():
+            return lock
+
+        with self.assertRaises(pickle.PicklingError) as caught:
+            self.executor.submit(locked)
+        self.assertIn('locked', str(caught.exception))
+
+    def test_argument_that_cannot_be_sent(self):
+        future = self.executor.submit(work.echo, threading.Lock())
+        self.assertIsInstance(future.exception(WATCHDOG), TypeError)
+
+    def test_result_that_cannot_be_sent(self):
+        error = self.executor.submit(threading.Lock).exception(WATCHDOG)
+        self.assertIsInstance(error, TypeError)
+
+    def test_module_off_the_path(self):
+        import importlib.util
+        import sys
+        path = pathlib.Path(self.folder.name, 'elsewhere.py')
+        path.write_text('def where():\n    return __file__\n')
+        spec = importlib.util.spec_from_file_location('elsewhere', path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules['elsewhere'] = module
+        spec.loader.exec_module(module)
+        try:
+            self.assertEqual(self.executor.submit(module.where).result(WATCHDOG), str(path))
+        finally:
+            del sys.modules['elsewhere']
+
+
+class TestMultiprocessing(ExecutorCase):
+    """Its locks and queues may be among arguments, and its shared memory is not removed."""
+
+    contexts = [multiprocessing.get_context(method) for method in ('spawn', 'forkserver', 'fork')]
+
+    def for_all(self):
+        for context in self.contexts:
+            with self.subTest(method=context.get_start_method()):
+                yield context
+
+    def test_queue_and_lock_in_arguments(self):
+        for context in self.for_all():
+            queue, lock = context.Queue(), context.Lock()
+            self.executor.submit(work.put, queue, lock, 7).result(WATCHDOG)
+            self.assertEqual(queue.get(timeout=WATCHDOG), 7)
+
+    def test_queue_and_lock_for_initializers(self):
+        for context in self.for_all():
+            arguments = context.Queue(), context.Lock(), 8
+            with dray.ProcessPoolExecutor(1, initializer=work.put, initargs=arguments) as executor:
+                executor.submit(work.pid).result(WATCHDOG)
+            self.assertEqual(arguments[0].get(timeout=WATCHDOG), 8)
+
+    def test_locks_lock(self):
+        """In workers, in the application, and in processes of multiprocessing."""
+        for context in self.for_all():
+            number = context.Value('q', 0)
+            process = context.Process(target=work.add_one_by_one, args=(number, 2000))
+            process.start()
+            calls = [self.executor.submit(work.add_one_by_one, number, 2000) for _ in range(2)]
+            work.add_one_by_one(number, 2000)
+            for call in calls:
+                call.result(WATCHDOG)
+            process.join()
+            self.assertEqual(number.value, 8000)
+
+    def test_methods_of_semaphores(self):
+        for context in self.for_all():
+            semaphore = context.Semaphore(0)
+            calls = [self.executor.submit(semaphore.acquire) for _ in range(5)]
+            for _ in calls:
+                semaphore.release()
+            self.assertEqual([call.result(WATCHDOG) for call in calls], [True] * 5)
+
+    def test_semaphores_leave_nothing(self):
+        lock = multiprocessing.get_context('fork').Lock()
+        name = os.readlink(f'/proc/self/fd/{lock._semlock.file}')
+        self.assertIn('/sem.mp-', name)
+        self.assertTrue(name.endswith(' (deleted)'), name)
+        self.assertIn(name, resources.descriptors())
+        del lock
+        gc.collect()
+        self.assertNotIn(name, resources.descriptors())
+
+    def test_pipes_of_functions_without_a_name(self):
+        for duplex in False, True:
+            receiving, sending = multiprocessing.Pipe(duplex)
+            with receiving, sending:
+                send = self.executor.submit(lambda pipe: pipe.send('text'), sending)
+                self.assertIsNone(send.exception(WATCHDOG))
+                self.assertEqual(receiving.recv(), 'text')
+
+    def test_descriptors_are_not_kept(self):
+        queue, lock = self.contexts[0].Queue(), self.contexts[0].Lock()
+        self.executor.submit(work.put, queue, lock, 0).result(WATCHDOG)
+        before = len(os.listdir('/proc/self/fd'))
+        for i in range(20):  # each takes two
+            self.executor.submit(work.put, queue, lock, i).result(WATCHDOG)
+        # The last call's may be on their way, and another worker has been started, which has a few.
+        self.wait_for(lambda: len(os.listdir('/proc/self/fd')) < before + 20)
+
+    def test_what_only_a_fork_would_share(self):
+        """As locks are that were made before the package was imported."""
+        lock = multiprocessing.get_context('fork').Lock()
+        lock._semlock = _multiprocessing.SemLock(1, 1, 1, lock._make_name(), True)
+        lock._make_methods()
+        for call in [work.echo, lock], [lock.acquire]:
+            error = self.executor.submit(*call).exception(WATCHDOG)
+            self.assertIsInstance(error, TypeError)
+            self.assertIn('import dray first', str(error))
+
+    def test_two_way_pipes(self):
+        """Beside large and small arguments, of streams as well, and after ours was closed."""
+        for prefix in b'', b'> ', b'> ' * LARGE:
+            ours, theirs = multiprocessing.Pipe()
+            with ours:
+                future = self.executor.submit(work.converse, theirs, prefix)
+                theirs.close()
+                for text in b'one', b'two':
+                    ours.send_bytes(text)
+                    self.assertEqual(ours.recv_bytes(), prefix[:2] + text.upper())
+                ours.send_bytes(b'enough')
+                self.assertEqual(future.result(WATCHDOG), len(prefix))
+
+        ours, theirs = multiprocessing.Pipe()
+        with ours, theirs:
+            ours.send_bytes(b'enough')
+            self.assertEqual(list(self.executor.submit(work.converse_and_count, theirs)), [0])
+
+    def test_one_way_pipes(self):
+        receiving, sending = multiprocessing.Pipe(duplex=False)
+        with receiving, sending:
+            self.executor.submit(work.put_into_pipe, sending, b'text').result(WATCHDOG)
+            self.assertEqual(receiving.recv_bytes(), b'text')
+
+    def test_sockets(self):
+        ours, theirs = socket.socketpair()
+        with ours:
+            future = self.executor.submit(work.converse, theirs)
+            theirs.close()
+            ours.sendall(b'question')
+            self.assertEqual(ours.recv(100), b'QUESTION')
+            ours.shutdown(socket.SHUT_WR)
+            self.assertEqual(future.result(WATCHDOG), 0)
+            self.assertEqual(ours.recv(100), b'')  # nobody else has the other end
+
+    def test_sockets_are_not_kept(self):
+        def converse():
+            ours, theirs = multiprocessing.Pipe()
+            with ours, theirs:
+                ours.send_bytes(b'enough')
+                self.executor.submit(work.converse, theirs).result(WATCHDOG)
+
+        converse()
+        before = len(os.listdir('/proc/self/fd'))
+        for _ in range(20):
+            converse()
+        # Another worker may have been started, which has a few.
+        self.wait_for(lambda: len(os.listdir('/proc/self/fd')) < before + 20)
+
+    def test_workers_return_no_pipes(self):
+        error = self.executor.submit(work.open_pipe).exception(WATCHDOG)
+        self.assertIsInstance(error, TypeError)
+        self.assertIn('end of a pipe', str(error))
+        name = 'multiprocessing.connection'
+        self.assertEqual(self.executor.submit(work.echo, [name]).result(WATCHDOG), [name])
+
+    def test_initializers_have_no_sockets(self):
+        ours, theirs = multiprocessing.Pipe()
+        with ours, theirs, self.assertRaisesRegex(TypeError, 'give it to a call'):
+            dray.ProcessPoolExecutor(1, initializer=work.converse, initargs=(theirs,))
+
+    def test_shared_memory_outlives_workers(self):
+        memory = shared_memory.SharedMemory(create=True, size=16)
+        self.addCleanup(memory.unlink)
+        self.addCleanup(memory.close)
+        self.executor.submit(work.write_shared_memory, memory.name, b'text').result(WATCHDOG)
+        self.executor.shutdown()
+        shared_memory.SharedMemory(memory.name).close()
+        self.assertEqual(bytes(memory.buf[:4]), b'text')
