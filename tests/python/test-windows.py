@@ -36,6 +36,7 @@ class Window(Demo):
         self.terminal = Terminal(sys.executable, program, environment={'LANGUAGE': language})
         self.process = self.terminal
         self.listener = Atspi.EventListener.new(self.on_name)
+        self.seen = None
         self.names = []  # that anything in it was given since the last click, and that were not waited for
         self.listener.register('object:property-change:accessible-name')
 
@@ -71,12 +72,19 @@ class Window(Demo):
         for _ in range(n):
             self.expect_name('At work for')
 
-    def count_ink(self):
-        """How many pixels there are of what the pictures are drawn in."""
+    def pixels(self):
         Gdk.Display.get_default().sync()
         root = Gdk.get_default_root_window()
-        picture = Gdk.pixbuf_get_from_window(root, 0, 0, root.get_width(), root.get_height())
-        return picture.get_pixels().count(INK)
+        return Gdk.pixbuf_get_from_window(root, 0, 0, root.get_width(), root.get_height()).get_pixels()
+
+    def count_ink(self):
+        """How many pixels there are of what the pictures are drawn in."""
+        return self.pixels().count(INK)
+
+    def is_still(self):
+        """Whether it looks as it did when this was asked last."""
+        seen, self.seen = self.seen, self.pixels()
+        return seen == self.seen
 
     def finish(self):
         Demo.running = None
@@ -149,6 +157,7 @@ class TestEndlessLoad(WindowCase):
         window = self.start_load(N_TICKS)
         window.click_button('Cancel')
         window.expect_label('Cancelled')
+        wait_for('what it says to be drawn', window.is_still)
         self.leave_picture(window)
         window.click_button('Start')
         window.expect_ticks(N_TICKS)
