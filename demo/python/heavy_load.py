@@ -67,8 +67,8 @@ class Window(Gtk.ApplicationWindow):
         self.job.add_done_callback(self.on_done)
 
     def on_tick(self, start):
-        seconds = time.monotonic() - start
-        self.header.set_subtitle(_('At work for {seconds:.1f} s').format(seconds=seconds))
+        seconds = locale.format_string('%.1f', time.monotonic() - start)
+        self.header.set_subtitle(_('At work for {seconds} s').format(seconds=seconds))
         return GLib.SOURCE_CONTINUE
 
     def on_done(self, job):
