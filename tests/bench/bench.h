@@ -39,6 +39,7 @@ double bench_map_rss_growth (const BenchOptions *options);
 double bench_round_trip_dray_async (const BenchOptions *options);
 double bench_round_trip_dray_wait (const BenchOptions *options);
 double bench_round_trip_pipe_limit (const BenchOptions *options);
+double bench_round_trip_pipe_limit_apart (const BenchOptions *options);
 
 double bench_result_dray (const BenchOptions *options);
 double bench_result_dray_recycled (const BenchOptions *options);

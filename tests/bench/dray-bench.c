@@ -27,6 +27,7 @@ static const Figure figures[] = {
   { "round_trip_us.dray_async", "us", bench_round_trip_dray_async },
   { "round_trip_us.dray_wait", "us", bench_round_trip_dray_wait },
   { "round_trip_us.pipe_limit", "us", bench_round_trip_pipe_limit },
+  { "round_trip_us.pipe_limit_apart", "us", bench_round_trip_pipe_limit_apart },
 
   { "result_64mib_gib_per_second.dray", "GiB/s", bench_result_dray },
   { "result_64mib_gib_per_second.dray_recycled", "GiB/s", bench_result_dray_recycled },

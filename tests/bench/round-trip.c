@@ -5,6 +5,10 @@
 #include "bare.h"
 #include "worker.h"
 
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
 /*
  * round_trip_us: one tiny call after the other, each asked for when the one before it is back; the
  * median of the times that they take.
@@ -13,6 +17,10 @@
  *   dray_wait   dray_executor_call() and dray_future_wait_result()
  *   pipe_limit  two bare processes with two pipes, blocked in read(): one writes 64 bytes, which
  *               is the size of a call of Dray's on the wire, and the other writes them back
+ *   pipe_limit_apart
+ *               the same, on two processors, as an application and a worker of Dray's are while a
+ *               call runs; otherwise the scheduler has the choice, and puts them now on one, now on
+ *               two
  */
 
 #define MESSAGE_SIZE 64
@@ -145,15 +153,41 @@ answer (Bare *host, const BenchOptions *options)
     }
 }
 
-double
-bench_round_trip_pipe_limit (const BenchOptions *options)
+/* Stays on the processor of that number, of those that this process may use. */
+static void
+stay_on_processor (guint number)
+{
+  cpu_set_t allowed, chosen;
+  guint n_allowed, n_before = 0;
+
+  if (sched_getaffinity (0, sizeof allowed, &allowed) != 0)
+    bench_fail ("The processors can't be told: %s", g_strerror (errno));
+
+  n_allowed = (guint) CPU_COUNT (&allowed);
+  CPU_ZERO (&chosen);
+  for (guint i = 0; i < CPU_SETSIZE; i++)
+    if (CPU_ISSET (i, &allowed) && n_before++ == number % n_allowed)
+      CPU_SET (i, &chosen);
+  if (sched_setaffinity (0, sizeof chosen, &chosen) != 0)
+    bench_fail ("A processor can't be chosen: %s", g_strerror (errno));
+}
+
+static void
+answer_apart (Bare *host, const BenchOptions *options)
+{
+  stay_on_processor (1);
+  answer (host, options);
+}
+
+static double
+measure_bare (const BenchOptions *options, void (*run) (Bare *host, const BenchOptions *options))
 {
   gint64 message[MESSAGE_SIZE / sizeof (gint64)] = { 0 };
   gboolean more = TRUE;
   Trips trips;
   Bare bare;
 
-  bare_start (&bare, answer, options);
+  bare_start (&bare, run, options);
   trips_init (&trips, options->count);
   while (more)
     {
@@ -166,4 +200,17 @@ bench_round_trip_pipe_limit (const BenchOptions *options)
 
   bare_stop (&bare);
   return trips_finish (&trips);
+}
+
+double
+bench_round_trip_pipe_limit (const BenchOptions *options)
+{
+  return measure_bare (options, answer);
+}
+
+double
+bench_round_trip_pipe_limit_apart (const BenchOptions *options)
+{
+  stay_on_processor (0);
+  return measure_bare (options, answer_apart);
 }
