@@ -33,7 +33,7 @@ def wait_for_ever(path):
     try:
         path.touch()
         while True:
-            time.sleep(1)
+            time.sleep(0.1)
     finally:
         path.unlink(missing_ok=True)  # whatever ends it
 
