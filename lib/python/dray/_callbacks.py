@@ -45,6 +45,7 @@ class Place:
         self._calls: deque[Callable[[], object]] = deque()
         self._lock = threading.RLock()  # as the reactor's
         self._armed = False
+        self._source: Any = None  # while it is armed
         self._is_closed = False
 
     def is_running(self) -> bool:
@@ -71,6 +72,7 @@ class Place:
         with self._lock:
             self._is_closed = True
             self._calls.clear()
+            self._source = None
 
     def _arm_locked(self) -> None:
         """If it is interrupted, the worst is that there are two sources, of which one does nothing."""
@@ -78,6 +80,9 @@ class Place:
         source.set_priority(self._priority)
         source.set_callback(self._run)
         source.attach(self._context)
+        # PyGObject has a finalizer for it, in which Python would lose a KeyboardInterrupt: it goes where it
+        # is called.
+        self._source = source
         self._armed = True
 
     def _run(self, *data: Any) -> bool:
@@ -98,6 +103,7 @@ class Place:
                 with self._lock:
                     self._armed = False
                     if not self._calls:
+                        self._source = None
                         return False
                     self._armed = True
                 continue

@@ -12,7 +12,7 @@ from concurrent import futures
 from concurrent.futures import _base
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from . import _callbacks, _library, _outcome, _threads
+from . import _callbacks, _library, _memory, _message, _outcome, _threads
 from ._library import Handle
 from ._repository import Gio, GLib
 
@@ -455,7 +455,7 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
             items = source and source.wait_next_items(_BATCH, -1, None)
         except GLib.Error:
             pass  # it was cancelled, or failed: the future tells
-        self._take_in(items)
+        self._take_in(items and _copies_of(items))
 
     def _fetch(self) -> None:
         source, question = self._source, self._question
@@ -518,11 +518,20 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         return cancelled
 
 
+def _copies_of(items: list[Any]) -> list[Any]:
+    """What was in small ones. A value of PyGObject's has a finalizer in Python, in which Python would lose
+    a KeyboardInterrupt: so they are let go of here, and not where somebody iterates.
+    """
+    return [_memory.copy_of(item) if item.get_size() < _message.OUT_OF_BAND else item
+            for item in items]
+
+
 def _on_items(reference: weakref.ref[Stream[Any, Any]], question: Any, source: Any,
               result: Any) -> None:
     """Items have come, for a stream that may have been dropped meanwhile."""
     try:
         items = source.next_items_finish(result)
+        items = items and _copies_of(items)
     except GLib.Error:
         items = None  # as above
     stream = reference()
