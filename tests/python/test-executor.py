@@ -386,6 +386,8 @@ class TestLife(unittest.TestCase):
         while not any(call.running() for call in calls):
             pass
         executor.shutdown(wait=False, cancel_futures=True)
+        while sum(call.done() for call in calls) < 48:  # or more of them would begin
+            pass
         open(gate, 'w').close()
         executor.shutdown()
         self.assertTrue(all(call.done() for call in calls))
