@@ -153,7 +153,8 @@ answer (Bare *host, const BenchOptions *options)
     }
 }
 
-/* Stays on the processor of that number, of those that this process may use. */
+/* Stays on the processor of that number, of those that this process may use. Not to be called before
+ * the other process is there, which would have no choice. */
 static void
 stay_on_processor (guint number)
 {
@@ -180,14 +181,16 @@ answer_apart (Bare *host, const BenchOptions *options)
 }
 
 static double
-measure_bare (const BenchOptions *options, void (*run) (Bare *host, const BenchOptions *options))
+measure_bare (const BenchOptions *options, gboolean apart)
 {
   gint64 message[MESSAGE_SIZE / sizeof (gint64)] = { 0 };
   gboolean more = TRUE;
   Trips trips;
   Bare bare;
 
-  bare_start (&bare, run, options);
+  bare_start (&bare, apart ? answer_apart : answer, options);
+  if (apart)
+    stay_on_processor (0);
   trips_init (&trips, options->count);
   while (more)
     {
@@ -205,12 +208,11 @@ measure_bare (const BenchOptions *options, void (*run) (Bare *host, const BenchO
 double
 bench_round_trip_pipe_limit (const BenchOptions *options)
 {
-  return measure_bare (options, answer);
+  return measure_bare (options, FALSE);
 }
 
 double
 bench_round_trip_pipe_limit_apart (const BenchOptions *options)
 {
-  stay_on_processor (0);
-  return measure_bare (options, answer_apart);
+  return measure_bare (options, TRUE);
 }
