@@ -314,8 +314,8 @@ dray_ring_publish (DrayRing *self)
 
 /* The reader is at work, or was rung for: there is room in a moment. Meanwhile the processor is left
  * to whoever wants it, which may be the reader. */
-static gboolean
-look_for_room (DrayRing *self)
+gboolean
+dray_ring_look_for_room (DrayRing *self)
 {
   gint64 end = g_get_monotonic_time () + DRAY_RING_LOOK;
 
@@ -333,9 +333,6 @@ look_for_room (DrayRing *self)
 gboolean
 dray_ring_wait (DrayRing *self)
 {
-  if (!g_atomic_int_get (&self->interrupted) && look_for_room (self))
-    return TRUE;
-
   while (!g_atomic_int_get (&self->interrupted))
     {
       __atomic_store_n (&self->shared->writer_sleeps, 1, __ATOMIC_RELAXED);

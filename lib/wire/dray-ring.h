@@ -80,8 +80,11 @@ gsize dray_ring_count_unread (DrayRing *self);
 gsize dray_ring_write (DrayRing *self, const guint8 *bytes, gsize size);
 /* Returns whether the reader sleeps: then the bell has to be rung, by whoever called this. */
 gboolean dray_ring_publish (DrayRing *self);
-/* Waits until there is room for a good deal, having looked for it for a moment; everything must be
- * published. FALSE: interrupt() was called. */
+/* In the midst of something large, all of which so far is published: looks for a moment whether there
+ * is room for a piece. */
+gboolean dray_ring_look_for_room (DrayRing *self);
+/* Waits until there is room for a good deal; everything must be published. FALSE: interrupt() was
+ * called. */
 gboolean dray_ring_wait (DrayRing *self);
 /* Any thread of the writer's: wait() waits no more, now and ever. */
 void dray_ring_interrupt (DrayRing *self);

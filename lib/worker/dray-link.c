@@ -150,7 +150,8 @@ flush_into_ring_locked (DrayLink *self)
       /* The reader may have it, or has to make room. */
       if (dray_ring_publish (self->ring) && !ring_bell (self))
         return FALSE;
-      if (n_written == 0 && !dray_ring_wait (self->ring))
+      if (n_written == 0 && !(size >= DRAY_RING_PIECE && dray_ring_look_for_room (self->ring))
+          && !dray_ring_wait (self->ring))
         return FALSE;
     }
 
