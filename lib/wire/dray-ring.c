@@ -312,8 +312,8 @@ dray_ring_publish (DrayRing *self)
          && __atomic_exchange_n (&self->shared->reader_sleeps, 0, __ATOMIC_SEQ_CST) != 0;
 }
 
-/* The reader is at work, or was rung for: there is room in a moment. Meanwhile the processor is left
- * to whoever wants it, which may be the reader. */
+/* The reader is at work, or was rung for: there is room in a moment. Meanwhile the processor is
+ * left to whoever wants it, which may be the reader. */
 gboolean
 dray_ring_look_for_room (DrayRing *self)
 {

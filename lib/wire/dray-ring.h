@@ -17,8 +17,8 @@
  *                                 cleared (a futex); the reader that has made room clears it, and
  *                                 wakes it
  *
- * In the midst of something large both look for a moment before they do: the other one goes on soon,
- * and to be woken takes longer than to copy what is missing.
+ * In the midst of something large both look for a moment before they do: the other one goes on
+ * soon, and to be woken takes longer than to copy what is missing.
  *
  * Beside that there is the gate, which the writer passes with each task that it begins. The reader
  * can shut it, and is told in the same instant which task the writer has begun last: from then on
@@ -80,8 +80,8 @@ gsize dray_ring_count_unread (DrayRing *self);
 gsize dray_ring_write (DrayRing *self, const guint8 *bytes, gsize size);
 /* Returns whether the reader sleeps: then the bell has to be rung, by whoever called this. */
 gboolean dray_ring_publish (DrayRing *self);
-/* In the midst of something large, all of which so far is published: looks for a moment whether there
- * is room for a piece. */
+/* In the midst of something large, all of which so far is published: looks for a moment whether
+ * there is room for a piece. */
 gboolean dray_ring_look_for_room (DrayRing *self);
 /* Waits until there is room for a good deal; everything must be published. FALSE: interrupt() was
  * called. */

@@ -132,6 +132,13 @@ ring_bell (DrayLink *self)
   return n_written == 1 || errno == EAGAIN;
 }
 
+/* @size: of what there is to write */
+static gboolean
+wait_for_room (DrayRing *ring, gsize size)
+{
+  return (size >= DRAY_RING_PIECE && dray_ring_look_for_room (ring)) || dray_ring_wait (ring);
+}
+
 static gboolean
 flush_into_ring_locked (DrayLink *self)
 {
@@ -150,8 +157,7 @@ flush_into_ring_locked (DrayLink *self)
       /* The reader may have it, or has to make room. */
       if (dray_ring_publish (self->ring) && !ring_bell (self))
         return FALSE;
-      if (n_written == 0 && !(size >= DRAY_RING_PIECE && dray_ring_look_for_room (self->ring))
-          && !dray_ring_wait (self->ring))
+      if (n_written == 0 && !wait_for_room (self->ring, size))
         return FALSE;
     }
 

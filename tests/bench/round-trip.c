@@ -153,8 +153,8 @@ answer (Bare *host, const BenchOptions *options)
     }
 }
 
-/* Stays on the processor of that number, of those that this process may use. Not to be called before
- * the other process is there, which would have no choice. */
+/* Stays on the processor of that number, of those that this process may use. Not to be called
+ * before the other process is there, which would have no choice. */
 static void
 stay_on_processor (guint number)
 {

@@ -126,9 +126,11 @@ NOT_WANTED = ('Exception ignored', 'BrokenPipe', 'CRITICAL', 'WARNING', 'RemoteT
               'Fatal Python error')
 
 
-def names(pids):
-    return [pathlib.Path(f'/proc/{pid}/comm').read_text().strip() for pid in pids
-            if pathlib.Path(f'/proc/{pid}').exists()]
+def name_of(pid):
+    try:
+        return pathlib.Path(f'/proc/{pid}/comm').read_text().strip()
+    except OSError:
+        return 'one that has just ended'
 
 
 class ProgramCase(unittest.TestCase):
@@ -156,7 +158,7 @@ class ProgramCase(unittest.TestCase):
     def check_nothing_is_left(self, terminal):
         end = time.monotonic() + 30
         while left := terminal.processes():
-            self.assertLess(time.monotonic(), end, f'{names(left)} {terminal.output}')
+            self.assertLess(time.monotonic(), end, f'{[name_of(pid) for pid in left]} {terminal.output}')
             time.sleep(0.01)
 
     def check_end(self, terminal, status=-signal.SIGINT, tracebacks=1):

@@ -4,8 +4,8 @@
 
 #include "stress.h"
 
-/* Items that are pulled, by several at once, in any way: each comes to one of them, until somebody says
- * that nobody wants any more. */
+/* Items that are pulled, by several at once, in any way: each comes to one of them, until somebody
+ * says that nobody wants any more. */
 
 static void ask (StressActor *actor, DrayFuture *future, GCancellable *cancellable);
 

@@ -182,6 +182,23 @@ test_full (Pair *pair, gconstpointer data)
 }
 
 static void
+test_look (Pair *pair, gconstpointer data)
+{
+  g_autofree guint8 *bytes = g_malloc0 (DRAY_RING_SIZE);
+
+  g_test_summary ("A writer that looks finds room for a piece, if there is, and gives up if not.");
+
+  g_assert_true (dray_ring_look_for_room (pair->writer));
+  dray_ring_write (pair->writer, bytes, DRAY_RING_SIZE);
+  dray_ring_publish (pair->writer);
+  g_assert_false (dray_ring_look_for_room (pair->writer));
+  take (pair, bytes, DRAY_RING_PIECE - 1);
+  g_assert_false (dray_ring_look_for_room (pair->writer));
+  take (pair, bytes, 1);
+  g_assert_true (dray_ring_look_for_room (pair->writer));
+}
+
+static void
 test_bell (Pair *pair, gconstpointer data)
 {
   guint8 byte = 0;
@@ -394,6 +411,7 @@ main (int argc, char **argv)
   ADD ("gate", test_gate);
   ADD ("gate/threads", test_gate_threads);
   ADD ("full", test_full);
+  ADD ("look", test_look);
   ADD ("bell", test_bell);
   ADD ("interrupt", test_interrupt);
   ADD ("interrupt/waiting", test_interrupt_waiting);

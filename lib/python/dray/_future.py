@@ -455,7 +455,7 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
             items = source and source.wait_next_items(_BATCH, -1, None)
         except GLib.Error:
             pass  # it was cancelled, or failed: the future tells
-        self._take_in(items and _copies_of(items))
+        self._take_in(items)
 
     def _fetch(self) -> None:
         source, question = self._source, self._question
@@ -473,11 +473,12 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
             except RuntimeError:
                 self._tell_locked()  # no thread can be had: whoever waits finds that out himself
 
-    def _take_in(self, items: Any) -> None:
+    def _take_in(self, items: list[Any] | None) -> None:
+        copies = _copies_of(items or [])
         with self._news:
             self._asks = False
-            if items and not self._over:  # or it was closed meanwhile
-                self._items.extend(items)
+            if copies and not self._over:  # or it was closed meanwhile
+                self._items.extend(copies)
                 if self._takes_all or (self._takes_unread and not self._is_iterated):
                     self._ask_locked()
             else:
@@ -531,7 +532,6 @@ def _on_items(reference: weakref.ref[Stream[Any, Any]], question: Any, source: A
     """Items have come, for a stream that may have been dropped meanwhile."""
     try:
         items = source.next_items_finish(result)
-        items = items and _copies_of(items)
     except GLib.Error:
         items = None  # as above
     stream = reference()
