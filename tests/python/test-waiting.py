@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 import unittest
+import unittest.mock
 
 import dray
 import dray._callbacks
@@ -243,11 +244,10 @@ class TestAsyncio(WaitingCase):
 
     def test_end_of_a_stream_that_is_not_waited_for(self):
         """All that was yielded has come, and the stream is about to be done."""
-        gc.collect()  # whoever finalizes the executor of another test would see to that, too
-        stream = self.executor.submit(work.count, 0, 'last')
-        attend, stream._attend = stream._attend, lambda: None  # nobody sees to that yet
+        reactor = self.executor._pool.reactor
+        ends = queue.SimpleQueue()
 
-        async def give_up():
+        async def give_up(stream):
             end = asyncio.ensure_future(anext(aiter(stream)))
             while not stream._done_callbacks:
                 await asyncio.sleep(0.001)
@@ -255,8 +255,14 @@ class TestAsyncio(WaitingCase):
             await asyncio.wait([end])
             return end.cancelled()
 
-        self.assertTrue(asyncio.run(give_up()))
-        attend()
+        with unittest.mock.patch.object(reactor, 'settle', ends.put):  # nobody sees to that yet
+            stream = self.executor.submit(work.count, 0, 'last')
+            self.assertTrue(asyncio.run(give_up(stream)))
+            addresses = [ends.get(timeout=WATCHDOG)]
+            while addresses[-1] != stream._dray.address:  # but what other tests have left
+                addresses.append(ends.get(timeout=WATCHDOG))
+        for address in addresses:
+            reactor.settle(address)
         self.assertEqual(stream.result(WATCHDOG), 'last')
 
     def test_result_of_a_stream_that_nobody_iterates(self):
