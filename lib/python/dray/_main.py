@@ -23,7 +23,7 @@ import sys
 from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def preparation() -> dict[str, Any]:
@@ -53,7 +53,7 @@ def main_is_importable() -> bool:
     """Whether workers can import the program without running it."""
     main = sys.modules.get('__main__')
     return (main is not None and _has_importable_name(getattr(main, '__spec__', None))
-            and _is_importable(getattr(main, '__file__', None)))
+            and _look_into(getattr(main, '__file__', None)).is_importable)
 
 
 def _has_importable_name(spec: Any) -> bool:
@@ -70,16 +70,32 @@ def is_of_program_only(function: Any) -> bool:
     if not main_is_importable():
         return True
     name = getattr(function, '__qualname__', None) or type(function).__qualname__
-    names = _names_above_guard(getattr(sys.modules['__main__'], '__file__', None))
+    names = _look_into(getattr(sys.modules['__main__'], '__file__', None)).names
     return bool(names) and name.partition('.')[0] not in names
 
 
+class _Program(NamedTuple):
+    """What is in the file of a program."""
+
+    is_importable: bool     # there is a guard in it; one that only defines things needs none
+    names: frozenset[str]   # all that it defines when it is imported; none if that can't be told
+
+
 @lru_cache(maxsize=None)
-def _names_above_guard(filename: str | None) -> frozenset[str]:
-    """All that a program defines when it is imported; nothing if that can't be told."""
+def _look_into(filename: str | None) -> _Program:
+    """Reads it once: that is a good part of what the first call costs."""
     if filename is None:
-        return frozenset()
-    body = ast.parse(Path(filename).read_bytes()).body
+        return _Program(False, frozenset())
+    try:
+        body = ast.parse(Path(filename).read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return _Program(False, frozenset())
+    if any(map(_is_guard, body)) or all(map(_only_defines, body)):
+        return _Program(True, _names_above_guard(body))
+    return _Program(False, frozenset())
+
+
+def _names_above_guard(body: list[ast.stmt]) -> frozenset[str]:
     names = set()
     for statement in body:
         if _is_guard(statement):
@@ -106,18 +122,6 @@ def _how_to_import_main() -> dict[str, str]:
     if spec is not None:
         return {'module': spec.name, 'file': filename}
     return {'script': filename, 'file': filename}
-
-
-@lru_cache(maxsize=None)
-def _is_importable(filename: str | None) -> bool:
-    """Whether there is a guard in the program. One that only defines things needs none."""
-    if filename is None:
-        return False
-    try:
-        tree = ast.parse(Path(filename).read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return any(map(_is_guard, tree.body)) or all(map(_only_defines, tree.body))
 
 
 def _is_guard(statement: ast.stmt) -> bool:
