@@ -304,6 +304,16 @@ class TestStreams(ExecutorCase):
                 items.append(item)
         self.assertEqual(items, [0, 1, 2])
 
+    def test_arguments_that_cannot_be_sent(self):
+        """It was never submitted, and says why to whoever iterates it."""
+        async def collect():
+            return [item async for item in self.executor.submit(work.count, threading.Lock())]
+
+        stream = self.executor.submit(work.count, threading.Lock())
+        self.assertRaises(TypeError, next, stream)
+        self.assertRaises(TypeError, stream.result, WATCHDOG)
+        self.assertRaises(TypeError, asyncio.run, collect())
+
     def test_result_before_items(self):
         stream = self.executor.submit(work.count, 3000, 'last')
         self.assertEqual(stream.result(WATCHDOG), 'last')

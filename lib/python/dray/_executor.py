@@ -180,7 +180,7 @@ class ProcessPoolExecutor(futures.Executor):
         except Exception as error:
             if _calls.is_about_function(error):
                 raise
-            future.set_exception(error)
+            future._refuse(error)
             return future
         future._inheritance = message.inheritance
         is_plain = not (streams or message.buffers or message.attachments)

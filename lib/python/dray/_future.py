@@ -270,6 +270,10 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         finally:
             self._let_go()
 
+    def _refuse(self, error: BaseException) -> None:
+        """It stands for a call that could not be submitted."""
+        self.set_exception(error)
+
     def _disown(self, error: BaseException) -> None:
         """In a fork of the application: its end is not known here, and no callback called."""
         self._condition = _Condition()
@@ -491,6 +495,10 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         wanted, self._wanted = self._wanted, []
         for call in wanted:
             call()
+
+    def _refuse(self, error: BaseException) -> None:
+        self._over = True
+        super()._refuse(error)
 
     def _attach_source(self, source: Any) -> None:
         self._source = source
