@@ -4,6 +4,7 @@ multiprocessing."""
 
 import _multiprocessing
 import ctypes
+import functools
 import gc
 import multiprocessing
 import multiprocessing.connection
@@ -21,8 +22,12 @@ import dray
 import resources
 import work
 from cases import WATCHDOG, ExecutorCase
-from dray import _library, _message
+from dray import _calls, _library, _message, _outcome
 
+try:
+    import cloudpickle
+except ImportError:
+    cloudpickle = None
 try:
     import numpy
 except ImportError:
@@ -129,6 +134,120 @@ class TestLargeValues(ExecutorCase):
         values = numpy.arange(LARGE, dtype=float)
         for _ in range(200):  # more than there is shared memory for at a time
             self.executor.submit(work.echo, values).result(WATCHDOG)
+
+
+class TestNestedValues(ExecutorCase):
+    """What is large is left out of the pickle wherever it is, on both ways, and so are views, of
+    which pickle knows nothing."""
+
+    VALUES = [
+        b'x' * LARGE, bytearray(LARGE), array('d', range(LARGE // 8)), memoryview(b'v' * LARGE),
+        memoryview(bytearray(LARGE)), b'x' * _message.OUT_OF_BAND,
+        # What the pickle itself has before and after such things.
+        b'\x95' * LARGE, b'B' + (LARGE).to_bytes(4, 'little') * (LARGE // 4),
+    ]
+    SMALL = [b'x', bytearray(b'x'), array('i', [1]), array('d'), memoryview(b'x'), memoryview(b''),
+             memoryview(bytearray(9))[::2]]
+
+    def nests(self, value):
+        """Calls that have a value somewhere, and where it is found in what comes back."""
+        yield 'keyword', (), {'key': value}, lambda args, kwargs: kwargs['key']
+        yield 'list', ([1, value],), {}, lambda args, kwargs: args[0][1]
+        yield 'many', (1,) * 99 + (value,), {}, lambda args, kwargs: args[99]
+        yield ('dictionaries', ({'a': {'b': value}},), {},
+               lambda args, kwargs: args[0]['a']['b'])
+        yield 'attribute', (work.Box(value),), {}, lambda args, kwargs: args[0].content
+        yield ('attribute of an element', (), {'boxes': [work.Box([value])]},
+               lambda args, kwargs: kwargs['boxes'][0].content[0])
+
+    def check_all(self, function):
+        for value in self.VALUES + self.SMALL:
+            for name, args, kwargs, find in self.nests(value):
+                with self.subTest(type=type(value).__name__, size=len(value), where=name):
+                    future = self.executor.submit(function, *args, **kwargs)
+                    result = find(*future.result(WATCHDOG))
+                    self.assertIs(type(result), type(value))
+                    self.assertEqual(result, value)
+
+    def test_there_and_back(self):
+        self.check_all(work.echo_all)
+
+    @unittest.skipIf(cloudpickle is None, 'there is no cloudpickle')
+    def test_of_functions_without_a_name(self):
+        self.check_all(lambda *args, **kwargs: (args, kwargs))
+
+    def test_beside_a_lock(self):
+        """Which takes another pickler."""
+        view = memoryview(b'v' * LARGE)
+        args, _ = self.executor.submit(work.lock_and_echo, [view, b'x' * LARGE],
+                                       multiprocessing.Lock()).result(WATCHDOG)
+        self.assertEqual(args, [view, b'x' * LARGE])
+
+    def test_in_chunks(self):
+        for values in self.VALUES, self.SMALL:
+            results = list(self.executor.map(work.echo, values, chunksize=2))
+            self.assertEqual(list(map(type, results)), list(map(type, values)))
+            self.assertEqual(results, values)
+
+    def test_yielded(self):
+        items = list(self.executor.submit(work.yield_boxes, self.VALUES))
+        self.assertEqual([box.content for box in items], self.VALUES)
+
+    def test_of_functions(self):
+        """Which may be methods, or have arguments of their own."""
+        view = memoryview(b'v' * LARGE)
+        for function in work.Box(view).get, functools.partial(work.echo, view):
+            self.assertEqual(self.executor.submit(function).result(WATCHDOG), view)
+
+    def test_twice(self):
+        """It is sent once, and is one again."""
+        for value in self.VALUES:
+            message = _message.pack([value, work.Box(value)])
+            self.assertEqual(len(message.buffers), 1)
+            first, second = _message.unpack(message.in_one_piece())
+            self.assertIs(first, second.content)
+
+    def test_not_in_the_pickle(self):
+        for value in self.VALUES:
+            for name, args, kwargs, _ in self.nests(value):
+                with self.subTest(type=type(value).__name__, where=name):
+                    message = _calls.pack(work.echo_all, args, kwargs)
+                    self.check_left_out(message, memoryview(value).nbytes)
+                    message = _outcome.pack((args, kwargs), False)
+                    self.check_left_out(message, memoryview(value).nbytes)
+
+    def check_left_out(self, message, size):
+        self.assertEqual([buffer.nbytes for buffer in message.buffers], [size])
+        self.assertLess(len(message.data), 2000)
+
+    def test_among_much_else(self):
+        """Pickle writes that in pieces of its own, as large as what is left out."""
+        text = [str(i) for i in range(LARGE)]
+        value = [text, b'a' * LARGE, text[:9], bytearray(LARGE), 'x' * LARGE, array('i', range(LARGE)),
+                 text[9:], b'b' * LARGE, b'c' * LARGE, LARGE]
+        message = _message.pack(value)
+        self.assertEqual([buffer.nbytes for buffer in message.buffers],
+                         [LARGE, LARGE, 4 * LARGE, LARGE, LARGE])
+        self.assertEqual(_message.unpack(message.in_one_piece()), value)
+        self.assertEqual(self.executor.submit(work.echo, value).result(WATCHDOG), value)
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_in_order(self):
+        """Pickle's own buffers are told of, and others found."""
+        arrays = [numpy.full(LARGE, i, dtype='u1') for i in range(4)]
+        value = [arrays[0], b'a' * LARGE, arrays[1], arrays[2], memoryview(b'b' * LARGE), b'c' * LARGE,
+                 arrays[3]]
+        result = self.executor.submit(work.echo, work.Box(value)).result(WATCHDOG).content
+        self.assertEqual([bytes(element[:1]) for element in result],
+                         [b'\0', b'a', b'\1', b'\2', b'b', b'c', b'\3'])
+
+    def test_views_are_where_they_arrived(self):
+        """In shared memory: nothing has copied them."""
+        view = memoryview(bytearray(b'v' * LARGE))
+        arrived, box = self.executor.submit(work.look_into, work.Box(view)).result(WATCHDOG)
+        self.assertIn('memfd:', arrived)
+        self.assertIn('memfd:', work.mapping_of(box.content))
+        self.assertNotIn('memfd:', work.mapping_of(view))
 
 
 class TestFunctions(ExecutorCase):

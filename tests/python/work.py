@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests' workers do."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -48,6 +49,48 @@ def pid():
 
 def echo(value):
     return value
+
+
+def echo_all(*args, **kwargs):
+    return args, kwargs
+
+
+class Box:
+    """Has something in it."""
+
+    def __init__(self, content):
+        self.content = content
+
+    def get(self):
+        return self.content
+
+
+def yield_boxes(values):
+    for value in values:
+        yield Box(value)
+
+
+def lock_and_echo(value, lock):
+    with lock:
+        return value, None
+
+
+def look_into(box):
+    """What the view in a box is mapped from, and the box."""
+    return mapping_of(box.content), box
+
+
+def mapping_of(view):
+    """What the memory of a view is a part of, as the system names it; nothing if that is the heap."""
+    buffer = (ctypes.c_void_p * 16)()  # a Py_buffer is smaller; the address is its first field
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), buffer, 0)
+    ctypes.pythonapi.PyBuffer_Release(buffer)
+    with open('/proc/self/maps') as maps:
+        for fields in map(str.split, maps):
+            first, end = (int(number, 16) for number in fields[0].split('-'))
+            if first <= buffer[0] < end:
+                return ' '.join(fields[5:])
+    raise AssertionError('There is no such memory')
 
 
 def describe(value):

@@ -15,10 +15,7 @@ from ._repository import Dray, Gio, new_value
 if TYPE_CHECKING:
     from ._reactor import Pool
 
-try:
-    import cloudpickle
-except ImportError:
-    cloudpickle = None  # type: ignore[assignment]
+_by_value = _message.pickler_by_value()
 
 
 class UnpicklableFunction(pickle.PicklingError):
@@ -96,9 +93,9 @@ def _pack_anyhow(function: Callable[..., Any], call: tuple[Any, ...],
 def _pack_inherited(function: Callable[..., Any], call: tuple[Any, ...],
                     takes_sockets: bool) -> _message.Message:
     by_value = not (_main.main_is_importable() and _can_be_pickled(function))
-    if by_value and cloudpickle is None:
+    if by_value and _by_value is None:
         raise UnpicklableFunction
-    pickler = _inherit.pickler_over(cloudpickle.CloudPickler if by_value else None)
+    pickler = _inherit.pickler_over(_by_value if by_value else None)
     inheritance = _inherit.Inheritance(takes_sockets)
     with inheritance.spawning():
         message = _message.pack(call, pickler)
@@ -109,7 +106,7 @@ def _pack_inherited(function: Callable[..., Any], call: tuple[Any, ...],
 
 def _pack_plain(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
     by_value = _main.is_of_program_only(function) or not _main.main_is_importable()
-    if by_value and cloudpickle is not None:
+    if by_value and _by_value is not None:
         return _pack_by_value(function, call)
     try:
         if by_value:
@@ -118,17 +115,17 @@ def _pack_plain(function: Callable[..., Any], call: tuple[Any, ...]) -> _message
     except Exception as error:
         if _can_be_pickled(function):
             raise
-        if cloudpickle is None:
+        if _by_value is None:
             raise UnpicklableFunction(_reason(function, error)) from error
     return _pack_by_value(function, call)
 
 
 def _pack_by_value(function: Callable[..., Any], call: tuple[Any, ...]) -> _message.Message:
     try:
-        return _message.pack(call, cloudpickle.CloudPickler)
+        return _message.pack(call, _by_value)
     except Exception as error:
         try:
-            cloudpickle.dumps(function)
+            _message.pack(function, _by_value)
         except Exception:
             raise UnpicklableFunction(_reason(function, error)) from error
         raise
@@ -136,14 +133,14 @@ def _pack_by_value(function: Callable[..., Any], call: tuple[Any, ...]) -> _mess
 
 def _reason(function: Callable[..., Any], error: Exception) -> str:
     name = getattr(function, '__qualname__', None) or repr(function)
-    hint = '' if cloudpickle else ' (cloudpickle could do that; or put it into a module)'
+    hint = '' if _by_value else ' (cloudpickle could do that; or put it into a module)'
     return f'The function {name} can’t be sent to another process: {error}{hint}'
 
 
 def _can_be_pickled(function: Callable[..., Any]) -> bool:
     try:
         _check_not_of_main(function)
-        pickle.dumps(function, 5)
+        _message.pack(function)
     except Exception:
         return False
     return True

@@ -16,7 +16,6 @@ to the program's.
 
 from __future__ import annotations
 
-import copyreg
 import fcntl
 import os
 import pickle
@@ -26,8 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from . import _library, _semaphores
-
+from . import _library, _message, _semaphores
 
 _KINDS = {'multiprocessing.synchronize', 'multiprocessing.connection', 'socket'}
 
@@ -118,9 +116,9 @@ def pickler_over(pickler_type: Callable[..., Any] | None) -> Callable[..., Any]:
     class Pickler(base):  # type: ignore[misc]
 
         def __init__(self, *args: Any, **kwargs: Any):
-            table = base.dispatch_table if pickler_type else copyreg.dispatch_table
             # Before what it extends, which looks for it there.
-            self.dispatch_table = {**table, **reducers, **_reducers_of_methods()}
+            self.dispatch_table = {**_message.reducers_of(pickler_type), **reducers,
+                                   **_reducers_of_methods()}
             super().__init__(*args, **kwargs)
 
         def reducer_override(self, value: Any) -> Any:

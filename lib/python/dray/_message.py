@@ -11,21 +11,25 @@ and lie beside it:
     b'E' + message   the function raised what is in the message
     b'U' + message   so did unpickling the call
 
-Left out are pickle's own buffers (protocol 5: what NumPy and others make of their arrays), which can
-stay where they arrive, without being copied; and also `bytes`, `bytearray`, `memoryview` and
-`array.array`, which pickle would copy into its stream. Of those only such are looked for that are the
-value itself, or in the uppermost list, tuple or dictionary: looking at every object would cost more
-than is won.
+Left out are pickle's own buffers (protocol 5: what NumPy and others make of their arrays, and we of
+`memoryview` and `array.array`), and also `bytes` and `bytearray`, wherever they are. Of those pickle
+says nothing, but who writes to a file is given large ones by themselves, as they are. So the pickle is
+taken down in pieces, and such a piece is replaced by a call of what makes it again of a buffer. That
+costs no look at each object, as a persistent_id() would. If a pickler did not do so, or did it in
+another way, large ones would stay in the pickle, and arrive as well.
 
 Before the pickle there may be that of a dictionary, with what has to be known to make sense of it.
 """
 
 from __future__ import annotations
 
+import copyreg
 import io
 import struct
 import sys
 from array import array
+from collections import ChainMap
+from functools import lru_cache
 
 from . import _memory
 
@@ -39,7 +43,6 @@ else:  # the half of it that is in C: the other comes with regular expressions a
 
 OUT_OF_BAND = 64 * 1024
 _ALIGNMENT = 64
-_LOOKED_AT = 32  # how many elements of a container
 
 _IN_ONE_PIECE = 0x01
 IN_FILE = b'\x02'
@@ -49,7 +52,17 @@ UNREADABLE = b'U'
 _ORDER = '<' if sys.byteorder == 'little' else '>'
 _NATIVE_CODES = frozenset('cbB?hHiIlLqQnNefdP')
 
-_LARGE = (bytes, bytearray, memoryview, array)
+# Opcodes of pickle
+_FRAME = b'\x95'
+_BYTES = b'B'
+_LONG_BYTES = b'\x8e'
+_BYTEARRAY = b'\x96'
+
+# What stands for something large: a function is called with the next of the buffers.
+_REBUILD: dict[Any, bytes] = {
+    bytes: b'cdray._memory\nnew_bytes\n\x97\x85R',
+    bytearray: b'cbuiltins\nbytearray\n\x97\x85R',
+}
 
 
 class Message:
@@ -96,63 +109,69 @@ def _size(part: Any) -> int:
     return part.nbytes if isinstance(part, memoryview) else len(part)
 
 
-def pack(value: Any, pickler_type: Callable[..., Any] | None = None) -> Message:
-    """Pickles a value, with the given kind of pickler, or the standard one."""
-    buffers: list[Any] = []
+class _Pieces(list):  # type: ignore[type-arg]
+    """What a pickler writes to. What is large it hands over by itself, as it is, and without a copy."""
 
-    def keep(buffer: pickle.PickleBuffer) -> bool:
+    write = list.append
+
+    def keep(self, buffer: pickle.PickleBuffer) -> bool:
+        """Whether a buffer of pickle's own stays in the pickle. If not, it is a piece in its place."""
         try:
             raw = buffer.raw()
         except BufferError:  # not contiguous
             return True
         if raw.nbytes < OUT_OF_BAND:
             return True
-        buffers.append(raw)
+        self.append((raw,))
         return False
 
-    if _has_large(value):
-        return Message(_pack_large(value, pickler_type, buffers, keep), buffers)
+
+def pack(value: Any, pickler_type: Callable[..., Any] | None = None) -> Message:
+    """Pickles a value, with the given kind of pickler, or the standard one."""
+    pieces = _Pieces()
     if pickler_type is None:
-        return Message(pickle.dumps(value, 5, buffer_callback=keep), buffers)
-    file = io.BytesIO()
-    pickler_type(file, protocol=5, buffer_callback=keep).dump(value)
-    return Message(file.getvalue(), buffers)
+        pickler = pickle.Pickler(pieces, 5, buffer_callback=pieces.keep)
+        pickler.dispatch_table = {**copyreg.dispatch_table, **_REDUCERS}
+    else:
+        pickler = pickler_type(pieces, protocol=5, buffer_callback=pieces.keep)
+    pickler.dump(value)
+    return Message(pieces[0], []) if len(pieces) == 1 else _leave_out(pieces)
 
 
-def _has_large(value: Any) -> bool:
-    kind = type(value)
-    if kind in _LARGE:
-        return _is_large(value)
-    if kind is tuple or kind is list:
-        return any(map(_may_be_large, value[:_LOOKED_AT]))
-    if kind is dict and len(value) <= _LOOKED_AT:
-        return any(map(_may_be_large, value.values()))
-    return False
+def _leave_out(pieces: list[Any]) -> Message:
+    """A message of the pieces of a pickle, with what is large of them beside it."""
+    data: list[bytes] = [b'']
+    buffers: list[Any] = []
+    for piece in pieces:
+        kind = type(piece)
+        if kind is tuple:
+            buffers.extend(piece)
+            continue
+        if kind in _REBUILD and len(piece) >= OUT_OF_BAND and not _is_frame(piece):
+            header = _header_of(piece)
+            if data[-1].endswith(header):
+                data[-1] = data[-1][:-len(header)]
+                buffers.append(memoryview(piece))
+                piece = _REBUILD[kind]
+        data.append(piece)
+    return Message(b''.join(data), buffers)
 
 
-def _may_be_large(value: Any) -> bool:
-    """Of a container's element; the arguments of a call are in one of their own."""
-    kind = type(value)
-    if kind in _LARGE:
-        return _is_large(value)
-    if kind is tuple:
-        return any(type(element) in _LARGE and _is_large(element) for element in value[:_LOOKED_AT])
-    return False
+def _is_frame(piece: Any) -> bool:
+    """Whether it is a part of the pickle as others, to which the header of what comes next may belong."""
+    if piece[:1] != _FRAME:
+        return False
+    size, = struct.unpack_from('<Q', piece, 1)
+    return len(piece) - 9 - size in (0, 5, 9)
 
 
-def _is_large(value: Any) -> bool:
-    if isinstance(value, memoryview):  # always: pickle knows nothing of it
-        return True
-    if isinstance(value, array):
-        return len(value) * value.itemsize >= OUT_OF_BAND
-    return len(value) >= OUT_OF_BAND
-
-
-def _pack_large(value: Any, pickler_type: Callable[..., Any] | None, buffers: list[Any],
-                keep: Callable[[pickle.PickleBuffer], bool]) -> bytes:
-    file = io.BytesIO()
-    _extend(pickler_type or pickle.Pickler)(file, buffers, keep).dump(value)
-    return file.getvalue()
+def _header_of(piece: bytes | bytearray) -> bytes:
+    """What pickle writes before what is large."""
+    if type(piece) is bytearray:
+        return _BYTEARRAY + struct.pack('<Q', len(piece))
+    if len(piece) < 1 << 32:
+        return _BYTES + struct.pack('<I', len(piece))
+    return _LONG_BYTES + struct.pack('<Q', len(piece))
 
 
 def _describe(view: memoryview) -> tuple[str, tuple[int, ...], bool]:
@@ -168,44 +187,54 @@ def _describe(view: memoryview) -> tuple[str, tuple[int, ...], bool]:
     return code, view.shape or (), view.readonly
 
 
-def _view_as(view: memoryview, code: str, shape: tuple[int, ...], is_readonly: bool) -> memoryview:
-    """The other half. What is small can always be written to, if that which was sent could be."""
+def _reduce_view(view: memoryview) -> Any:
+    described = _describe(view)
+    contents = view if view.c_contiguous else bytearray(view)
+    return _new_view, (pickle.PickleBuffer(contents), *described)
+
+
+def _new_view(contents: Any, code: str, shape: tuple[int, ...], is_readonly: bool) -> memoryview:
+    view = memoryview(contents)
     if is_readonly:
         view = view.toreadonly()
-    elif view.readonly and view.nbytes < OUT_OF_BAND:
-        view = memoryview(bytearray(view))
     if view.nbytes == 0:
         return view.cast(code)  # type: ignore[call-overload,no-any-return]
     return view.cast(code, shape)  # type: ignore[call-overload,no-any-return]
 
 
-_extended: dict[Any, Any] = {}
+def _reduce_array(values: array[Any]) -> Any:
+    return _new_array, (values.typecode, pickle.PickleBuffer(values))
 
 
-def _extend(base: Any) -> Any:
-    """A kind of pickler that leaves out what is large. There is one for each, since a class is part
-    of a circle, which would keep what it knows of until somebody collects garbage."""
-    if base not in _extended:
-        class Pickler(base):  # type: ignore[misc]
+def _new_array(code: str, contents: Any) -> array[Any]:
+    values = array(code)
+    values.frombytes(contents)
+    return values
 
-            def __init__(self, file: io.BytesIO, buffers: list[Any],
-                         keep: Callable[[pickle.PickleBuffer], bool]):
-                super().__init__(file, protocol=5, buffer_callback=keep)
-                self._out_of_band = buffers
 
-            def persistent_id(self, candidate: Any) -> tuple[str, int, Any] | None:
-                kind = type(candidate)
-                if kind not in _LARGE or not _is_large(candidate):
-                    return None
-                view = memoryview(candidate)
-                described = _describe(view) if kind is memoryview else getattr(
-                    candidate, 'typecode', None)
-                buffers = self._out_of_band
-                buffers.append(view if view.c_contiguous else memoryview(bytes(view)))
-                return kind.__name__, len(buffers) - 1, described
+# Pickle knows nothing of views, and makes lists of numbers, or copies, of arrays.
+_REDUCERS: dict[Any, Callable[[Any], Any]] = {memoryview: _reduce_view, array: _reduce_array}
 
-        _extended[base] = Pickler
-    return _extended[base]
+
+def reducers_of(pickler_type: Any = None) -> dict[Any, Any]:
+    """The dispatch table of a pickler that extends the given one, or the standard one."""
+    table = copyreg.dispatch_table if pickler_type is None else pickler_type.dispatch_table
+    return {**table, **_REDUCERS}
+
+
+@lru_cache(maxsize=None)
+def pickler_by_value() -> Callable[..., Any] | None:
+    """One that sends functions and classes as code, if cloudpickle is installed."""
+    try:
+        import cloudpickle
+    except ImportError:
+        return None
+
+    class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+
+        dispatch_table = ChainMap(_REDUCERS, cloudpickle.CloudPickler.dispatch_table)
+
+    return Pickler
 
 
 def unpack(data: Any, hear: Callable[[dict[str, Any]], None] | None = None) -> Any:
@@ -213,32 +242,27 @@ def unpack(data: Any, hear: Callable[[dict[str, Any]], None] | None = None) -> A
 
     What has to be known before is told to `hear`, where the value itself is no dictionary.
     """
-    if data[:1] == b'\x80':
-        value = pickle.loads(data)
-        if hear is None or type(value) is not dict:
-            return value
-        file = io.BytesIO(data)
-        hear(pickle.Unpickler(file).load())
-        return pickle.Unpickler(file).load()
+    pickled, buffers = data, None
+    if data[:1] != b'\x80':
+        pickled, buffers = _take_apart(memoryview(data))
+    value = pickle.loads(pickled, buffers=buffers)
+    if hear is None or type(value) is not dict:
+        return value
+    hear(value)
+    file = io.BytesIO(pickled)
+    pickle.Unpickler(file).load()
+    return pickle.Unpickler(file, buffers=buffers).load()
 
-    view = memoryview(data)
+
+def _take_apart(view: memoryview) -> tuple[memoryview, Iterator[memoryview]]:
+    """The pickle and the buffers of a message in one piece."""
     mark, size, n_buffers = struct.unpack_from('<3Q', view)
     sizes = struct.unpack_from(f'<{n_buffers}Q', view, 24)
     offset = 24 + 8 * n_buffers
     pickled = view[offset:offset + size]
     if mark != _IN_ONE_PIECE or len(pickled) != size:
         raise pickle.UnpicklingError('The message of a worker, or to it, is not a message')
-    file = io.BytesIO(pickled)
-    buffers = list(_cut(view, offset + size, sizes))
-    value = _load(file, buffers)
-    if hear is None or type(value) is not dict:
-        return value
-    hear(value)
-    return _load(file, buffers)
-
-
-def _load(file: io.BytesIO, buffers: list[memoryview]) -> Any:
-    return _Unpickler(file, _Buffers(buffers)).load()
+    return pickled, _cut(view, offset + size, sizes)
 
 
 def _cut(view: memoryview, offset: int, sizes: Iterable[int]) -> Iterator[memoryview]:
@@ -248,46 +272,3 @@ def _cut(view: memoryview, offset: int, sizes: Iterable[int]) -> Iterator[memory
             raise pickle.UnpicklingError('The message of a worker, or to it, was cut off')
         yield view[offset:offset + size]
         offset += size
-
-
-class _Buffers:
-    """What was left out of a pickle. What pickle left out itself it asks for in order, and the rest
-    by number: so it is given only its own, as it needs them."""
-
-    def __init__(self, buffers: list[memoryview]):
-        self._buffers = buffers
-        self._claimed: set[int] = set()
-
-    def claim(self, number: int) -> memoryview:
-        self._claimed.add(number)
-        return self._buffers[number]
-
-    def unclaimed(self) -> Iterator[memoryview]:
-        number = 0
-        while True:
-            while number in self._claimed:
-                number += 1
-            if number >= len(self._buffers):
-                return
-            yield self._buffers[number]
-            number += 1
-
-
-class _Unpickler(pickle.Unpickler):
-    """It knows the buffers, and they do not know it: it must go when it has done its work, for it
-    remembers what it has made of them."""
-
-    def __init__(self, file: io.BytesIO, buffers: _Buffers):
-        super().__init__(file, buffers=buffers.unclaimed())
-        self._out_of_band = buffers
-
-    def persistent_load(self, pid: tuple[str, int, Any]) -> Any:
-        kind, number, described = pid
-        view = self._out_of_band.claim(number)
-        if kind == 'memoryview':
-            return _view_as(view, *described)
-        if kind == 'array':
-            values = array(described)
-            values.frombytes(view)
-            return values
-        return bytearray(view) if kind == 'bytearray' else _memory.new_bytes(view)

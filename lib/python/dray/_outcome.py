@@ -66,6 +66,8 @@ def _check_has_no_pipe(value: Any) -> None:
 
     class Pickler(pickle.Pickler):
 
+        dispatch_table = _message.reducers_of()
+
         def reducer_override(self, candidate: Any) -> Any:
             if isinstance(candidate, connection._ConnectionBase):
                 raise _Unreturnable('An end of a pipe can’t be returned by a worker: make the pipe in '
@@ -157,14 +159,7 @@ def _remote_traceback(lines: str) -> BaseException:
 
 
 def _pickler(by_value: bool) -> Callable[..., Any] | None:
-    if not by_value:
-        return None
-    try:
-        import cloudpickle
-    except ImportError:
-        return None
-    pickler: Callable[..., Any] = cloudpickle.CloudPickler
-    return pickler
+    return _message.pickler_by_value() if by_value else None
 
 
 def _reducible(error: BaseException) -> Any:
