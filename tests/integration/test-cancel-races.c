@@ -2,22 +2,34 @@
 
 #include "config.h"
 
+#include "aim.h"
 #include "workshop.h"
 
 #include <signal.h>
+#include <string.h>
 
 /*
  * Cancelling at the very moment in which something else happens to the task: ten thousand times for
  * each thing that may. Whoever comes first, the task has one end, which is told once; others are
  * not touched, and the pool works afterwards.
  *
- * The moment is aimed at. Threads cancel a while after the submit; after each task that was
- * cancelled the next ones are given more time, after each that was not, less. So about as many are
- * cancelled as not, on any machine and however busy it is, and most come close.
+ * The moment is aimed at, for each kind of task on its own, as one that takes a hundred times as
+ * long has another one. That it is hit is seen by how they end: of those that were cancelled, and
+ * of those to which the other thing had happened by then, there must be a tenth at least.
+ *
+ * What a worker has done in microseconds may be over before the thread that submits it goes on. So
+ * there is a moment that is early enough, small tasks are submitted to an executor that is paused
+ * for a while longer.
  */
 
 #define N_ROUNDS 10000
-#define N_CANCELLERS 2
+#define MAX_KINDS 3
+
+/* Kinds that were tried less often are not judged on their own. */
+#define MANY 200
+
+/* For how long the executor stays paused after the submit: µs */
+#define PAUSE 200
 
 typedef struct _Range Range;
 
@@ -26,103 +38,108 @@ typedef struct
 {
   const char *name;
   guint n_rounds;  /* in the quick mode; N_ROUNDS in the slow one */
-  guint n_at_once; /* tasks that are not done at any time */
+  guint n_paused;  /* as many are submitted while the executor is paused; 0: it never is */
+  guint n_at_once; /* where it is not: tasks that are not done at any time */
   guint n_workers;
-  double first_aim; /* µs */
+  double first_aim;  /* µs */
+  const char *kinds; /* a digit for each round, over and over */
+  DrayTask *(*make_task) (guint kind);
+  gboolean (*is_expected) (const GError *error); /* (nullable): what happens is that it fails so */
   gboolean crashes;
-  DrayTask *(*make_task) (guint i);
-  gboolean (*is_expected) (const GError *error); /* (nullable): it may fail so */
+  gboolean is_open; /* who comes first is up to the machine */
 } Race;
 
+/* The tasks of one kind. */
 typedef struct
 {
-  DrayFuture *future; /* (owned) */
-  gint64 moment;      /* monotonic, µs */
-} Shot;
+  Range *range; /* (unowned) */
+  Aim aim;
+  guint n_cancelled;
+  guint n_succeeded;
+  guint n_failed;
+} Lane;
 
 struct _Range
 {
   const Race *race;
   DrayExecutor *executor; /* (owned) */
-  GRand *random;          /* (owned) */
-  GAsyncQueue *shots;     /* (owned) (element-type Shot) */
-  double aim;             /* µs */
+  Marksmen *marksmen;     /* (owned) */
+  Lane lanes[MAX_KINDS];
+  guint n_submitted;
   guint n_unfinished;
   guint n_told;
-  guint n_cancelled;
-  guint n_succeeded;
-  guint n_failed;
+  guint n_neighbours;
 };
-
-static void
-shoot (Shot *shot)
-{
-  while (g_get_monotonic_time () < shot->moment)
-    g_thread_yield ();
-  dray_future_cancel (shot->future);
-  g_object_unref (shot->future);
-  g_free (shot);
-}
-
-static gpointer
-cancel_thread (gpointer shots)
-{
-  gpointer shot;
-
-  while ((shot = g_async_queue_pop (shots)) != shots)
-    shoot (shot);
-
-  return NULL;
-}
 
 static void
 told_cb (DrayFuture *future, gpointer data)
 {
-  Range *range = data;
+  Lane *lane = data;
+  const Race *race = lane->range->race;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
   DrayFutureState state = dray_future_get_state (future);
 
-  range->n_unfinished--;
-  range->n_told++;
+  lane->range->n_unfinished--;
+  lane->range->n_told++;
   switch (state)
     {
     case DRAY_FUTURE_CANCELLED:
       g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-      range->n_cancelled++;
+      lane->n_cancelled++;
       break;
     case DRAY_FUTURE_SUCCEEDED:
       g_assert_nonnull (result);
-      range->n_succeeded++;
+      lane->n_succeeded++;
       break;
     default:
-      if (range->race->is_expected == NULL || !range->race->is_expected (error))
-        g_error ("%s: %s", range->race->name, error->message);
-      range->n_failed++;
+      if (race->is_expected == NULL || !race->is_expected (error))
+        g_error ("%s: %s", race->name, error->message);
+      lane->n_failed++;
     }
 
-  if (state == DRAY_FUTURE_CANCELLED)
-    range->aim = MIN (range->aim * 1.1, 1e6);
-  else
-    range->aim = MAX (range->aim / 1.1, 1);
+  aim_correct (&lane->aim, state == DRAY_FUTURE_CANCELLED);
 }
 
 static void
-submit (Range *range, guint i, DrayCancelMode mode)
+neighbour_told_cb (DrayFuture *future, gpointer data)
 {
-  g_autoptr (DrayTask) task = range->race->make_task (i);
+  Range *range = data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (g_variant_get_int32 (result), ==, 5);
+  range->n_unfinished--;
+  range->n_told++;
+}
+
+static void
+submit (Range *range, Lane *lane, DrayCancelMode mode)
+{
+  g_autoptr (DrayTask) task = range->race->make_task ((guint) (lane - range->lanes));
   g_autoptr (DrayFuture) future = NULL;
-  Shot *shot = g_new0 (Shot, 1);
 
   dray_task_set_cancel_mode (task, mode);
   future = dray_executor_submit (range->executor, task, NULL);
+  marksmen_cancel (range->marksmen, &lane->aim, future);
+  range->n_submitted++;
   range->n_unfinished++;
-  dray_future_add_done_callback (future, told_cb, range, NULL);
+  dray_future_add_done_callback (future, told_cb, lane, NULL);
+}
 
-  shot->moment = g_get_monotonic_time ()
-                 + (gint64) (range->aim * g_rand_double_range (range->random, 0.5, 1.5));
-  shot->future = g_steal_pointer (&future);
-  g_async_queue_push (range->shots, shot);
+/* Some that nobody cancels have to succeed, beside those that crash: the pool would start fewer and
+ * fewer workers. */
+static void
+submit_neighbour (Range *range)
+{
+  g_autoptr (DrayFuture) future = dray_executor_call (range->executor, "add",
+                                                      g_variant_new ("(ii)", 2, 3));
+
+  range->n_submitted++;
+  range->n_neighbours++;
+  range->n_unfinished++;
+  dray_future_add_done_callback (future, neighbour_told_cb, range, NULL);
 }
 
 static gboolean
@@ -141,12 +158,69 @@ has_none_left (gpointer data)
   return range->n_unfinished == 0;
 }
 
+/* Ends a pause when all that belongs into it was submitted. */
+static void
+resume (Range *range)
+{
+  g_usleep (PAUSE);
+  dray_executor_set_paused (range->executor, FALSE);
+}
+
+static void
+run_round (Range *range, Lane *lane, DrayCancelMode mode)
+{
+  const Race *race = range->race;
+
+  workshop_guard ();
+  if (race->n_paused == 0)
+    {
+      fixture_iterate_until (has_room, range, "some tasks are done");
+    }
+  else if (range->n_submitted % race->n_paused == 0)
+    {
+      fixture_iterate_until (has_none_left, range, "all tasks are done");
+      dray_executor_set_paused (range->executor, TRUE);
+    }
+
+  submit (range, lane, mode);
+  if (race->n_paused > 0 && range->n_submitted % race->n_paused == 0)
+    resume (range);
+  if (race->crashes)
+    submit_neighbour (range);
+}
+
+/* That both sides came first, often enough. */
+static void
+check_race (Range *range)
+{
+  const Race *race = range->race;
+  guint n_cancelled = 0, n_others = 0;
+
+  for (guint i = 0; i < MAX_KINDS; i++)
+    {
+      const Lane *lane = &range->lanes[i];
+      const guint n = race->is_expected != NULL ? lane->n_failed : lane->n_succeeded;
+
+      if (lane->n_cancelled + lane->n_succeeded + lane->n_failed == 0)
+        continue;
+      g_test_message ("kind %u: %u were cancelled, %u succeeded, %u failed; in the end they had "
+                      "%.0f microseconds",
+                      i, lane->n_cancelled, lane->n_succeeded, lane->n_failed, lane->aim.delay);
+      if (lane->n_cancelled + n >= MANY)
+        aim_assert_share (lane->n_cancelled, n, race->name);
+      n_cancelled += lane->n_cancelled;
+      n_others += n;
+    }
+  aim_assert_share (n_cancelled, n_others, race->name);
+}
+
 /* That it works, and that nothing was done twice or not at all. */
 static void
-check_afterwards (Range *range, guint n_rounds)
+check_afterwards (Range *range)
 {
   g_autoptr (GPtrArray) records = workshop_new_records ();
   g_autoptr (DrayCounters) counters = NULL;
+  guint n_cancelled = 0, n_succeeded = 0, n_failed = 0;
 
   for (int i = 0; i < 100; i++)
     g_ptr_array_add (records, workshop_watch (dray_executor_call (range->executor, "add",
@@ -156,18 +230,23 @@ check_afterwards (Range *range, guint n_rounds)
     workshop_assert_succeeded (records->pdata[i]);
   g_assert_true (dray_executor_shutdown_sync (range->executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
 
+  for (guint i = 0; i < MAX_KINDS; i++)
+    {
+      n_cancelled += range->lanes[i].n_cancelled;
+      n_succeeded += range->lanes[i].n_succeeded;
+      n_failed += range->lanes[i].n_failed;
+    }
   counters = dray_executor_dup_counters (range->executor);
-  g_assert_cmpuint (range->n_told, ==, n_rounds);
-  g_assert_cmpuint (counters->submitted, ==, n_rounds + 100);
-  g_assert_cmpuint (counters->cancelled, ==, range->n_cancelled);
-  g_assert_cmpuint (counters->succeeded, ==, range->n_succeeded + 100);
-  g_assert_cmpuint (counters->failed, ==, range->n_failed);
+  g_assert_cmpuint (range->n_told, ==, range->n_submitted);
+  g_assert_cmpuint (counters->submitted, ==, range->n_submitted + 100);
+  g_assert_cmpuint (counters->cancelled, ==, n_cancelled);
+  g_assert_cmpuint (counters->succeeded, ==, n_succeeded + range->n_neighbours + 100);
+  g_assert_cmpuint (counters->failed, ==, n_failed);
   g_assert_cmpuint (counters->running + counters->queue_length, ==, 0);
   if (!range->race->crashes)
     g_assert_cmpuint (counters->workers_died, ==, 0);
-
-  g_test_message ("%u were cancelled, %u succeeded, %u failed", range->n_cancelled,
-                  range->n_succeeded, range->n_failed);
+  else
+    g_assert_cmpuint (counters->workers_died, >=, n_failed);
 }
 
 static void
@@ -175,33 +254,24 @@ run_race (const Race *race, DrayCancelMode mode)
 {
   /* Each mode has half of the rounds. */
   const guint n_rounds = (g_test_slow () ? N_ROUNDS : race->n_rounds) / 2;
-  Range range = { .race = race, .aim = race->first_aim };
-  GThread *threads[N_CANCELLERS];
+  const gsize n_kinds = strlen (race->kinds);
+  Range range = { .race = race };
 
   range.executor = workshop_new (race->n_workers);
   g_object_set (range.executor, "grace-period", 60000, NULL);
-  range.random = g_rand_new_with_seed (g_test_rand_int ());
-  range.shots = g_async_queue_new ();
-  for (guint i = 0; i < N_CANCELLERS; i++)
-    threads[i] = g_thread_new ("cancels", cancel_thread, range.shots);
+  range.marksmen = marksmen_new ();
+  for (guint i = 0; i < MAX_KINDS; i++)
+    range.lanes[i] = (Lane){ .range = &range, .aim = AIM_INIT (race->first_aim, 0.5) };
 
   for (guint i = 0; i < n_rounds; i++)
-    {
-      workshop_guard ();
-      fixture_iterate_until (has_room, &range, "some tasks are done");
-      submit (&range, i, mode);
-    }
+    run_round (&range, &range.lanes[race->kinds[i % n_kinds] - '0'], mode);
+  dray_executor_set_paused (range.executor, FALSE);
   fixture_iterate_until (has_none_left, &range, "all tasks are done");
-  for (guint i = 0; i < N_CANCELLERS; i++)
-    g_async_queue_push (range.shots, range.shots);
-  for (guint i = 0; i < N_CANCELLERS; i++)
-    g_thread_join (threads[i]);
+  marksmen_free (range.marksmen);
 
-  check_afterwards (&range, n_rounds);
-  g_assert_cmpuint (range.n_cancelled, >, 0);
-  g_assert_cmpuint (range.n_succeeded + range.n_failed, >, 0);
-  g_async_queue_unref (range.shots);
-  g_rand_free (range.random);
+  check_afterwards (&range);
+  if (!race->is_open)
+    check_race (&range);
   g_object_unref (range.executor);
 }
 
@@ -209,32 +279,31 @@ run_race (const Race *race, DrayCancelMode mode)
 
 /* With the prefetch, the start is the end of the task before. */
 static DrayTask *
-make_tiny (guint i)
+make_tiny (guint kind)
 {
-  return dray_task_new_call ("add", g_variant_new ("(ii)", (gint32) i, 1));
+  return dray_task_new_call ("add", g_variant_new ("(ii)", 1, 1));
 }
 
 static DrayTask *
-make_result (guint i)
+make_result (guint kind)
 {
-  const guint32 size = i % 50 == 0 ? 3000000 : i % 5 == 0 ? 100000 : 10;
+  static const guint32 sizes[] = { 10, 100000, 3000000 };
 
-  return dray_task_new_call ("bytes", g_variant_new ("(u)", size));
+  return dray_task_new_call ("bytes", g_variant_new ("(u)", sizes[kind]));
 }
 
 static DrayTask *
-make_stream (guint i)
+make_stream (guint kind)
 {
-  return dray_task_new_call ("stream", g_variant_new ("(uu)", 20, i % 10 == 0 ? 50000 : 10));
+  static const guint32 sizes[] = { 10, 50000 };
+
+  return dray_task_new_call ("stream", g_variant_new ("(uu)", 20, sizes[kind]));
 }
 
 static DrayTask *
-make_crash (guint i)
+make_crash (guint kind)
 {
-  /* Some finish something, or the pool would start fewer and fewer workers. */
-  if (i % 2 == 0)
-    return make_tiny (i);
-  if (i % 4 == 1)
+  if (kind == 0)
     return dray_task_new_call ("exit", g_variant_new ("(i)", 3));
 
   return dray_task_new_call ("raise", g_variant_new ("(i)", SIGKILL));
@@ -247,11 +316,11 @@ is_death (const GError *error)
 }
 
 static DrayTask *
-make_limited (guint i)
+make_limited (guint kind)
 {
   DrayTask *task = dray_task_new_call ("sleep", g_variant_new ("(u)", 1000));
 
-  dray_task_set_time_limit (task, 1 + i % 3);
+  dray_task_set_time_limit (task, 1 + kind);
 
   return task;
 }
@@ -263,12 +332,73 @@ is_late (const GError *error)
 }
 
 static const Race races[] = {
-  { "start", N_ROUNDS, 1, 1, 30, FALSE, make_tiny, NULL },
-  { "start-behind-others", N_ROUNDS, 8, 2, 100, FALSE, make_tiny, NULL },
-  { "completion", 3000, 2, 2, 50, FALSE, make_result, NULL },
-  { "items", 3000, 4, 2, 100, FALSE, make_stream, NULL },
-  { "crash", 200, 4, 4, 1000, TRUE, make_crash, is_death },
-  { "time-limit", 2000, 8, 8, 2000, FALSE, make_limited, is_late },
+  {
+    .name = "start",
+    .n_rounds = 2000,
+    .n_paused = 1,
+    .n_workers = 1,
+    .first_aim = 250,
+    .kinds = "0",
+    .make_task = make_tiny,
+  },
+  {
+    .name = "start-behind-others",
+    .n_rounds = 2000,
+    .n_paused = 8,
+    .n_workers = 2,
+    .first_aim = 300,
+    .kinds = "0",
+    .make_task = make_tiny,
+  },
+  {
+    .name = "start-at-once",
+    .n_rounds = 2000,
+    .n_at_once = 1,
+    .n_workers = 1,
+    .first_aim = 30,
+    .kinds = "0",
+    .make_task = make_tiny,
+    .is_open = TRUE,
+  },
+  {
+    .name = "completion",
+    .n_rounds = 3000,
+    .n_paused = 2,
+    .n_workers = 2,
+    .first_aim = 250,
+    .kinds = "00010000100001000012",
+    .make_task = make_result,
+  },
+  {
+    .name = "items",
+    .n_rounds = 3000,
+    .n_paused = 4,
+    .n_workers = 2,
+    .first_aim = 300,
+    .kinds = "0000000001",
+    .make_task = make_stream,
+  },
+  {
+    .name = "crash",
+    .n_rounds = 400,
+    .n_at_once = 4,
+    .n_workers = 4,
+    .first_aim = 1000,
+    .kinds = "01",
+    .make_task = make_crash,
+    .is_expected = is_death,
+    .crashes = TRUE,
+  },
+  {
+    .name = "time-limit",
+    .n_rounds = 2000,
+    .n_paused = 8,
+    .n_workers = 8,
+    .first_aim = 2500,
+    .kinds = "012",
+    .make_task = make_limited,
+    .is_expected = is_late,
+  },
 };
 
 static void
