@@ -2,6 +2,7 @@
 
 #include "config.h"
 
+#include "aim.h"
 #include "host.h"
 #include "rig.h"
 
@@ -12,8 +13,9 @@
 #include <unistd.h>
 
 /*
- * Time limits that run out at the very moment at which the task ends by itself. A worker is ended
- * then, or is not, and has its next task already: that one must never be hit.
+ * Time limits that run out, and cancels whose grace period does, at the very moment at which the
+ * task ends by itself. A worker is ended then, or is not, and has its next task already: that one
+ * must never be hit.
  *
  * Every other task has a limit, and takes about as long as it lasts, or as it and the part of the
  * grace period last after which a signal is sent. Those in between have none. Each puts its number
@@ -141,6 +143,128 @@ test_race (Rig *rig, gconstpointer data)
   g_assert_cmpuint (n_told, ==, N_TASKS);
 }
 
+/* Cancelled in place of a limit */
+
+/* How long one takes that is cancelled: µs. */
+#define CANCELLED_TIME 10000
+
+typedef struct
+{
+  Rig *rig; /* (unowned) */
+  Aim aim;  /* at the end of those whose cancel is confirmed, or rather so long before it as it
+             * takes until there is a signal */
+  guint n_unfinished;
+  guint n_told;
+} Cancelling;
+
+/* These end as cancelled only where that came before their end: the others, when they are told to
+ * stop, and what becomes of their worker nobody sees. */
+static gboolean
+is_confirmed (guint number)
+{
+  return number % 4 == 0;
+}
+
+static gboolean
+has_room (gpointer data)
+{
+  Cancelling *self = data;
+
+  return self->n_unfinished < 2 * N_WORKERS;
+}
+
+static void
+neighbour_told_cb (DrayFuture *future, gpointer data)
+{
+  Cancelling *self = data;
+
+  self->n_unfinished--;
+  self->n_told++;
+}
+
+static void
+confirmed_told_cb (DrayFuture *future, gpointer data)
+{
+  Cancelling *self = data;
+
+  aim_correct (&self->aim, dray_future_get_state (future) == DRAY_FUTURE_CANCELLED);
+  neighbour_told_cb (future, data);
+}
+
+static DrayFuture *
+submit_cancelled (Cancelling *self, const Race *race, const char *path, guint number)
+{
+  DrayTask *task = dray_task_new_call (
+    "record", g_variant_new ("(uusb)", number, has_limit (number) ? CANCELLED_TIME : NEIGHBOUR_TIME,
+                             path, race->deaf));
+  DrayFuture *future;
+
+  if (is_confirmed (number))
+    dray_task_set_cancel_mode (task, DRAY_CANCEL_CONFIRMED);
+  future = rig_submit (self->rig, task);
+  self->n_unfinished++;
+  dray_future_add_done_callback (
+    future, is_confirmed (number) ? confirmed_told_cb : neighbour_told_cb, self, NULL);
+
+  return future;
+}
+
+/* Returns whether it was cancelled. */
+static gboolean
+check_cancelled (DrayFuture *future, guint number, guint n_begun)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
+
+  if (result == NULL && has_limit (number))
+    {
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      g_assert_cmpuint (n_begun, <=, 1);
+      return TRUE;
+    }
+
+  check_outcome (future, number, n_begun);
+  return FALSE;
+}
+
+static void
+test_cancel (Rig *rig, gconstpointer data)
+{
+  const Race *race = data;
+  g_autofree char *path = rig_dup_path (rig, "record");
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
+  Marksmen *marksmen = marksmen_new ();
+  Cancelling self = { .rig = rig, .aim = AIM_INIT (CANCELLED_TIME, 0.1) };
+  g_autofree guint *n_begun = NULL;
+  guint n_killed = 0;
+
+  g_test_summary ("Tasks are cancelled, and their workers killed, as they end: tasks that nobody "
+                  "cancelled all succeed, begun once.");
+
+  rig_start_with (rig, rig_new_launcher (race->piped ? "--no-ring" : NULL), N_WORKERS);
+  g_object_set (rig->executor, "grace-period", race->grace, NULL);
+  for (guint i = 0; i < N_TASKS; i++)
+    {
+      fixture_iterate_until (has_room, &self, "some tasks are done");
+      g_ptr_array_add (futures, submit_cancelled (&self, race, path, i));
+      if (has_limit (i))
+        marksmen_cancel_running (marksmen, &self.aim, futures->pdata[i]);
+    }
+  rig_run_until_all_done (futures);
+  marksmen_free (marksmen);
+
+  rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
+  n_begun = read_record (path);
+  for (guint i = 0; i < N_TASKS; i++)
+    if (check_cancelled (futures->pdata[i], i, n_begun[i]) && is_confirmed (i))
+      n_killed += n_begun[i];
+  g_assert_cmpuint (self.n_told, ==, N_TASKS);
+
+  g_test_message ("%u were cancelled, %u of them by a kill, and %u were not", self.aim.n_early,
+                  n_killed, self.aim.n_late);
+  aim_assert_share (n_killed, self.aim.n_late, "killed or done");
+}
+
 /* An application that is stopped, and finds everything done when it goes on */
 
 #define STOPPED_LIMIT 2000 /* ms */
@@ -191,8 +315,9 @@ test_stopped (Fixture *fixture, gconstpointer data)
   g_autofree char *line = NULL;
   gint64 end;
 
-  g_test_summary ("Tasks that were done in time, commands as well, are not late because the application "
-                  "was stopped.");
+  g_test_summary (
+    "Tasks that were done in time, commands as well, are not late because the application "
+    "was stopped.");
 
   host = host_start ("stopped");
   output = g_data_input_stream_new (g_subprocess_get_stdout_pipe (host));
@@ -225,6 +350,9 @@ main (int argc, char **argv)
   rig_add ("/time-limit-races/terminated", &terminated, test_race);
   rig_add ("/time-limit-races/killed", &killed, test_race);
   rig_add ("/time-limit-races/pipes", &piped, test_race);
+  rig_add ("/time-limit-races/cancelled/killed-at-once", &killed_at_once, test_cancel);
+  rig_add ("/time-limit-races/cancelled/terminated", &terminated, test_cancel);
+  rig_add ("/time-limit-races/cancelled/killed", &killed, test_cancel);
   workshop_add ("/time-limit-races/application-stopped", NULL, test_stopped);
 
   return g_test_run ();
