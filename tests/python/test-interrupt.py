@@ -17,7 +17,8 @@ import unittest
 
 from terminal import Terminal
 
-# What all programs begin with. The second kind of call does not let itself be interrupted.
+# What all programs begin with. Two kinds of calls do not let themselves be interrupted: the one ignores
+# whatever can be ignored, in the other Python does not look for signals.
 PRELUDE = '''
 import asyncio, os, queue, signal, sys, threading, time
 import dray
@@ -40,6 +41,10 @@ def ignore():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print('running\\n', end='', flush=True)
     time.sleep(3600)
+
+def calculate():
+    print('running\\n', end='', flush=True)
+    sum(range(10 ** 12))
 
 '''
 
@@ -271,6 +276,20 @@ class TestCtrlC(ProgramCase):
         terminal.press_ctrl_c()
         self.check_end(terminal, status=0, tracebacks=0)
         self.assertIn('\n7\n', terminal.output)
+
+    def test_once_is_enough_for_calls_that_can_not_be_interrupted(self):
+        """They are asked, then told, then killed, and waited for meanwhile."""
+        bodies = [body.replace('work', function) for function in ('ignore', 'calculate')
+                  for body in (BLOCKED['result'], BLOCKED['end of with'], BLOCKED['shutdown'],
+                               'dray.ProcessPoolExecutor(1).submit(work)')]
+        for body, terminal in zip(bodies, self.start_all(bodies)):
+            with self.subTest(body=body):
+                terminal.wait_for('^running$')
+                self.assertGreater(len(terminal.processes()), 0)
+                terminal.press_ctrl_c()
+                self.check_end(terminal)
+                lines = terminal.output.splitlines()
+                self.assertEqual(lines.count('KeyboardInterrupt'), 1, terminal.output)
 
     def test_twice_kills(self):
         for body in ('with dray.ProcessPoolExecutor(1) as executor:\n    executor.submit(ignore)',
