@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that the file loaders in demo/vala, demo/javascript and demo/python do what they say: all
-files have their rows, what can't be read says why, Cancel ends a load, and no process is left.
+files have their rows, as soon as they are found, and show how much of them has been read; what can't
+be read says why, Cancel ends a load, and no process is left.
 
 Usage: test-file-loader.py PICTURE PROGRAM [ARGUMENT...]
 
@@ -18,10 +19,15 @@ import traceback
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / 'demo'))
-from driver import Atspi, Failure, wait_for, walk  # noqa: E402
+from driver import Atspi, Failure, Gdk, wait_for, walk  # noqa: E402
 
 N_FILES = 300      # more than are listed at a time
 LARGE = 20 << 20   # bytes; more than are read at a time
+HUGE = 8 << 30     # bytes, of zeros that take no room; reading them takes some seconds
+MANY = 20_000      # files, which are found in some seconds
+NAME, SIZE, _TYPE, READING = range(4)  # columns
+MARGIN = 5         # pixels of a cell, to what is drawn in it
+MEMORY = '/dev/shm'  # where what was not written takes no room when it is read, either
 TIMEOUT = 120
 COUNTS = re.compile(r'^found=(\d+) loaded=(\d+) failed=(\d+) cancelled=(\d+)$', re.MULTILINE)
 
@@ -71,21 +77,44 @@ class Suite:
         check(match is not None, f'it said {output!r}')
         return tuple(int(number) for number in match.groups())
 
+    def find(self, process, *roles):
+        """All nodes of the program that have one of these roles."""
+        check(process.poll() is None, 'the program has ended')
+        desktop = Atspi.get_desktop(0)
+        for i in range(desktop.get_child_count()):
+            application = desktop.get_child_at_index(i)
+            if application is None or application.get_process_id() != process.pid:
+                continue
+            for node in walk(application):
+                if node.get_role() in roles:
+                    yield node
+
     def press(self, process, name):
         """Presses a button, as soon as it can be pressed."""
         def find():
-            check(process.poll() is None, 'the program has ended')
-            desktop = Atspi.get_desktop(0)
-            for i in range(desktop.get_child_count()):
-                application = desktop.get_child_at_index(i)
-                if application is None or application.get_process_id() != process.pid:
-                    continue
-                for node in walk(application):
-                    if (node.get_role() == Atspi.Role.PUSH_BUTTON and node.get_name() == name
-                            and node.get_state_set().contains(Atspi.StateType.SENSITIVE)):
-                        return node
+            for node in self.find(process, Atspi.Role.PUSH_BUTTON):
+                if node.get_name() == name \
+                        and node.get_state_set().contains(Atspi.StateType.SENSITIVE):
+                    return node
             return None
         Atspi.Action.do_action(wait_for(name, find), 0)
+
+    def table(self, process):
+        roles = Atspi.Role.TABLE, Atspi.Role.TREE_TABLE
+        return wait_for('the list', lambda: next(self.find(process, *roles), None))
+
+    def is_partly_read(self, table, row):
+        """Whether the bar in a row has begun and does not reach its end: nothing but its look tells."""
+        if Atspi.Table.get_accessible_at(table, row, SIZE).get_name():
+            return False
+        cell = Atspi.Table.get_accessible_at(table, row, READING)
+        area = Atspi.Component.get_extents(cell, Atspi.CoordType.SCREEN)
+        Gdk.Display.get_default().sync()
+        picture = Gdk.pixbuf_get_from_window(Gdk.get_default_root_window(),
+                                             area.x, area.y + area.height // 2, area.width, 1)
+        pixels, size = picture.get_pixels(), picture.get_n_channels()
+        left, right = MARGIN * size, (area.width - MARGIN) * size
+        return pixels[left:left + size] != pixels[right:right + size]
 
     def make_endless(self, name):
         """A folder with a file that is never read to its end."""
@@ -122,6 +151,36 @@ class Suite:
         check(found == loaded + cancelled, 'the sum is wrong')
         check(loaded < 21, 'what has no end was loaded')
 
+    def test_progress(self):
+        """How much has been read of a large file is shown while it is being read."""
+        folder = self.folder / 'progress'
+        folder.mkdir()
+        with open(folder / 'huge', 'wb') as file:
+            file.truncate(HUGE)
+        process = self.start('--exit-when-done', folder)
+        table = self.table(process)
+        wait_for('the row', lambda: Atspi.Table.get_n_rows(table) == 1)
+        for _ in range(2):  # not only while something else is being drawn
+            wait_for('a part to be read', lambda: self.is_partly_read(table, 0))
+        self.press(process, 'Cancel')
+        counts = self.counts(self.end(process))
+        check(counts == (1, 0, 0, 1), f'the counts are {counts}')
+
+    def test_rows_come_while_others_are_looked_for(self):
+        """The first files have their rows before the last ones are found."""
+        folder = self.folder / 'many'
+        folder.mkdir()
+        for i in range(MANY):
+            (folder / str(i)).touch()
+        process = self.start('--exit-when-done', folder)
+        table = self.table(process)
+        n_rows = wait_for('rows', lambda: Atspi.Table.get_n_rows(table))
+        check(n_rows < MANY, 'all rows came at once')
+        self.press(process, 'Cancel')
+        found, loaded, failed, cancelled = self.counts(self.end(process))
+        check(failed == 0, f'{failed} failed')
+        check(found == loaded + cancelled, 'the sum is wrong')
+
     def test_close(self):
         """When the window is closed amid a load, all ends with it."""
         process = self.start(self.make_endless('closed'))
@@ -140,7 +199,7 @@ def main():
     names = [name for name in dir(Suite) if name.startswith('test_')]
     print(f'1..{len(names)}')
     good = True
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY if os.path.isdir(MEMORY) else None) as folder:
         suite = Suite(picture, program, pathlib.Path(folder))
         for number, name in enumerate(names, 1):
             try:
