@@ -32,7 +32,9 @@ void
 rig_tear_down (Rig *self, gconstpointer data)
 {
   g_clear_object (&self->executor);
+  tally_run_until_told (&self->tally);
   workshop_tear_down (&self->fixture, data);
+  tally_clear (&self->tally);
 
   nftw (self->directory, remove_cb, 8, FTW_DEPTH | FTW_PHYS);
   g_clear_pointer (&self->directory, g_free);
@@ -80,6 +82,17 @@ rig_start_without_workers (Rig *self)
   self->executor = dray_executor_new (NULL);
 }
 
+static void
+expect_all_ended (Rig *self)
+{
+  g_autoptr (DrayCounters) counters = dray_executor_dup_counters (self->executor);
+
+  g_assert_cmpuint (counters->succeeded + counters->failed + counters->cancelled, ==,
+                    counters->submitted);
+  g_assert_cmpuint (counters->queue_length, ==, 0);
+  g_assert_cmpuint (counters->running, ==, 0);
+}
+
 void
 rig_shut_down (Rig *self, DrayShutdownMode mode)
 {
@@ -88,10 +101,19 @@ rig_shut_down (Rig *self, DrayShutdownMode mode)
   g_assert_true (dray_executor_shutdown_sync (self->executor, mode, NULL, &error));
   g_assert_no_error (error);
   g_assert_true (dray_executor_is_shut_down (self->executor));
+  expect_all_ended (self);
   g_clear_object (&self->executor);
 }
 
 /* Submitting */
+
+DrayFuture *
+rig_count (Rig *self, DrayFuture *future)
+{
+  tally_add (&self->tally, future, !self->drops_futures);
+
+  return future;
+}
 
 DrayFuture *
 rig_call (Rig *self, const char *function, const char *format, ...)
@@ -104,7 +126,7 @@ rig_call (Rig *self, const char *function, const char *format, ...)
     arguments = g_variant_new_va (format, NULL, &values);
   va_end (values);
 
-  return dray_executor_call (self->executor, function, arguments);
+  return rig_count (self, dray_executor_call (self->executor, function, arguments));
 }
 
 GPtrArray *
@@ -127,7 +149,7 @@ rig_submit (Rig *self, DrayTask *task)
 
   dray_task_unref (task);
 
-  return future;
+  return rig_count (self, future);
 }
 
 DrayTask *

@@ -20,7 +20,7 @@
  *   rig_add ("/calls/sum", NULL, test_sum);
  */
 
-#include "fixture.h"
+#include "tally.h"
 
 G_BEGIN_DECLS
 
@@ -30,6 +30,10 @@ typedef struct
 
   DrayExecutor *executor; /* (owned) (nullable) */
   char *directory;        /* (owned): a folder of the test's own, which is removed in the end */
+
+  Tally tally;
+  gboolean drops_futures; /* for a test of what becomes of futures that nobody has any more: they
+                           * are not kept until they are told to have ended */
 } Rig;
 
 #define rig_add(path, data, test) g_test_add (path, Rig, data, rig_set_up, test, rig_tear_down)
@@ -49,6 +53,9 @@ void rig_start_without_workers (Rig *self);
 /* Shuts the executor down, blocking, and drops it. */
 void rig_shut_down (Rig *self, DrayShutdownMode mode);
 
+/* Counts how often @future is told to have ended, and returns it. What comes from the functions
+ * below is counted by them. */
+DrayFuture *rig_count (Rig *self, DrayFuture *future);
 /* (transfer full). The arguments are as those of g_variant_new(); @format: (nullable). */
 DrayFuture *rig_call (Rig *self, const char *function, const char *format, ...);
 /* (transfer full): an array that owns futures; @n calls without arguments are added to one. */

@@ -63,27 +63,16 @@ struct _Scene
   DrayExecutor *other; /* (owned) */
   GPtrArray *behind;   /* (owned) (element-type DrayFuture) */
   GPtrArray *beside;   /* (owned) (element-type DrayFuture) */
-  GHashTable *n_told; /* (owned): DrayFuture (owned) → how often it was told to be done, a guint */
+  GPtrArray *all; /* (owned) (element-type DrayFuture): kept, to hear if one is told again */
 };
 
 /* Submitting */
 
-static void
-told_cb (DrayFuture *future, gpointer user_data)
-{
-  guint *n_told = user_data;
-
-  (*n_told)++;
-}
-
-/* Takes @future, and returns it. */
+/* Returns @future. */
 static DrayFuture *
-count (Scene *scene, DrayFuture *future)
+keep (Scene *scene, DrayFuture *future)
 {
-  guint *n_told = g_new0 (guint, 1);
-
-  g_hash_table_insert (scene->n_told, g_object_ref (future), n_told);
-  dray_future_add_done_callback (future, told_cb, n_told, NULL);
+  g_ptr_array_add (scene->all, g_object_ref (future));
 
   return future;
 }
@@ -94,8 +83,9 @@ submit_others (Scene *scene, DrayExecutor *executor, GPtrArray *futures, guint n
   for (guint i = 0; i < n; i++)
     {
       GVariant *arguments = g_variant_new ("(u)", scene->cell->size);
+      DrayFuture *future = dray_executor_call (executor, "bytes", arguments);
 
-      g_ptr_array_add (futures, count (scene, dray_executor_call (executor, "bytes", arguments)));
+      g_ptr_array_add (futures, keep (scene, rig_count (scene->rig, future)));
     }
 }
 
@@ -111,7 +101,7 @@ call_victim (Scene *scene, const char *function)
 {
   const Cell *cell = scene->cell;
 
-  return count (scene, rig_call (scene->rig, function, "(su)", cell->way->name, cell->size));
+  return keep (scene, rig_call (scene->rig, function, "(su)", cell->way->name, cell->size));
 }
 
 /* (transfer full): with arguments that no pipe takes at once */
@@ -121,7 +111,7 @@ call_with_large_arguments (Scene *scene, const char *function)
   g_autofree guint8 *bytes = g_malloc0 (LARGE_ARGUMENTS);
   GVariant *arguments = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, LARGE_ARGUMENTS, 1);
 
-  return count (scene, dray_executor_call (scene->rig->executor, function, arguments));
+  return keep (scene, rig_submit (scene->rig, dray_task_new_call (function, arguments)));
 }
 
 /* Expecting */
@@ -380,10 +370,8 @@ test_cell (Rig *rig, gconstpointer data)
 {
   g_autoptr (GPtrArray) behind = g_ptr_array_new_with_free_func (g_object_unref);
   g_autoptr (GPtrArray) beside = g_ptr_array_new_with_free_func (g_object_unref);
-  g_autoptr (GHashTable) n_told = g_hash_table_new_full (NULL, NULL, g_object_unref, g_free);
-  Scene scene = { .rig = rig, .cell = data, .behind = behind, .beside = beside, .n_told = n_told };
-  GHashTableIter iter;
-  const guint *n;
+  g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (g_object_unref);
+  Scene scene = { .rig = rig, .cell = data, .behind = behind, .beside = beside, .all = all };
 
   g_test_summary (
     "Each future is told once, that of the task which the worker ran that it died and "
@@ -396,10 +384,6 @@ test_cell (Rig *rig, gconstpointer data)
   rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
   dray_executor_shutdown_sync (scene.other, DRAY_SHUTDOWN_DRAIN, NULL, NULL);
   g_clear_object (&scene.other);
-
-  g_hash_table_iter_init (&iter, n_told);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &n))
-    g_assert_cmpuint (*n, ==, 1);
 }
 
 int

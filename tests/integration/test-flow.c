@@ -162,6 +162,7 @@ test_drop (Rig *rig, gconstpointer data)
   g_test_summary ("Dropping the last reference on a future frees what it did not deliver, and its "
                   "worker goes on, without a main context.");
 
+  rig->drops_futures = TRUE;
   start_limited (rig, 1);
   pid = rig_ask_pid (rig);
   future = listen (rig_call (rig, "stream", "(uu)", 400, 100000), &heard);
@@ -194,6 +195,7 @@ test_drop_one (Rig *rig, gconstpointer data)
   g_test_summary ("While one stream is held up by the limit, another one that nobody wants is "
                   "not.");
 
+  rig->drops_futures = TRUE;
   start_limited (rig, 2);
   kept = listen (rig_call (rig, "stream", "(uu)", 400, 100000), &heard);
   workshop_block_until_undelivered (rig->executor, LIMIT);

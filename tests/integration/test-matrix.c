@@ -71,10 +71,19 @@ add (Scene *scene, DrayFuture *future)
   g_ptr_array_add (scene->futures, future);
 }
 
+/* The same, for one that did not come from the rig. */
+static void
+add_counted (Scene *scene, DrayFuture *future)
+{
+  add (scene, rig_count (scene->rig, future));
+}
+
 static void
 submit_plain (Scene *scene, const char *function, GVariant *arguments)
 {
-  add (scene, dray_executor_call (scene->rig->executor, function, arguments));
+  DrayTask *task = dray_task_new_call (function, arguments);
+
+  add (scene, rig_submit (scene->rig, task));
 }
 
 static void
@@ -105,7 +114,7 @@ submit_chain (Scene *scene, const char *function, GVariant *arguments)
 
   submit_plain (scene, function, arguments);
   for (guint i = 0; i < 2; i++)
-    add (scene, dray_future_and_then (scene->futures->pdata[i], scene->rig->executor, next, -1));
+    add_counted (scene, dray_future_and_then (scene->futures->pdata[i], scene->rig->executor, next, -1));
 }
 
 /* The others are done: a group cancels its rest with the first that fails, whichever that is. */
@@ -118,8 +127,8 @@ submit_group (Scene *scene, const char *function, GVariant *arguments)
   g_autoptr (DrayFuture) done = dray_group_submit (group, scene->rig->executor, other);
 
   fixture_run_until_done (done);
-  add (scene, dray_group_submit (group, scene->rig->executor, task));
-  add (scene, g_steal_pointer (&done));
+  add_counted (scene, dray_group_submit (group, scene->rig->executor, task));
+  add_counted (scene, g_steal_pointer (&done));
 }
 
 static void
@@ -131,10 +140,10 @@ submit_combined (Scene *scene, const char *function, GVariant *arguments)
   submit_plain (scene, "null", NULL);
   for (guint i = 0; i < G_N_ELEMENTS (parts); i++)
     parts[i] = scene->futures->pdata[i];
-  add (scene, dray_future_all (parts, G_N_ELEMENTS (parts)));
-  add (scene, dray_future_all_race (parts, G_N_ELEMENTS (parts)));
-  add (scene, dray_future_any (parts, G_N_ELEMENTS (parts)));
-  add (scene, dray_future_first (parts, G_N_ELEMENTS (parts)));
+  add_counted (scene, dray_future_all (parts, G_N_ELEMENTS (parts)));
+  add_counted (scene, dray_future_all_race (parts, G_N_ELEMENTS (parts)));
+  add_counted (scene, dray_future_any (parts, G_N_ELEMENTS (parts)));
+  add_counted (scene, dray_future_first (parts, G_N_ELEMENTS (parts)));
 }
 
 /* So many that they travel together, behind the first one. */

@@ -172,6 +172,12 @@ done_cb (DrayFuture *future, gpointer user_data)
   record->n_items_at_end = record->n_items;
 }
 
+static void
+state_cb (DrayFuture *future, GParamSpec *pspec, WorkshopRecord *record)
+{
+  record->n_ended += dray_future_is_done (future);
+}
+
 WorkshopRecord *
 workshop_watch (DrayFuture *future)
 {
@@ -179,6 +185,7 @@ workshop_watch (DrayFuture *future)
 
   record->future = future;
   g_signal_connect (future, "item", G_CALLBACK (item_cb), record);
+  g_signal_connect (future, "notify::state", G_CALLBACK (state_cb), record);
   dray_future_add_done_callback (future, done_cb, record, NULL);
 
   return record;
@@ -189,6 +196,7 @@ void
 workshop_record_free (WorkshopRecord *record)
 {
   g_assert_cmpuint (record->n_done, ==, 1);
+  g_assert_cmpuint (record->n_ended, <=, 1);
   g_signal_handlers_disconnect_by_data (record->future, record);
   g_object_unref (record->future);
   g_free (record);

@@ -49,6 +49,7 @@ typedef struct
   guint n_items;
   guint64 n_bytes;
   guint n_done;         /* how often its done callback was called */
+  guint n_ended;        /* how often its state was told to be final, which may be again */
   guint n_items_at_end; /* how many items had come by then */
 } WorkshopRecord;
 
