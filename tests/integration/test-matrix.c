@@ -249,18 +249,22 @@ static const Feature features[] = {
 
 /* How they end */
 
+/* Who is listed as busy may be idle by now. It would be given the next task, and be gone by then. */
 static void
 kill_workers (Scene *scene)
 {
   GListModel *workers = dray_executor_get_workers (scene->rig->executor);
+  guint n_killed = 0;
 
   for (guint i = 0; i < g_list_model_get_n_items (workers); i++)
     {
       g_autoptr (DrayWorkerProcess) worker = g_list_model_get_item (workers, i);
 
-      if (dray_worker_process_get_state (worker) == DRAY_WORKER_BUSY)
-        kill (dray_worker_process_get_pid (worker), SIGKILL);
+      if (dray_worker_process_get_state (worker) == DRAY_WORKER_BUSY
+          && kill (dray_worker_process_get_pid (worker), SIGKILL) == 0)
+        n_killed++;
     }
+  rig_run_until_count (scene->rig, workers_died, n_killed);
 }
 
 static gboolean
