@@ -258,7 +258,7 @@ run_unchanged (void)
   surroundings_clear (&before);
 }
 
-/* Files */
+/* Files: the fixture finds what is left of them. */
 
 /* What comes of it is not looked at. */
 static void
@@ -272,16 +272,10 @@ call_and_wait (DrayExecutor *executor, const char *function, GVariant *arguments
 static void
 run_files (void)
 {
-  const char *surroundings = g_getenv ("TMPDIR");
-  g_autofree char *folder = g_build_filename (surroundings != NULL ? surroundings : "/tmp",
-                                              "dray-test-XXXXXX", NULL);
-  g_autoptr (DrayLauncher) launcher = NULL;
+  const char *argv[] = { host_get_worker (), NULL };
+  g_autoptr (DrayLauncher) launcher = dray_launcher_new_argv (argv);
   DrayExecutor *executor;
 
-  g_assert_nonnull (g_mkdtemp (folder));
-  g_assert_true (g_setenv ("TMPDIR", folder, TRUE));
-
-  launcher = dray_launcher_new_argv ((const char *[]){ host_get_worker (), NULL });
   dray_launcher_set_trusted (launcher, TRUE);
   executor = dray_executor_new (launcher);
   host_assert_calls (executor);
@@ -290,9 +284,6 @@ run_files (void)
   call_and_wait (executor, "raise", g_variant_new ("(i)", SIGSEGV));
   call_and_wait (executor, "add", g_variant_new ("(ii)", 1, 2));
   host_finish (executor);
-
-  /* It is not empty if anything was left. */
-  g_assert_cmpint (rmdir (folder), ==, 0);
 }
 
 /* Out of descriptors */

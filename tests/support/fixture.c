@@ -25,6 +25,41 @@
 /* Generous: the machine may be slow and busy. DRAY_TEST_TIME_FACTOR makes it more so. */
 #define DEADLINE_SECONDS 20
 
+/*
+ * The folder for temporary files is the program's own, so that any that was left there is found. It
+ * is made before main(), for GLib asks for its name only once. All processes that the program
+ * starts share it, such as hosts that are killed before they can clean up anything.
+ */
+
+#define FOLDER_VARIABLE "DRAY_TEST_TMPDIR"
+
+static pid_t folder_owner; /* 0: another process */
+
+__attribute__ ((constructor)) static void
+make_folder (void)
+{
+  const char *surroundings = g_getenv ("TMPDIR");
+  g_autofree char *folder = g_build_filename (surroundings != NULL ? surroundings : "/tmp",
+                                              "dray-test-XXXXXX", NULL);
+
+  if (g_getenv (FOLDER_VARIABLE) != NULL)
+    return;
+
+  if (g_mkdtemp (folder) == NULL)
+    g_error ("%s: %s", folder, g_strerror (errno));
+  g_setenv ("TMPDIR", folder, TRUE);
+  g_setenv (FOLDER_VARIABLE, folder, TRUE);
+  folder_owner = getpid ();
+}
+
+/* What a test has failed for stays, to be looked at. */
+__attribute__ ((destructor)) static void
+remove_folder (void)
+{
+  if (folder_owner == getpid ())
+    rmdir (g_getenv (FOLDER_VARIABLE));
+}
+
 gint64
 fixture_get_deadline (void)
 {
@@ -263,18 +298,27 @@ list_mappings (void)
   return g_steal_pointer (&table);
 }
 
-/* What is called after the library in the folder for shared memory. The folder for temporary files
- * is everybody's, so /host-environment/files looks at one of its own. */
+/* Adds those whose names have @part in them. */
+static void
+add_files (GHashTable *table, const char *folder, const char *part)
+{
+  g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    if (strstr (name, part) != NULL)
+      g_hash_table_insert (table, g_strdup_printf ("file %s/%s", folder, name), g_strdup (name));
+}
+
+/* All temporary files, and in the folder for shared memory, which is everybody's, those that are
+ * called after the library. */
 static GHashTable *
 list_files (void)
 {
   g_autoptr (GHashTable) table = new_table ();
-  g_autoptr (GDir) dir = g_dir_open ("/dev/shm", 0, NULL);
-  const char *name;
 
-  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
-    if (strstr (name, "dray") != NULL)
-      g_hash_table_insert (table, g_strdup_printf ("file /dev/shm/%s", name), g_strdup (name));
+  add_files (table, g_getenv (FOLDER_VARIABLE), "");
+  add_files (table, "/dev/shm", "dray");
 
   return g_steal_pointer (&table);
 }

@@ -28,7 +28,7 @@ typedef struct
   GHashTable *threads;     /* (owned) */
   GHashTable *children;    /* (owned): zombies too */
   GHashTable *mappings;    /* (owned): memory that is shared, or could be */
-  GHashTable *files;       /* (owned): temporary ones, of the library's or its like */
+  GHashTable *files;       /* (owned): temporary ones */
   guint first_source;      /* sources of the default main context from here on are the test's */
 } Fixture;
 
