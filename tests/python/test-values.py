@@ -6,13 +6,19 @@ import _multiprocessing
 import ctypes
 import functools
 import gc
+import importlib
+import importlib.util
 import multiprocessing
 import multiprocessing.connection
 import os
 import pathlib
 import pickle
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
+import types
 import unittest
 import weakref
 from array import array
@@ -273,19 +279,155 @@ class TestFunctions(ExecutorCase):
         error = self.executor.submit(threading.Lock).exception(WATCHDOG)
         self.assertIsInstance(error, TypeError)
 
-    def test_module_off_the_path(self):
-        import importlib.util
-        import sys
-        path = pathlib.Path(self.folder.name, 'elsewhere.py')
-        path.write_text('def where():\n    return __file__\n')
-        spec = importlib.util.spec_from_file_location('elsewhere', path)
+
+class TestModulesOffThePath(ExecutorCase):
+    """As plugins are: workers find what the application has loaded."""
+
+    MODULE = '''
+        class Thing:
+            def __init__(self, content=None):
+                self.content = content
+
+            def get(self):
+                return self.content
+
+        def where():
+            return __file__
+
+        def take(*args, **kwargs):
+            return len(args) + len(kwargs)
+    '''
+
+    def setUp(self):
+        super().setUp()
+        self.before = set(sys.modules), sys.path.copy()
+
+    def tearDown(self):
+        for name in set(sys.modules) - self.before[0]:
+            if str(getattr(sys.modules[name], '__file__', '')).startswith(self.folder.name):
+                del sys.modules[name]
+        sys.path[:] = self.before[1]
+        super().tearDown()
+
+    def write(self, name, text=MODULE):
+        path = pathlib.Path(self.folder.name, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+        return path
+
+    def load(self, name, path):
+        """As programs do that have plugins."""
+        spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
-        sys.modules['elsewhere'] = module
+        sys.modules[name] = module
         spec.loader.exec_module(module)
-        try:
-            self.assertEqual(self.executor.submit(module.where).result(WATCHDOG), str(path))
-        finally:
-            del sys.modules['elsewhere']
+        return module
+
+    def executors(self):
+        """One that was there before the modules were, and one that was not."""
+        executor = dray.ProcessPoolExecutor(1)
+        self.addCleanup(executor.shutdown)
+        return self.executor, executor
+
+    def check(self, function, *args, **kwargs):
+        for executor in self.executors():
+            executor.submit(function, *args, **kwargs).result(WATCHDOG)
+
+    def test_function(self):
+        path = self.write('elsewhere.py')
+        module = self.load('elsewhere', path)
+        for executor in self.executors():
+            self.assertEqual(executor.submit(module.where).result(WATCHDOG), str(path))
+
+    def test_of_another_name(self):
+        path = self.write('elsewhere/file.py')
+        module = self.load('elsewhere', path)
+        sys.path.append(str(path.parent))
+        for executor in self.executors():
+            self.assertEqual(executor.submit(module.where).result(WATCHDOG), str(path))
+
+    def test_values(self):
+        thing = self.load('elsewhere', self.write('elsewhere.py')).Thing()
+        for args, kwargs in [((thing,), {}), ((), {'key': thing}), (([1, thing],), {}),
+                             ((work.Box(thing),), {}), ((), {'key': {'a': [work.Box(thing)]}})]:
+            self.check(work.echo_all, *args, **kwargs)
+        self.check(thing.get)
+        self.check(functools.partial(work.echo, thing))
+
+    def test_in_chunks(self):
+        thing = self.load('elsewhere', self.write('elsewhere.py')).Thing(1)
+        for executor in self.executors():
+            results = list(executor.map(work.Box.get, map(work.Box, [thing] * 4), chunksize=2))
+            self.assertEqual([result.content for result in results], [1] * 4)
+
+    def test_initializer(self):
+        module = self.load('elsewhere', self.write('elsewhere.py'))
+        for initializer in (work.echo, [module.Thing()]), (module.where, []):
+            with dray.ProcessPoolExecutor(1, initializer=initializer[0],
+                                          initargs=initializer[1]) as executor:
+                self.assertEqual(executor.submit(abs, -1).result(WATCHDOG), 1)
+
+    def test_package(self):
+        self.write('package/__init__.py', 'from . import part')
+        path = self.write('package/part.py')
+        self.write('package/inner/__init__.py')
+        package = self.load('package', path.parent / '__init__.py')
+        import package.inner
+        self.check(package.part.take, package.inner.Thing())
+
+    def test_package_without_a_file(self):
+        path = self.write('package/part.py')
+        sys.path.append(self.folder.name)
+        module = importlib.import_module('package.part')
+        sys.path.pop()
+        self.addCleanup(sys.modules.pop, 'package')
+        for executor in self.executors():
+            self.assertEqual(executor.submit(module.where).result(WATCHDOG), str(path))
+
+    def test_package_of_the_programs_making(self):
+        sys.modules['plugins'] = types.ModuleType('plugins')
+        self.addCleanup(sys.modules.pop, 'plugins')
+        self.check(self.load('plugins.first', self.write('first.py')).where)
+
+    def test_sibling(self):
+        """Of which the call knows nothing."""
+        self.write('elsewhere/sibling.py')
+        path = self.write('elsewhere/elsewhere.py', """
+            def ask():
+                import sibling
+                return sibling.where()
+        """)
+        sys.path.insert(0, str(path.parent))
+        import elsewhere
+        elsewhere.ask()
+        sys.path.remove(str(path.parent))
+        for executor in self.executors():
+            self.assertEqual(executor.submit(elsewhere.ask).result(WATCHDOG),
+                             str(path.with_name('sibling.py')))
+
+    def test_path_of_later(self):
+        """It was added when there was an executor."""
+        path = self.write('elsewhere/later.py')
+        sys.path.append(str(path.parent))
+        import later
+        self.assertEqual(self.executor.submit(later.where).result(WATCHDOG), str(path))
+
+    def test_others_are_not_told(self):
+        """Whatever there is of the standard library, and of others."""
+        code = """
+            import asyncio, concurrent.futures, ctypes, email.mime.text, importlib.resources, json, os
+            import multiprocessing.managers, sqlite3, unittest.mock, xml.etree.ElementTree, zoneinfo
+            import dray
+            from gi.repository import Gio
+            try:
+                import numpy.testing, cloudpickle
+            except ImportError:
+                pass
+            executor = dray.ProcessPoolExecutor(1)
+            print(executor._pool.elsewhere._told, executor._pool.elsewhere.news())
+        """
+        output = subprocess.check_output([sys.executable, '-c', textwrap.dedent(code)], text=True)
+        self.assertEqual(output, '{} {}\n')
 
 
 class TestMultiprocessing(ExecutorCase):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import _inherit, _main, _memory, _message
@@ -30,17 +29,23 @@ def pack(function: Callable[..., Any], args: tuple[Any, ...],
     arguments. The two are told apart, since the first is a mistake in the program.
     """
     message = _pack_anyhow(function, (function, args, kwargs))
-    news: dict[str, Any] = {}
-    files = _files_off_path(function, args)
-    if files:
-        news['files'] = files
-    if pool is not None and not pool.has_tracker:
-        tracker = _inherit.tracker()
-        if tracker is not None:
-            news['tracker'] = tracker
+    news = {} if pool is None else _news_for(pool)
     if news:
         message.data = pickle.dumps(news, 5) + message.data
     return message
+
+
+def _news_for(pool: Pool) -> dict[str, Any]:
+    """What workers were not told when they started."""
+    news: dict[str, Any] = {}
+    modules = pool.elsewhere.news()
+    if modules:
+        news['modules'] = modules
+    if not pool.has_tracker:
+        tracker = _inherit.tracker()
+        if tracker is not None:
+            news['tracker'] = tracker
+    return news
 
 
 def new_task(message: _message.Message, streams: bool) -> Any:
@@ -157,43 +162,13 @@ def _check_not_of_main(function: Callable[..., Any]) -> None:
         'it is in __main__, which workers can’t import without running the program once more')
 
 
-def _files_off_path(function: Callable[..., Any], args: tuple[Any, ...]) -> dict[str, str]:
-    """Where the modules are, of the function and of its arguments, that have to be told."""
-    files = {}
-    for module in {_module_of(function), *map(_module_of, args)}:
-        filename = _main.file_off_path(module)
-        if filename is not None:
-            files[module] = filename
-            files.update(_parents_off_path(module))
-    return files
-
-
-def _parents_off_path(module: str) -> dict[str, str]:
-    files = {}
-    while '.' in module:
-        module = module.rpartition('.')[0]
-        filename = _main.file_off_path(module)
-        if filename is not None:
-            files[module] = filename
-    return files
-
-
-def _module_of(value: Any) -> str:
-    if isinstance(value, partial):
-        value = value.func
-    module = getattr(value, '__module__', None) or type(value).__module__
-    return module if isinstance(module, str) else 'builtins'
-
-
 def is_about_function(error: BaseException) -> bool:
     """Whether pack() failed for the function, not for its arguments."""
     return isinstance(error, UnpicklableFunction)
 
 
 def pack_initializer(function: Callable[..., Any],
-                     args: tuple[Any, ...]) -> tuple[bytes, dict[str, str], object]:
-    """The initialiser of workers, in one piece, the files off the path that it needs, and what has to
-    live as long as it is called.
-    """
+                     args: tuple[Any, ...]) -> tuple[bytes, object]:
+    """The initialiser of workers, in one piece, and what has to live as long as it is called."""
     message = _pack_anyhow(function, (function, args), takes_sockets=False)
-    return message.in_one_piece(), _files_off_path(function, args), message.inheritance
+    return message.in_one_piece(), message.inheritance

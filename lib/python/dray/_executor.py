@@ -105,7 +105,7 @@ class ProcessPoolExecutor(futures.Executor):
         dray.props.max_message_size = _MAX_MESSAGE
         if max_tasks_per_child is not None:
             dray.props.max_tasks_per_worker = min(max_tasks_per_child, _MOST_TASKS)
-        self._pool = _reactor.Pool(dray, on_crash == 'break')
+        self._pool = _reactor.Pool(dray, settings.elsewhere, on_crash == 'break')
         self._pool.has_tracker = settings.tracker is not None
         self._pool.has_initializer = initializer is not None
         self._pool.inheritance = settings.inheritance
@@ -365,19 +365,19 @@ class _Settings:
 
     def __init__(self, initializer: Callable[..., object] | None, args: tuple[Any, ...]):
         self.initializer: bytes | None = None
-        self.files: dict[str, str] = {}
         self.inheritance: object = None
         if initializer is not None:
-            packed = _calls.pack_initializer(initializer, args)
-            self.initializer, self.files, self.inheritance = packed
+            self.initializer, self.inheritance = _calls.pack_initializer(initializer, args)
         self.tracker = _inherit.tracker()
+        self.preparation = _main.preparation()
+        self.elsewhere = _main.Elsewhere(self.preparation['sys_path'])
 
     def pack(self) -> bytes:
         return pickle.dumps({
             'by_value': not _main.main_is_importable(),
-            'files': self.files,
             'initializer': self.initializer,
-            'preparation': _main.preparation(),
+            'modules': self.elsewhere.tell(),
+            'preparation': self.preparation,
             'tracker': self.tracker,
         }, 5)
 

@@ -7,15 +7,14 @@ A function travels as the name of its module and its own. Three kinds of modules
   import it under another name, as those of multiprocessing do. Importing any other program would run
   it once more in each worker. Of those, of what is defined below the guard, and of what was typed at
   a prompt, functions and classes travel as code instead, which takes cloudpickle.
-- Modules that were loaded from files that are on no search path, as plugins are. Workers are told
-  where the files are.
+- Modules that were loaded from files that are on no search path, as plugins are, or on one that was
+  added since the executor was made. Workers are told where the files are.
 - All others are imported, with the search path of the application.
 """
 
 from __future__ import annotations
 
 import ast
-import importlib.machinery
 import multiprocessing
 import multiprocessing.process
 import os
@@ -23,7 +22,10 @@ import sys
 from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
+
+# The file of a module, or the folders of a package that has none
+Place = Union[str, list[str]]
 
 
 def preparation() -> dict[str, Any]:
@@ -136,39 +138,76 @@ def _only_defines(statement: ast.stmt) -> bool:
                                   ast.AsyncFunctionDef, ast.ClassDef))
 
 
-@lru_cache(maxsize=None)
-def file_off_path(name: str) -> str | None:
-    """The file of a module that can't be found by its name, if there is one."""
-    if name == '__main__' or name == '__mp_main__':
+class Elsewhere:
+    """The modules that the program has loaded from where workers, with that search path, do not look.
+
+    All of them are told, whatever a call is about: they are few, and one may import another.
+    """
+
+    def __init__(self, path: list[str]) -> None:
+        self._folders = {os.path.abspath(entry) for entry in path}
+        self._n_loaded = 0
+        self._seen: dict[str, int] = {}  # by their identities, as long as they live
+        self._told: dict[str, Place] = {}
+        self._news: dict[str, Place] = {}
+
+    def news(self) -> dict[str, Place]:
+        """The places of those that were loaded after workers were told of others."""
+        if len(sys.modules) != self._n_loaded:
+            self._look()
+        return self._news
+
+    def tell(self) -> dict[str, Place]:
+        """The same, for all workers there will be."""
+        self._told, self._news = self.news(), {}
+        return self._told
+
+    def _look(self) -> None:
+        modules = sys.modules.copy()
+        for name, module in modules.items():
+            if self._seen.get(name) == id(module) or not isinstance(module, ModuleType):
+                continue
+            try:
+                place = self._find(name, module, modules)
+            except Exception:
+                place = None  # there are modules of all kinds
+            self._add(name, place, modules)
+        self._seen = {name: id(module) for name, module in modules.items()}
+        self._n_loaded = len(modules)
+
+    def _add(self, name: str, place: Place | None, modules: dict[str, ModuleType]) -> None:
+        if place is None or self._told.get(name) == place:
+            return
+        self._news = {**self._news, name: place}  # it may just be read by another thread
+        package = name.rpartition('.')[0]
+        if _is_made_up(modules.get(package)):
+            self._add(package, [], modules)
+
+    def _find(self, name: str, module: ModuleType, modules: dict[str, ModuleType]) -> Place | None:
+        known = vars(module)  # some make up what they are asked for
+        if name in ('__main__', '__mp_main__') or known.get('__name__') != name:
+            return None  # the program, or another name of one
+        package, _, own_name = name.rpartition('.')
+        folders: Any = self._folders
+        if package:
+            folders = getattr(modules.get(package), '__path__', ())
+        filename = getattr(known.get('__spec__'), 'origin', None) or known.get('__file__')
+        if isinstance(filename, str) and os.path.isabs(filename):
+            folder, _, base = filename.rpartition('/')
+            stem = base.partition('.')[0]
+            if stem == '__init__':
+                folder, _, stem = folder.rpartition('/')
+            is_found = stem == own_name and folder in folders
+            return None if is_found or not os.path.isfile(filename) else filename
+        if '__path__' in known:
+            places = [os.path.abspath(place) for place in known['__path__']]
+            is_found = all(place.rpartition('/')[0] in folders for place in places)
+            return None if is_found else places
         return None
-    module = sys.modules.get(name)
-    filename = _file_of(module)
-    if module is None or filename is None or _is_found(name, filename):
-        return None
-    return filename
 
 
-def _file_of(module: ModuleType | None) -> str | None:
-    filename = getattr(getattr(module, '__spec__', None), 'origin', None)
-    filename = filename or getattr(module, '__file__', None)
-    if not isinstance(filename, str) or not os.path.isfile(filename):
-        return None
-    return os.path.abspath(filename)
-
-
-def _is_found(name: str, filename: str) -> bool:
-    """Whether who imports that name gets that file."""
-    parent, _, _ = name.rpartition('.')
-    path = None
-    if parent:
-        if file_off_path(parent) is not None:
-            return False
-        path = getattr(sys.modules.get(parent), '__path__', None)
-        if path is None:
-            return False
-    try:
-        spec = importlib.machinery.PathFinder.find_spec(name, path)
-    except (ImportError, ValueError):
+def _is_made_up(package: ModuleType | None) -> bool:
+    """Whether it is only there so that others can be below it."""
+    if not isinstance(package, ModuleType) or vars(package).get('__spec__') is not None:
         return False
-    return (spec is not None and spec.origin is not None
-            and os.path.abspath(spec.origin) == filename)
+    return '__file__' not in vars(package) and '__path__' not in vars(package)

@@ -33,7 +33,7 @@ from concurrent.futures import _base
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Union
 
-from . import _callbacks, _errors, _library, _message, _outcome, _turns, _waits
+from . import _callbacks, _errors, _library, _main, _message, _outcome, _turns, _waits
 from ._future import Future, Stream
 from ._repository import Dray, GLib
 
@@ -73,8 +73,9 @@ _STREAMS = (Stream, _Loose)
 class Pool:
     """What an executor and its unfinished futures share; the library's executor lives as long."""
 
-    def __init__(self, dray: Any, breaks: bool):
+    def __init__(self, dray: Any, elsewhere: _main.Elsewhere, breaks: bool):
         self.dray = dray
+        self.elsewhere = elsewhere
         self.caller = _library.Caller(dray)
         self.reactor: Reactor = hold(self)
         self.waits = _waits.Waits(self.reactor.settle_safely, dray.get_max_workers())

@@ -28,7 +28,7 @@ class Finder:
     """Finds modules where the application has loaded them from, if they are on no path."""
 
     def __init__(self, preparation: dict[str, Any]) -> None:
-        self.files: dict[str, str] = {}
+        self.places: dict[str, str | list[str]] = {}
         self._preparation = preparation
         self._tracker: tuple[int, int] | None = None
         self._imports_program = False
@@ -40,10 +40,14 @@ class Finder:
             return find_and_then(self._tell_context, fullname, path)
         if fullname == 'multiprocessing.resource_tracker':
             return find_and_then(self._tell_tracker, fullname, path)
-        filename = self.files.get(fullname)
+        filename = self.places.get(fullname)
         if filename is None:
             return None
-
+        if isinstance(filename, list):
+            from importlib.machinery import ModuleSpec
+            spec = ModuleSpec(fullname, None, is_package=True)
+            spec.submodule_search_locations = filename
+            return spec
         import importlib.util
         is_package = os.path.basename(filename) == '__init__.py'
         return importlib.util.spec_from_file_location(

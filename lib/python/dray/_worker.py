@@ -84,7 +84,7 @@ class _Server:
 
     def hear(self, news: dict[str, Any]) -> None:
         """What has to be known of the application to unpickle what it sends."""
-        self.finder.files.update(news.get('files', ()))
+        self.finder.places.update(news.get('modules', ()))
         if news.get('tracker') is not None:
             self.finder.share_tracker(news['tracker'])
 
