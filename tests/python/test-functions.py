@@ -273,6 +273,27 @@ class TestWithoutCloudpickle(ProgramCase):
                    + self.SUBMIT, 'cloudpickle')
 
 
+    def test_beside_what_is_inherited(self):
+        """A function that has a name in a module needs no cloudpickle, whatever it is given."""
+        self.check('''
+            import multiprocessing, dray
+            given = [multiprocessing.Lock(), *multiprocessing.Pipe(False)]
+            with dray.ProcessPoolExecutor(1) as executor:
+                print([executor.submit(callable, it).result() for it in given])
+        ''', '[False, False, False]')
+
+    def test_of_the_program_beside_what_is_inherited(self):
+        for given in 'Lock()', 'Pipe()[0]':
+            self.check(f'''
+                import multiprocessing, dray
+                def square(x): return x * x
+                try:
+                    dray.ProcessPoolExecutor(1).submit(square, multiprocessing.{given})
+                except dray.UnpicklableFunction as error:
+                    print(error)
+            ''', 'square can’t be sent')
+
+
 class TestMissing(ProgramCase):
     """What the package needs and does not find, it names."""
 

@@ -97,10 +97,11 @@ def _pack_anyhow(function: Callable[..., Any], call: tuple[Any, ...],
 
 def _pack_inherited(function: Callable[..., Any], call: tuple[Any, ...],
                     takes_sockets: bool) -> _message.Message:
-    by_value = not (_main.main_is_importable() and _can_be_pickled(function))
-    if by_value and _by_value is None:
-        raise UnpicklableFunction
-    pickler = _inherit.pickler_over(_by_value if by_value else None)
+    obstacle = _find_obstacle(function)
+    if obstacle is not None and _by_value is None:
+        raise UnpicklableFunction(_reason(function, obstacle)) from obstacle
+    by_name = obstacle is None and _main.main_is_importable()
+    pickler = _inherit.pickler_over(None if by_name else _by_value)
     inheritance = _inherit.Inheritance(takes_sockets)
     with inheritance.spawning():
         message = _message.pack(call, pickler)
@@ -118,7 +119,7 @@ def _pack_plain(function: Callable[..., Any], call: tuple[Any, ...]) -> _message
             _check_not_of_main(function)
         return _message.pack(call)
     except Exception as error:
-        if _can_be_pickled(function):
+        if _find_obstacle(function) is None:
             raise
         if _by_value is None:
             raise UnpicklableFunction(_reason(function, error)) from error
@@ -142,13 +143,14 @@ def _reason(function: Callable[..., Any], error: Exception) -> str:
     return f'The function {name} can’t be sent to another process: {error}{hint}'
 
 
-def _can_be_pickled(function: Callable[..., Any]) -> bool:
+def _find_obstacle(function: Callable[..., Any]) -> Exception | None:
+    """Why a function can't be sent by its name, if it can't."""
     try:
         _check_not_of_main(function)
         _message.pack(function)
-    except Exception:
-        return False
-    return True
+    except Exception as error:
+        return error
+    return None
 
 
 def _check_not_of_main(function: Callable[..., Any]) -> None:
