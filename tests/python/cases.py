@@ -13,7 +13,18 @@ import dray
 WATCHDOG = 120  # s
 
 
-class ExecutorCase(unittest.TestCase):
+class Case(unittest.TestCase):
+
+    def wait_for(self, condition):
+        """Until it holds; whatever has to be done for it is done elsewhere."""
+        timer = threading.Timer(WATCHDOG, os.abort)
+        timer.start()
+        while not condition():
+            threading.Event().wait(0.001)
+        timer.cancel()
+
+
+class ExecutorCase(Case):
     """Each has an executor, and leaves nothing behind."""
 
     options = {}
@@ -31,16 +42,8 @@ class ExecutorCase(unittest.TestCase):
     def path(self, name):
         return str(pathlib.Path(self.folder.name, name))
 
-    def wait_for(self, condition):
-        """Until it holds; whatever has to be done for it is done elsewhere."""
-        timer = threading.Timer(WATCHDOG, os.abort)
-        timer.start()
-        while not condition():
-            threading.Event().wait(0.001)
-        timer.cancel()
 
-
-class WaitingCase(unittest.TestCase):
+class WaitingCase(Case):
     """Each has an executor with one worker, and a file that a call can wait for."""
 
     def setUp(self):

@@ -18,11 +18,12 @@ import threading
 import time
 import unittest
 import weakref
+from fractions import Fraction
 from unittest import mock
 
 import dray
 import work
-from cases import WATCHDOG, ExecutorCase
+from cases import WATCHDOG, ExecutorCase, WaitingCase
 from dray import _library, _message, _processes
 from gi.repository import Gio, GLib
 
@@ -109,6 +110,30 @@ class TestCalls(ExecutorCase):
         with self.assertRaises(ValueError):
             self.executor.map(work.square, [1], buffersize=0)
 
+    def test_bad_options_are_refused(self):
+        """As soon as they are given, and not when something is submitted."""
+        for error, options in [
+            (ValueError, {'timeout': 0}), (ValueError, {'timeout': -1}),
+            (ValueError, {'timeout': float('nan')}), (TypeError, {'timeout': 'soon'}),
+            (ValueError, {'priority': 2 ** 31}), (TypeError, {'priority': 0.5}),
+            (TypeError, {'priority': 'high'}), (ValueError, {'retries': -1}),
+            (TypeError, {'retries': 1.5}), (TypeError, {'retries': None}), (TypeError, {'key': 7}),
+            (ValueError, {'key': 'a\0'}), (ValueError, {'key': '\ud800'}),
+            (TypeError, {'on_progress': 5}), (TypeError, {'hurry': True}),
+        ]:
+            for executor in self.executor, self.executor.options(timeout=1):
+                with self.subTest(options=options), self.assertRaises(error) as caught:
+                    executor.options(**options)
+                self.assertIn(*options, str(caught.exception))
+
+    def test_any_good_option(self):
+        for options in [{'timeout': float('inf')}, {'timeout': 1e9}, {'timeout': Fraction(50)},
+                        {'priority': -2 ** 31}, {'priority': 2 ** 31 - 1}, {'priority': True},
+                        {'retries': 10 ** 12}, {'key': ''}, {'key': 'ключ'}]:
+            with self.subTest(options=options):
+                call = self.executor.options(**options).submit(work.square, 3)
+                self.assertEqual(call.result(WATCHDOG), 9)
+
     def test_submit_after_shutdown(self):
         self.executor.shutdown()
         with self.assertRaises(RuntimeError):
@@ -159,6 +184,20 @@ class TestCalls(ExecutorCase):
         calls = [keyed.submit(work.wait_for_file, gate) for _ in range(5)]
         open(gate, 'w').close()
         self.assertEqual(len({call.result(WATCHDOG) for call in calls}), 1)
+
+
+class TestPriorities(WaitingCase):
+
+    def test_order(self):
+        """Lower ones go first, and of the same those that came first."""
+        notes = self.gate.with_name('notes')
+        self.executor._pool.dray.set_paused(True)  # or one may be on its way already
+        calls = [self.executor.options(priority=priority).submit(work.note, notes, number)
+                 for number, priority in enumerate([10, 0, -10, 0, 10, -20])]
+        self.executor._pool.dray.set_paused(False)
+        for call in calls:
+            call.result(WATCHDOG)
+        self.assertEqual(notes.read_text().split(), ['5', '2', '1', '3', '0', '4'])
 
 
 class TestCrashes(ExecutorCase):
@@ -251,6 +290,15 @@ class TestCancelling(ExecutorCase):
         with self.assertRaises(TimeoutError):
             call.result(WATCHDOG)
         self.assertEqual(self.executor.submit(work.square, 5).result(WATCHDOG), 25)
+
+    def test_out_of_time_it_cleans_up(self):
+        started, ended = self.path('started'), self.path('ended')
+        call = self.executor.options(timeout=0.5).submit(work.sleep_until_cancelled, started, ended)
+        with self.assertRaises(TimeoutError):
+            call.result(WATCHDOG)
+        if os.path.exists(started):  # or a busy machine has taken as long to begin
+            self.wait_for(lambda: os.path.exists(ended) and os.path.getsize(ended) > 0)
+            self.assertEqual(pathlib.Path(ended).read_text(), 'JobCancelled')
 
     def test_timeout_of_a_wait_is_not_the_calls(self):
         gate = self.path('gate')

@@ -163,6 +163,12 @@ def wait_for_file(path):
     return os.getpid()
 
 
+def note(path, text):
+    """In what order calls are run can be read there."""
+    with open(path, 'a') as file:
+        print(text, file=file)
+
+
 def wait_for_file_and_die(path):
     wait_for_file(path)
     die()
@@ -178,7 +184,7 @@ def sleep_until_cancelled(started, ended):
     try:
         open(started, 'w').close()
         while True:
-            time.sleep(3600)
+            time.sleep(0.1)  # what comes just before is heard of afterwards
     except KeyboardInterrupt as error:
         with open(ended, 'w') as file:
             file.write(type(error).__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 import multiprocessing
+import numbers
 import operator
 import os
 import pickle
@@ -39,6 +40,8 @@ T = TypeVar('T')
 # The largest that the library takes. Of the size of messages that is nearly 4 GiB.
 _MAX_MESSAGE = Dray.Executor.find_property('max-message-size').maximum
 _MOST_WORKERS: int = Dray.Executor.find_property('max-workers').maximum
+_MOST_UNSIGNED = 2 ** 32 - 1
+_MOST_PRIORITY = 2 ** 31
 _MOST_TASKS: int = Dray.Executor.find_property('max-tasks-per-worker').maximum
 
 
@@ -53,18 +56,43 @@ class Options:
     on_progress: Callable[[float | None, str | None], object] | None = None
 
     def __post_init__(self) -> None:
+        if self.timeout is not None:
+            if not isinstance(self.timeout, numbers.Real):
+                raise TypeError('timeout must be a number of seconds, or None')
+            if not self.timeout > 0:
+                raise ValueError('timeout must be greater than 0')
+        if not -_MOST_PRIORITY <= _check_whole('priority', self.priority) < _MOST_PRIORITY:
+            raise ValueError('priority must be a number of 32 bits')
+        if _check_whole('retries', self.retries) < 0:
+            raise ValueError('retries must be >= 0')
+        if self.key is not None:
+            _check_key(self.key)
         if self.on_progress is not None and not callable(self.on_progress):
             raise TypeError('on_progress must be a callable')
 
     def apply(self, task: Any) -> None:
         if self.timeout is not None:
-            task.set_time_limit(max(1, round(self.timeout * 1000)))
+            task.set_time_limit(max(1, round(min(self.timeout * 1000, _MOST_UNSIGNED))))
         if self.priority != 0:
             task.set_priority(self.priority)
         if self.retries != 0:
-            task.set_max_retries(self.retries)
+            task.set_max_retries(min(self.retries, _MOST_UNSIGNED))
         if self.key is not None:
             task.set_key(self.key)
+
+
+def _check_whole(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f'{name} must be an integer') from None
+
+
+def _check_key(key: Any) -> None:
+    if not isinstance(key, str):
+        raise TypeError('key must be a string, or None')
+    if '\0' in key or not key.isascii() and key != key.encode(errors='replace').decode():
+        raise ValueError('key must be a text without zeros and lone surrogates')
 
 
 _DEFAULTS = Options()
@@ -140,6 +168,8 @@ class ProcessPoolExecutor(futures.Executor):
                 on_progress: Callable[[float | None, str | None], object] | None = None
                 ) -> OptionedExecutor:
         """A view of this executor, for calls about which there is more to say.
+
+        Errors: TypeError and ValueError for what can't be said.
 
         Arguments:
             timeout: how many seconds a call may run, from its start; then it is ended, and its future
