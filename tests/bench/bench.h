@@ -64,6 +64,8 @@ double bench_spawn_stall_dray (const BenchOptions *options);
 double bench_spawn_stall_gsubprocess (const BenchOptions *options);
 double bench_spawn_stall_nothing (const BenchOptions *options);
 
+double bench_host_end_dray (const BenchOptions *options);
+
 double bench_commands_dray (const BenchOptions *options);
 double bench_commands_gsubprocess_async (const BenchOptions *options);
 double bench_commands_xargs (const BenchOptions *options);
@@ -71,6 +73,10 @@ double bench_commands_xargs (const BenchOptions *options);
 /* With this argument the program is one that says a byte at once, and ends. */
 #define BENCH_SAY_BYTE_ARGUMENT "--say-byte"
 int bench_say_byte (void);
+
+/* With this one it is an application with workers. */
+#define BENCH_HOST_ARGUMENT "--host"
+int bench_run_host (void);
 
 /* Says what is wrong, and ends the program. */
 void bench_fail (const char *format, ...) G_GNUC_PRINTF (1, 2) G_GNUC_NORETURN;

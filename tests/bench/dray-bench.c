@@ -52,6 +52,8 @@ static const Figure figures[] = {
   { "spawn_stall_ms_parent_3gib.gsubprocess", "ms", bench_spawn_stall_gsubprocess },
   { "spawn_stall_ms_parent_3gib.nothing", "ms", bench_spawn_stall_nothing },
 
+  { "host_end_ms.dray", "ms", bench_host_end_dray },
+
   { "map_rss_growth_mib.dray", "MiB", bench_map_rss_growth },
 
   { "commands_per_second.dray", "commands/s", bench_commands_dray },
@@ -125,6 +127,8 @@ main (int argc, char **argv)
     return bench_run_worker ();
   if (argc > 1 && g_str_equal (argv[1], BENCH_SAY_BYTE_ARGUMENT))
     return bench_say_byte ();
+  if (argc > 1 && g_str_equal (argv[1], BENCH_HOST_ARGUMENT))
+    return bench_run_host ();
 
   parse_arguments (&argc, &argv, &name, &list, &options);
   if (list)

@@ -150,6 +150,8 @@ FIGURES = [
     spawn('spawn_stall', 'gsubprocess'),
     spawn('spawn_stall', 'nothing'),
 
+    Figure('host_end_ms.dray', 'ms', LESS, BENCH, sizes('count', 10, 3, 1), LONG_ROUNDS),
+
     Figure('map_rss_growth_mib.dray', 'MiB', LESS, BENCH,
            sizes('count', 10_000_000, 2_000_000, 50, workers=2), LONG_ROUNDS),
 
@@ -205,6 +207,7 @@ GOALS = [
     Goal('loop_stall_ms.dray_stream', None, LESS, 12, 6),
     Goal('spawn_ms_parent_3gib.dray', None, LESS, 5, 2),
     Goal('spawn_stall_ms_parent_3gib.dray', None, LESS, 12, 6),
+    Goal('host_end_ms.dray', None, LESS, 2000, 1200),
     Goal('map_rss_growth_mib.dray', None, LESS, 32, 8),
     Goal(PYTHON + 'tasks_per_second.dray', PYTHON + 'tasks_per_second.ppe', MORE, 1, 2),
     Goal(PYTHON + 'round_trip_us.dray', PYTHON + 'round_trip_us.ppe', LESS, 0.8, 0.5),

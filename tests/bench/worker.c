@@ -4,8 +4,12 @@
 
 #include "worker.h"
 
+#include <gio/gio.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * The functions in Dray's workers, and what both ends of a stream agree on.
@@ -63,18 +67,50 @@ successor (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error
   return g_variant_new_int64 (g_variant_get_int64 (arguments) + 1);
 }
 
-static GVariant *
-stay (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error)
+static void
+wait_until_cancelled (DrayJob *job)
 {
   struct pollfd fd = { .fd = g_cancellable_get_fd (dray_job_get_cancellable (job)),
                        .events = POLLIN };
 
-  dray_job_emit (job, g_variant_new_tuple (NULL, 0));
   while (!dray_job_is_cancelled (job))
     poll (&fd, 1, -1);
 
   g_cancellable_release_fd (dray_job_get_cancellable (job));
+}
+
+static GVariant *
+stay (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error)
+{
+  dray_job_emit (job, g_variant_new_tuple (NULL, 0));
+  wait_until_cancelled (job);
+
   return NULL;
+}
+
+static GVariant *
+linger (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error)
+{
+  dray_job_emit (job, g_variant_new ("(ii)", (int) getpid (), 0));
+  wait_until_cancelled (job);
+
+  return NULL;
+}
+
+/* What is ignored stays so in what is started. */
+static GVariant *
+linger_deaf (DrayJob *job, GVariant *arguments, gpointer user_data, GError **error)
+{
+  g_autoptr (GSubprocess) child = NULL;
+
+  signal (SIGTERM, SIG_IGN);
+  child = g_subprocess_new (G_SUBPROCESS_FLAGS_NONE, error, "sleep", "1000", NULL);
+  if (child == NULL)
+    return NULL;
+  dray_job_emit (job, g_variant_new ("(ii)", (int) getpid (),
+                                     atoi (g_subprocess_get_identifier (child))));
+  for (;;)
+    pause ();
 }
 
 static GVariant *
@@ -143,7 +179,8 @@ bench_run_worker (void)
   } functions[] = {
     { BENCH_SUCCESSOR, "x", successor },   { BENCH_STAY, "()", stay },
     { BENCH_FILL, "(tt)", fill },          { BENCH_EMIT_SMALL, "t", emit_small },
-    { BENCH_EMIT_LARGE, "t", emit_large },
+    { BENCH_EMIT_LARGE, "t", emit_large }, { BENCH_LINGER, "()", linger },
+    { BENCH_LINGER_DEAF, "()", linger_deaf },
   };
   g_autoptr (DrayWorker) worker = dray_worker_new ();
 
