@@ -609,7 +609,7 @@ stderr_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
       g_autofree char *letters = NULL;
 
       g_variant_get (arguments, "(u)", &size);
-      letters = g_malloc (size);
+      letters = g_malloc (size + 1); /* some, in any case: fwrite() wants no NULL */
       for (guint i = 0; i < size; i++)
         letters[i] = (char) ('a' + i % 26);
       fwrite (letters, 1, size, stderr);
