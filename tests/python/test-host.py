@@ -163,9 +163,7 @@ class TestFirstUse(unittest.TestCase):
         self.assertEqual(result.stdout, 'well\n' * 4)
 
 
-class TestForks(unittest.TestCase):
-    """What the application forks, by whatever means, ends in good order, and hears a clear
-    error."""
+class ProgramCase(unittest.TestCase):
 
     def run_program(self, text):
         folder = tempfile.TemporaryDirectory()
@@ -178,6 +176,70 @@ class TestForks(unittest.TestCase):
                                 env=environment)
         self.assertEqual(result.returncode, 0, result.stdout)
         return result.stdout
+
+
+class TestNoForks(ProgramCase):
+    """Whatever an executor does, the application is never forked for it."""
+
+    def test_all_that_starts_workers(self):
+        """What is to be done before each fork is counted, from before the package is imported."""
+        self.run_program('''
+            import ctypes, os, signal, time, traceback
+
+            forks = []
+            note = ctypes.CFUNCTYPE(None)(lambda: forks.append(traceback.extract_stack()))
+            # pthread_atfork() is linked into each program, and only this is in the library.
+            assert ctypes.CDLL(None).__register_atfork(note, None, None, None) == 0
+
+            import dray
+
+            def count(n):
+                yield from range(n)
+
+            def die(signum):
+                os.kill(os.getpid(), signum)
+
+            def prepare():
+                pass
+
+            def use(**options):
+                with dray.ProcessPoolExecutor(2, **options) as executor:
+                    assert executor.submit(abs, -1).result() == 1
+                    assert list(executor.map(abs, range(100), chunksize=7)) == list(range(100))
+                    assert list(executor.submit(count, 1000)) == list(range(1000))
+                    assert len(executor.submit(bytes, 1 << 22).result()) == 1 << 22
+                    crashed = executor.submit(die, signal.SIGKILL)
+                    assert isinstance(crashed.exception(), dray.BrokenProcessPool)
+                    again = executor.options(retries=2).submit(die, signal.SIGSEGV)
+                    assert isinstance(again.exception(), dray.BrokenProcessPool)
+                    late = executor.options(timeout=0.01).submit(time.sleep, 3600)
+                    assert isinstance(late.exception(), TimeoutError)
+                    assert executor.submit(abs, -2).result() == 2
+
+            if __name__ == '__main__':
+                use()
+                use(initializer=prepare, max_tasks_per_child=1)
+                executor = dray.ProcessPoolExecutor(2)
+                future = executor.submit(time.sleep, 3600)
+                while not future.running():
+                    time.sleep(0.001)
+                executor.kill_workers()
+                assert isinstance(future.exception(), dray.BrokenProcessPool)
+                executor.shutdown()
+                for fork in forks:
+                    print(*traceback.format_list(fork))
+                assert not forks
+                pid = os.fork()  # it would have been noticed
+                if pid == 0:
+                    os._exit(0)
+                os.waitpid(pid, 0)
+                assert len(forks) == 1
+        ''')
+
+
+class TestForks(ProgramCase):
+    """What the application forks, by whatever means, ends in good order, and hears a clear
+    error."""
 
     def test_fork_hears_a_clear_error(self):
         output = self.run_program('''
