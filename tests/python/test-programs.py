@@ -5,6 +5,7 @@ Each is run as people run it, in a terminal; all that it prints is looked at, an
 has started may be left when it has ended.
 """
 
+import faulthandler
 import http.server
 import pathlib
 import random
@@ -20,6 +21,24 @@ from terminal import Terminal
 
 PROGRAMS = pathlib.Path(__file__).resolve().parents[2] / 'demo/python'
 WATCHDOG = 120  # s
+MILLION = 1_000_000
+GROWTH = 12 * 1024  # KiB; a million results would take more than ten times that
+MORE_THREADS = 3  # that come and go, where hundreds would
+
+
+def status_of(pid):
+    """What the system says of a process, by name."""
+    lines = pathlib.Path(f'/proc/{pid}/status').read_text().splitlines()
+    return dict(line.split(':\t', 1) for line in lines)
+
+
+def count_threads(pid):
+    return int(status_of(pid)['Threads'])
+
+
+def most_memory(pid):
+    """The most that it has ever had, in KiB."""
+    return int(status_of(pid)['VmHWM'].split()[0])
 
 
 class ProgramCase(unittest.TestCase):
@@ -275,10 +294,47 @@ class TestSimulations(ProgramCase):
         self.assertEqual(len(rows), 10_000)
         self.expect_sound(rows, lines)
 
+    def is_growing(self):
+        return all(path.exists() and path.stat().st_size > 0
+                   for path in (self.folder / 'ruined.csv', self.folder / 'rich.csv'))
+
+    def sizes(self):
+        return [path.stat().st_size for path in self.folder.iterdir()]
+
+    def test_a_million_in_bounded_memory(self):
+        """All threads and all memory that the application needs it has with the first results."""
+        terminal = self.start('--folder', self.folder, MILLION)
+        self.wait_until(self.is_growing)
+        n_threads, memory = count_threads(terminal.pid), most_memory(terminal.pid)
+        last, looks = None, []
+        while terminal.poll() is None:
+            if last != (last := self.sizes()):  # it may take minutes
+                faulthandler.dump_traceback_later(WATCHDOG, exit=True)
+            try:
+                looks.append((count_threads(terminal.pid), most_memory(terminal.pid)))
+            except (FileNotFoundError, ProcessLookupError, KeyError):
+                break  # it has just ended
+            time.sleep(0.02)
+        [line] = self.finish(terminal, 0)
+        self.assertGreater(len(looks), 10)
+        self.assertLess(max(n for n, _ in looks), n_threads + MORE_THREADS)
+        self.assertLess(max(size for _, size in looks), memory + GROWTH)
+        self.assertEqual(line, self.count_each_once(MILLION))
+
+    def count_each_once(self, n):
+        """What the program has to say of its results, all of which are there."""
+        seen, counts = bytearray(n), {'ruined': 0, 'rich': 0}
+        for kind in counts:
+            with open(self.folder / f'{kind}.csv') as file:
+                for line in file:
+                    seen[int(line.partition(',')[0])] += 1
+                    counts[kind] += 1
+        self.assertEqual(seen, b'\1' * n)
+        return ', '.join(f'{count} {kind}' for kind, count in counts.items())
+
     def test_interrupt(self):
         terminal = self.start('--folder', self.folder, 10 ** 9)
-        results = [self.folder / 'ruined.csv', self.folder / 'rich.csv']
-        self.wait_until(lambda: all(path.exists() and path.stat().st_size > 0 for path in results))
+        self.wait_until(self.is_growing)
         first, *lines = self.interrupt(terminal)
         self.assertEqual(first, 'Interrupted.')
         self.expect_sound(self.read(), lines)

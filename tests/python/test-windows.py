@@ -7,6 +7,7 @@ terminal. Each test leaves a picture of the display in $SCREENSHOTS.
 
 import os
 import pathlib
+import signal
 import sys
 import unittest
 
@@ -142,6 +143,17 @@ class TestHeavyLoad(WindowCase):
         window = self.start_load()
         self.expect_result(window, '921.6\N{NO-BREAK SPACE}kB')
         self.close(window)
+
+    def test_ctrl_c_while_at_work(self):
+        """Of this program itself, whose worker is held up, or it would be done by then."""
+        window = self.start_load()
+        window.expect_label('The result')
+        for pid in window.terminal.processes():
+            os.kill(pid, signal.SIGSTOP)
+        window.click_button('Start')
+        window.expect_ticks(N_TICKS)
+        window.terminal.press_ctrl_c()
+        self.expect_end(window, 130)
 
     def test_ctrl_c_while_idle(self):
         window = self.start()
