@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that functions in Python run in workers of Python, and that each call ends as it should."""
 
+import signal
 import threading
 
 from support import WATCHDOG, Dray, GLib, TestCase, main, make_launcher
@@ -59,6 +60,24 @@ class Calls(TestCase):
         thread.join(WATCHDOG)
         self.assertFalse(thread.is_alive())
 
+    def test_shared(self):
+        """Two tasks with one key share a run; one without has its own."""
+        self.executor.set_max_workers(1)
+        self.executor.set_paused(True)
+        futures = []
+        for key in ('turn', 'turn', None):
+            task = Dray.Task.new_call('take_turn', None)
+            task.set_key(key)
+            futures.append(self.executor.submit(task))
+        self.executor.set_paused(False)
+        self.assertEqual([future.wait_result(-1).unpack() for future in futures], [0, 0, 1])
+
+    def test_job(self):
+        """A function can ask for its job and its worker; elsewhere there is no job."""
+        future = self.executor.call('identify', None)
+        self.assertEqual(future.wait_result(-1).unpack(), (future.get_id(), True, True))
+        self.assertIsNone(Dray.Job.get_current())
+
     def test_wait_timeout(self):
         """A wait ends at its time, and the task goes on."""
         future = self.executor.call('wait_for_cancel', None)
@@ -83,6 +102,7 @@ class Errors(TestCase):
 
     def test_exception(self):
         """Any other exception fails the task, and says what it was; the worker lives on."""
+        self.assertEqual(DOMAIN, Dray.Error.quark())
         error = self.assert_error(DOMAIN, Dray.Error.FAILED, self.fail('stumble'))
         self.assertIn('ZeroDivisionError', error.message)
         self.assertEqual(self.call('nothing').unpack(), ())
@@ -150,6 +170,26 @@ class Steering(TestCase):
         future.connect('item', lambda future, _value: future.cancel())
         self.iterate(future.is_done)
         self.assertEqual(future.dup_result().unpack(), 'stopped')
+
+    def test_cancel_all(self):
+        """All that is not done can be cancelled at once, whether it has begun or not."""
+        self.executor.set_max_workers(1)
+        futures = [self.executor.call('wait_for_cancel', None) for _ in range(3)]
+        futures[0].connect('item', lambda _future, _value: self.executor.cancel_all())
+        self.iterate(lambda: all(future.is_done() for future in futures))
+        self.assertEqual([future.get_state() for future in futures],
+                         [Dray.FutureState.CANCELLED] * 3)
+
+    def test_cancel_signal(self):
+        """A function that blocks gets the signal that its worker has set."""
+        launcher = make_launcher()
+        launcher.setenv('DRAY_TEST_SIGNAL', '1')
+        task = Dray.Task.new_call('wait_for_signal', None)
+        task.set_cancel_mode(Dray.CancelMode.CONFIRMED)
+        future = self.make_executor(launcher).submit(task)
+        future.connect('item', lambda future, _value: future.cancel())
+        self.iterate(future.is_done)
+        self.assertEqual(future.dup_result().unpack(), signal.SIGUSR1)
 
     def test_time_limit(self):
         """A task that runs for too long fails with an error of its own."""

@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import signal
 import tempfile
 
 from support import Dray, GLib, TestCase, main, make_launcher
@@ -80,6 +81,34 @@ class Launching(TestCase):
             if shortfall is not None:
                 print(f'# {shortfall}')
 
+    def test_module(self):
+        """Workers can be a program of the library, which loads a module."""
+        launcher = Dray.Launcher.new_module(
+            os.path.join(os.environ['G_TEST_BUILDDIR'], 'worker-module.so'))
+        launcher.set_initial_arguments(GLib.Variant('s', 'Grüß Gott'))
+        executor = self.make_executor(launcher)
+        value = executor.call('greet', GLib.Variant('(s)', ('Dray',))).wait_result(-1)
+        self.assertEqual(value.unpack(), 'Grüß Gott, Dray!')
+
+    def test_self(self):
+        """This same program is the interpreter, which knows nothing of workers, and says so."""
+        launcher = Dray.Launcher.new_self()
+        self.assertEqual(launcher.dup_argv()[1:], ['--dray-worker'])
+        executor = self.make_executor(launcher)
+        error = self.assert_error(DOMAIN, Dray.Error.LAUNCH,
+                                  executor.call('nothing', None).wait_result, -1)
+        self.assertIn('--dray-worker', error.message)
+
+    def test_stderr(self):
+        """What a worker said last is told when it died, unless it was said elsewhere."""
+        for mode, told in ((Dray.Stderr.CAPTURE, True), (Dray.Stderr.INHERIT, False)):
+            launcher = make_launcher()
+            launcher.set_stderr(mode)
+            executor = self.make_executor(launcher)
+            error = self.assert_error(DOMAIN, Dray.Error.WORKER_DIED,
+                                      executor.call('die', None).wait_result, -1)
+            self.assertEqual('last words' in error.message, told)
+
     def test_no_worker(self):
         """A program that is not there is an error of the calls, not a hang."""
         executor = self.make_executor(Dray.Launcher.new_argv(['/no/such/program']))
@@ -104,10 +133,34 @@ class Launching(TestCase):
         self.assert_error(DOMAIN, Dray.Error.WORKER_DIED, future.dup_result)
         self.assertGreaterEqual(len(changes), 2)
 
+    def test_worker_process(self):
+        """A worker process tells what it is doing, what it has done, and how it ended."""
+        self.executor.set_max_workers(1)
+        workers = self.executor.get_workers()
+        for _ in range(3):
+            self.call('nothing')
+        self.iterate(lambda: workers.get_n_items() == 1)
+        worker = workers.get_item(0)
+        self.iterate(lambda: worker.get_tasks_done() == 3)
+        self.assertIsNone(worker.get_task())
+        self.assertEqual(worker.get_wait_status(), -1)
+        future = self.executor.call('wait_for_cancel', None)
+        self.iterate(lambda: worker.props.task is not None)
+        self.assertEqual(worker.props.task.get_function(), 'wait_for_cancel')
+        self.assertEqual(worker.props.pid, worker.get_pid())
+        self.assertEqual(worker.props.start_time.format_iso8601(),
+                         worker.get_start_time().format_iso8601())
+        os.kill(worker.get_pid(), signal.SIGTERM)
+        self.iterate(lambda: worker.props.state == Dray.WorkerState.GONE)
+        self.assertTrue(future.is_done())
+        self.assertEqual(worker.props.tasks_done, 3)
+        self.assertEqual(worker.props.wait_status, worker.get_wait_status())
+        self.assertEqual(os.waitstatus_to_exitcode(worker.get_wait_status()), -signal.SIGTERM)
+
     def test_properties(self):
         """Properties are set when an executor is made, and later."""
         executor = self.make_executor(make_launcher(), max_workers=2, idle_timeout=1000)
-        self.assertEqual(executor.get_max_workers(), 2)
+        self.assertEqual((executor.get_max_workers(), executor.props.max_workers), (2, 2))
         executor.props.max_pending_tasks = 1
         executor.set_paused(True)
         first, second = executor.call('nothing', None), executor.call('nothing', None)

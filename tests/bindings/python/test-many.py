@@ -144,6 +144,24 @@ class Combined(TestCase):
         self.assert_error(Gio.io_error_quark(), Gio.IOErrorEnum.INVALID_DATA, group.check)
         self.assertEqual(waiting.get_state(), Dray.FutureState.CANCELLED)
 
+    def test_cancelled_group(self):
+        """A group that is cancelled takes all with it that is in it, and that comes later."""
+        group = Dray.Group.new()
+        futures = [group.submit(self.executor, Dray.Task.new_call('wait_for_cancel', None))
+                   for _ in range(3)]
+        self.assertEqual(group.get_n_unfinished(), 3)
+        self.assertTrue(group.check())
+        self.assertFalse(group.is_cancelled())
+        group.cancel()
+        self.assertTrue(group.is_cancelled())
+        futures.append(self.executor.call('wait_for_cancel', None))
+        group.add(futures[-1])
+        self.assertTrue(group.wait(-1))
+        self.assertEqual(group.get_n_unfinished(), 0)
+        self.assertEqual([future.get_state() for future in futures],
+                         [Dray.FutureState.CANCELLED] * 4)
+        self.assert_error(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED, group.check)
+
     def test_completion_queue(self):
         """Futures come out one by one as they are done, until none is left."""
         queue = Dray.CompletionQueue()
@@ -158,6 +176,24 @@ class Combined(TestCase):
                 break
             seen.append(future.dup_result().unpack())
         self.assertEqual(sorted(seen), [(20 + n) ** 2 for n in range(10)])
+
+    def test_completion_queue_many(self):
+        """Futures that a queue submits come out of it several at a time, then there are none."""
+        queue = Dray.CompletionQueue.new()
+        submitted = [queue.submit(self.executor, Dray.Task.new_call(
+            'square', GLib.Variant('(i)', (20 + n,)))) for n in range(10)]
+        seen = []
+        while True:
+            result = self.run_async(queue.next_many_async, 4)
+            futures = queue.next_many_finish(result)
+            if not futures:
+                break
+            self.assertLessEqual(len(futures), 4)
+            seen += futures
+        self.assertEqual(len(seen), 10)
+        self.assertEqual(set(seen), set(submitted))
+        self.assertEqual([future.dup_result().unpack() for future in submitted],
+                         [(20 + n) ** 2 for n in range(10)])
 
 
 if __name__ == '__main__':

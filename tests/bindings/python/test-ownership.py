@@ -121,7 +121,7 @@ class Ownership(TestCase):
             self.assertEqual(outcome.get_error().message, 'unlucky')
             for outcome in mapped.wait_next_many(5, -1):
                 with self.assertRaises(GLib.Error):
-                    outcome.dup_result()
+                    outcome.ref().dup_result()
             large = self.watch(self.executor.map_values('echo', [make_value()]))
             self.assertEqual(large.wait_next_many(5, -1)[0].dup_result().get_size(), SIZE)
         self.repeat(read)

@@ -5,7 +5,7 @@
 import os
 import tempfile
 
-from support import Dray, GLib, TestCase, main
+from support import Dray, GLib, TestCase, main, make_launcher
 from gi.repository import Gio
 
 DOMAIN = Dray.error_quark()
@@ -55,12 +55,29 @@ class Items(TestCase):
         self.assert_error(Gio.io_error_quark(), Gio.IOErrorEnum.NOT_FOUND,
                           future.wait_next_item, -1)
 
+    def test_discarded(self):
+        """Items that nobody pulls any more do not hold up their task."""
+        n_items = 3000  # more than are read ahead
+        future = self.submit('count', GLib.Variant('(u)', (n_items,)), pull=True)
+        self.assertEqual(future.wait_next_item(-1).unpack(), 0)
+        future.discard_items()
+        self.iterate(future.is_done)
+        self.assertEqual(future.dup_result().unpack(), sum(range(n_items)))
+        self.assertIsNone(future.wait_next_item(-1))
+        self.assertEqual(self.executor.dup_counters().undelivered_items, 0)
+
     def test_bytes(self):
-        """A megabyte goes in and comes back, and its bytes need not be a list of numbers."""
+        """A megabyte goes in and comes back, through pipes and through memory.
+
+        Its bytes need not be a list of numbers.
+        """
         data = bytes(range(256)) * 4096
         value = GLib.Variant.new_from_bytes(GLib.VariantType('ay'), GLib.Bytes.new(data), True)
-        result = self.executor.call('reverse', value).wait_result(-1)
-        self.assertEqual(result.get_data_as_bytes().get_data(), data[::-1])
+        for shared_size in (1 << 30, 1 << 16):
+            launcher = make_launcher()
+            launcher.set_shared_size(shared_size)
+            result = self.make_executor(launcher).call('reverse', value).wait_result(-1)
+            self.assertEqual(result.get_data_as_bytes().get_data(), data[::-1])
 
     def test_attachments(self):
         """A worker reads an open file of the application's, and sends one of its own."""
@@ -105,10 +122,42 @@ class Commands(TestCase):
         error = self.assert_error(GLib.spawn_exit_error_quark(), 3, future.dup_result)
         self.assertIn('why', error.message)
         future, _ = self.run_command('sh', '-c', 'kill $$')
-        self.assert_error(Dray.signal_error_quark(), Dray.SignalError.TERMINATE,
+        self.assertEqual(Dray.SignalError.quark(), Dray.signal_error_quark())
+        self.assert_error(Dray.SignalError.quark(), Dray.SignalError.TERMINATE,
                           future.dup_result)
         future, _ = self.run_command('/no/such/program')
         self.assert_error(DOMAIN, Dray.Error.LAUNCH, future.dup_result)
+
+    def test_input_fd(self):
+        """A command reads an open file, from where it is."""
+        task = Dray.Task.new_command(['cat'])
+        task.set_encoding(Dray.Encoding.UTF8)
+        self.assert_error(Gio.io_error_quark(), Gio.IOErrorEnum.FAILED, task.set_input_fd, 1 << 20)
+        with tempfile.TemporaryFile() as file:
+            file.write('vorbei, grün'.encode())
+            file.flush()
+            os.lseek(file.fileno(), len('vorbei, '), os.SEEK_SET)
+            self.assertTrue(task.set_input_fd(file.fileno()))
+        self.assertEqual(self.executor.submit(task).wait_result(-1).unpack(), 'grün')
+
+    def test_max_sizes(self):
+        """Output that is too large, and a line that is too long, fail their tasks."""
+        for size, code in ((5, None), (4, Dray.Error.TOO_LARGE)):
+            task = Dray.Task.new_command(['echo', 'four'])
+            task.set_max_output_size(size)
+            future = self.executor.submit(task)
+            if code is None:
+                self.assertEqual(bytes(future.wait_result(-1)), b'four\n')
+            else:
+                self.assert_error(DOMAIN, code, future.wait_result, -1)
+
+        task = Dray.Task.new_command(['printf', r'four\nfive!\n'])
+        task.set_split(Dray.Split.LINES)
+        task.set_max_record_size(4)
+        task.set_pull(True)
+        future = self.executor.submit(task)
+        self.assertEqual(bytes(future.wait_next_item(-1)), b'four')
+        self.assert_error(DOMAIN, Dray.Error.TOO_LARGE, future.wait_next_item, -1)
 
     def test_settings(self):
         """What was set is there to be read, lists of words as well."""

@@ -72,6 +72,7 @@ def take_turn(_job, _arguments, turns):
 
 
 def die(_job, _arguments):
+    print('last words', file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -126,6 +127,21 @@ class Surroundings:
         })
 
 
+def identify(job, _arguments):
+    """Says which job this is, and whether it is the current one of the worker that has it."""
+    worker = job.get_worker()
+    return GLib.Variant('(tbb)', (job.get_id(), Dray.Job.get_current() is job,
+                                  isinstance(worker, Dray.Worker)))
+
+
+def wait_for_signal(job, _arguments):
+    """Blocks until the signal comes that the worker has for functions which are cancelled."""
+    signum = job.get_worker().get_cancel_signal()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signum])  # so it may come before it is waited for
+    job.emit(GLib.Variant('s', 'begun'))
+    return GLib.Variant('i', signal.sigwait([signum]))
+
+
 def resident(_job, _arguments):
     """How many KiB of memory this process has."""
     with open('/proc/self/status', encoding='utf-8') as status:
@@ -138,13 +154,16 @@ def run():
     worker.set_initializer(Surroundings.prepare)
     worker.set_finalizer(Surroundings.finish, 'all', 'done')
     for function in (echo, nothing, fail, open_missing, stumble, forget, wait_for_cancel, die,
-                     shout, resident):
+                     shout, identify, resident):
         worker.add_function(function.__name__, function)
     worker.add_function('take_turn', take_turn, itertools.count())
     worker.add_function('tell', Surroundings.tell)
     worker.add_typed_function('count', GLib.VariantType('(u)'), count)
     worker.add_typed_function('square', GLib.VariantType('(i)'), square)
     worker.add_typed_function('reverse', GLib.VariantType('ay'), reverse)
+    if 'DRAY_TEST_SIGNAL' in os.environ:
+        worker.set_cancel_signal(signal.SIGUSR1)
+        worker.add_function('wait_for_signal', wait_for_signal)
     return worker.run()
 
 
