@@ -11,7 +11,7 @@ const WATCHDOG = 120;  // seconds; nothing takes so long
 const FOLDER = GLib.path_get_dirname(GLib.filename_from_uri(import.meta.url)[0]);
 
 for (const [type, ...names] of [
-    [Dray.CompletionQueue, 'next_async'],
+    [Dray.CompletionQueue, 'next_async', 'next_many_async'],
     [Dray.Executor, 'call_async', 'run_async', 'shutdown_async', 'submit_async'],
     [Dray.Future, 'next_item_async', 'next_items_async', 'result_async'],
     [Dray.Group, 'join_async'],

@@ -47,6 +47,8 @@ async function errors(executor) {
     const error = await fails(GLib.quark_from_string('my-own-error-quark'), 42,
         executor.call_async('fail', args, null));
     equal(error.message, 'No such thing');
+    equal([Dray.Error.quark(), Dray.SignalError.quark()],
+        [Dray.error_quark(), Dray.signal_error_quark()]);
     const missing = await fails(Gio.IOErrorEnum, Gio.IOErrorEnum.NOT_FOUND,
         executor.call_async('open-missing', null, null));
     assert(missing.message.includes('/no/such/file'));
@@ -123,6 +125,57 @@ async function handlers() {
     await executor.shutdown_async(Dray.ShutdownMode.DRAIN, null);
 }
 
+// All that is not done can be cancelled at once, whether it has begun or not.
+async function cancellingAll(executor) {
+    executor.set_max_workers(1);
+    const futures = [1, 2, 3].map(() => executor.call('wait-for-cancel', null));
+    futures[0].connect('item', () => executor.cancel_all());
+    for (const future of futures)
+        await fails(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED, result(future));
+}
+
+// A function gets the signal that its worker has set, when it is cancelled.
+async function cancelSignal() {
+    const launcher = makeLauncher();
+    launcher.setenv('DRAY_TEST_SIGNAL', '1');
+    const executor = Dray.Executor.new(launcher);
+    const task = Dray.Task.new_call('wait-for-signal', null);
+    task.set_cancel_mode(Dray.CancelMode.CONFIRMED);
+    const future = executor.submit(task, null);
+    future.connect('item', () => future.cancel());
+    equal((await result(future)).unpack(), 10);
+    await executor.shutdown_async(Dray.ShutdownMode.DRAIN, null);
+}
+
+// Two tasks with one key share a run; one without has its own.
+async function sharing(executor) {
+    executor.set_max_workers(1);
+    executor.set_paused(true);
+    const futures = ['turn', 'turn', null].map(key => {
+        const task = Dray.Task.new_call('take-turn', null);
+        task.set_key(key);
+        return executor.submit(task, null);
+    });
+    executor.set_paused(false);
+    const turns = await Promise.all(futures.map(result));
+    equal(turns.map(turn => turn.unpack()), [0, 0, 1]);
+}
+
+// A task with retries is run again when its worker has died.
+async function retries(executor) {
+    const task = Dray.Task.new_call('die', null);
+    task.set_max_retries(1);
+    await fails(Code, Code.WORKER_DIED, executor.run_async(task, null));
+    equal(executor.dup_counters().retried, 1);
+}
+
+// A function can ask for its job and its worker; elsewhere there is no job.
+async function jobs(executor) {
+    const future = executor.call('identify', null);
+    equal((await result(future)).deepUnpack(), [future.get_id(), true, true]);
+    equal(Dray.Job.get_current(), null);
+}
+
 // A task that runs for too long fails with an error of its own.
 async function timeLimit(executor) {
     const task = Dray.Task.new_call('wait-for-cancel', null);
@@ -156,4 +209,5 @@ async function shutdown(executor) {
 }
 
 run(awaiting, futureOfPromise, callbacks, errors, exceptions, refused, death, cancelling,
-    confirming, handlers, timeLimit, priorities, shutdown);
+    confirming, handlers, cancellingAll, cancelSignal, sharing, retries, jobs, timeLimit,
+    priorities, shutdown);

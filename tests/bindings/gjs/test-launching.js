@@ -8,6 +8,8 @@ import GLib from 'gi://GLib';
 
 import {assert, equal, fails, makeLauncher, result, run, until} from './harness.js';
 
+const SIGTERM = 15;
+
 // Makes an executor for as long as a function needs it.
 async function using(launcher, use) {
     const executor = Dray.Executor.new(launcher);
@@ -45,6 +47,41 @@ async function noWorker() {
     });
     await using(Dray.Launcher.new_argv(['/no/such/program']), executor => fails(
         Dray.Error, Dray.Error.LAUNCH, executor.call_async('nothing', null, null)));
+}
+
+// Workers can be a program of the library, which loads a module.
+async function module() {
+    const launcher = Dray.Launcher.new_module(
+        `${GLib.getenv('G_TEST_BUILDDIR')}/worker-module.so`);
+    launcher.set_initial_arguments(new GLib.Variant('s', 'Grüß Gott'));
+    await using(launcher, async executor => {
+        const value = await executor.call_async('greet', new GLib.Variant('(s)', ['Dray']), null);
+        equal(value.unpack(), 'Grüß Gott, Dray!');
+    });
+}
+
+// This same program is the interpreter, which knows nothing of workers, and says so.
+async function self() {
+    const launcher = Dray.Launcher.new_self();
+    equal(launcher.dup_argv().slice(1), ['--dray-worker']);
+    await using(launcher, async executor => {
+        const error = await fails(Dray.Error, Dray.Error.LAUNCH,
+            executor.call_async('nothing', null, null));
+        assert(error.message.includes('--dray-worker'), error.message);
+    });
+}
+
+// What a worker said last is told when it died, unless it was said elsewhere.
+async function standardError() {
+    for (const [mode, told] of [[Dray.Stderr.CAPTURE, true], [Dray.Stderr.INHERIT, false]]) {
+        const launcher = makeLauncher();
+        launcher.set_stderr(mode);
+        await using(launcher, async executor => {
+            const error = await fails(Dray.Error, Dray.Error.WORKER_DIED,
+                executor.call_async('die', null, null));
+            equal(error.message.includes('last words'), told);
+        });
+    }
 }
 
 // A worker that ends in good order calls its finaliser.
@@ -112,6 +149,27 @@ async function lists(executor) {
     assert(nChanges >= 2);
 }
 
+// A worker process tells what it is doing, what it has done, and how it ended.
+async function workerProcess(executor) {
+    executor.set_max_workers(1);
+    for (let i = 0; i < 3; i++)
+        await executor.call_async('nothing', null, null);
+    await until(() => executor.get_workers().get_n_items() === 1);
+    const worker = executor.get_workers().get_item(0);
+    await until(() => worker.get_tasks_done() === 3);
+    equal([worker.get_task(), worker.get_wait_status()], [null, -1]);
+    const future = executor.call('wait-for-cancel', null);
+    await until(() => worker.task !== null);
+    equal(worker.task.get_function(), 'wait-for-cancel');
+    equal(worker.get_pid(), worker.pid);
+    assert(worker.get_start_time().equal(worker.start_time));
+    GLib.spawn_command_line_sync(`kill -TERM ${worker.get_pid()}`);
+    await until(() => worker.get_state() === Dray.WorkerState.GONE);
+    await fails(Dray.Error, Dray.Error.WORKER_DIED, result(future));
+    equal([worker.tasks_done, worker.wait_status], [3, worker.get_wait_status()]);
+    equal(worker.get_wait_status() & 0x7f, SIGTERM, 'the signal that the worker died of');
+}
+
 // Properties are set when an executor is made, and later.
 async function properties() {
     const executor = new Dray.Executor({launcher: makeLauncher(), max_workers: 2});
@@ -135,4 +193,5 @@ async function counters(executor) {
     equal(after.copy().submitted, 1);
 }
 
-run(surroundings, noWorker, finalizer, settings, sandbox, lists, properties, counters);
+run(surroundings, noWorker, module, self, standardError, finalizer, settings, sandbox, lists,
+    workerProcess, properties, counters);

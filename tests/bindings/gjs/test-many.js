@@ -134,18 +134,33 @@ async function andThen(executor) {
 }
 
 // A group is joined when all of it is done; one that fails cancels the others.
-async function group(executor) {
-    const good = Dray.Group.new();
+async function groups(executor) {
+    const group = Dray.Group.new();
     const futures = range(0, 5).map(
-        n => good.submit(executor, Dray.Task.new_call('square', number(n))));
-    assert(await good.join_async(null));
+        n => group.submit(executor, Dray.Task.new_call('square', number(n))));
+    assert(await group.join_async(null));
     equal(futures.map(future => future.dup_result().unpack()), [0, 1, 4, 9, 16]);
 
-    const bad = Dray.Group.new();
-    const waiting = bad.submit(executor, Dray.Task.new_call('wait-for-cancel', null));
-    bad.add(executor.call('square', number(13)));
-    await fails(Gio.IOErrorEnum, INVALID_DATA, bad.join_async(null));
+    const failingGroup = Dray.Group.new();
+    const waiting = failingGroup.submit(executor, Dray.Task.new_call('wait-for-cancel', null));
+    failingGroup.add(executor.call('square', number(13)));
+    await fails(Gio.IOErrorEnum, INVALID_DATA, failingGroup.join_async(null));
     equal(waiting.state, Dray.FutureState.CANCELLED);
+}
+
+// A group that is cancelled takes all with it that is in it, and that comes later.
+async function cancelGroup(executor) {
+    const group = Dray.Group.new();
+    const futures = [1, 2, 3].map(
+        () => group.submit(executor, Dray.Task.new_call('wait-for-cancel', null)));
+    equal([group.get_n_unfinished(), group.check(), group.is_cancelled()], [3, true, false]);
+    group.cancel();
+    futures.push(executor.call('wait-for-cancel', null));
+    group.add(futures.at(-1));
+    assert(group.wait(-1, null));
+    equal([group.get_n_unfinished(), group.is_cancelled()], [0, true]);
+    assert(futures.every(future => future.get_state() === Dray.FutureState.CANCELLED));
+    await fails(Gio.IOErrorEnum, CANCELLED, (async () => group.check())());
 }
 
 // Futures come out one by one as they are done, until none is left.
@@ -163,5 +178,23 @@ async function completionQueue(executor) {
     equal(seen.sort((a, b) => a - b), range(20, 30).map(n => n * n));
 }
 
-run(values, generator, model, forEach, keepOutcomes, cancelMap, combined, andThen, group,
-    completionQueue);
+// Futures that a queue submits come out of it several at a time, then there are none.
+async function completionQueueMany(executor) {
+    const queue = Dray.CompletionQueue.new();
+    const submitted = range(20, 30).map(
+        n => queue.submit(executor, Dray.Task.new_call('square', number(n)), null));
+    const seen = [];
+    for (;;) {
+        const futures = await queue.next_many_async(4, null);
+        if (futures === null)
+            break;
+        assert(futures.length > 0 && futures.length <= 4);
+        seen.push(...futures);
+    }
+    equal(seen.length, 10);
+    assert(submitted.every(future => seen.includes(future)));
+    equal(submitted.map(future => future.dup_result().unpack()), range(20, 30).map(n => n * n));
+}
+
+run(values, generator, model, forEach, keepOutcomes, cancelMap, combined, andThen, groups,
+    cancelGroup, completionQueue, completionQueueMany);

@@ -6,7 +6,7 @@ import Dray from 'gi://Dray?version=1';
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 
-import {assert, equal, fails, result, run, until} from './harness.js';
+import {assert, equal, fails, makeLauncher, result, run, until} from './harness.js';
 
 const NUMBERS = [...Array(50).keys()];
 
@@ -63,15 +63,34 @@ async function pulledError(executor) {
     await fails(Gio.IOErrorEnum, Gio.IOErrorEnum.NOT_FOUND, future.next_item_async(null));
 }
 
-// A megabyte goes in and comes back, and its bytes need not be a list of numbers.
-async function bytes(executor) {
+// Items that nobody pulls any more do not hold up their task.
+async function discarded(executor) {
+    const nItems = 3000;  // more than are read ahead
+    const future = submit(executor, 'count', new GLib.Variant('(u)', [nItems]), true);
+    equal((await future.next_item_async(null)).unpack(), 0);
+    future.discard_items();
+    equal((await result(future)).unpack(), nItems * (nItems - 1) / 2);
+    equal(future.wait_next_item(-1, null), null);
+    equal(executor.dup_counters().undelivered_items, 0);
+}
+
+// A megabyte goes in and comes back, through pipes and through memory that is or is not trusted.
+// Its bytes need not be a list of numbers.
+async function bytes() {
     const data = new Uint8Array(1 << 20).map((_, i) => i % 251);
     const value = GLib.Variant.new_from_bytes(
         new GLib.VariantType('ay'), new GLib.Bytes(data), true);
-    const reversed = await executor.call_async('reverse', value, null);
-    const back = reversed.get_data_as_bytes().toArray();
-    equal(back.length, data.length, 'the length');
-    assert(back.every((byte, i) => byte === data[data.length - 1 - i]));
+    for (const [sharedSize, trusted] of [[2 ** 30, false], [2 ** 16, false], [2 ** 30, true]]) {
+        const launcher = makeLauncher();
+        launcher.set_shared_size(sharedSize);
+        launcher.set_trusted(trusted);
+        const executor = Dray.Executor.new(launcher);
+        const reversed = await executor.call_async('reverse', value, null);
+        const back = reversed.get_data_as_bytes().toArray();
+        equal(back.length, data.length, 'the length');
+        assert(back.every((byte, i) => byte === data[data.length - 1 - i]));
+        await executor.shutdown_async(Dray.ShutdownMode.DRAIN, null);
+    }
 }
 
 // An open file of the application's goes to a worker, and comes back.
@@ -106,6 +125,43 @@ async function output(executor) {
     equal(lines, ['a', 'b']);
 }
 
+// A command reads an open file, from where it is.
+async function inputFd(executor) {
+    const [file, created] = Gio.File.new_tmp('dray-XXXXXX');
+    created.output_stream.write_all('vorbei, grün', null);
+    created.close(null);
+    const stream = file.read(null);
+    file.delete(null);
+    const task = Dray.Task.new_command(['cat']);
+    task.set_encoding(Dray.Encoding.UTF8);
+    await fails(Gio.IOErrorEnum, Gio.IOErrorEnum.FAILED,
+        (async () => task.set_input_fd(1 << 20))());
+    stream.seek('vorbei, '.length, GLib.SeekType.SET, null);
+    assert(task.set_input_fd(stream.get_fd()));
+    stream.close(null);
+    equal((await executor.run_async(task, null)).unpack(), 'grün');
+}
+
+// Output that is too large, and a line that is too long, fail their tasks.
+async function maxSizes(executor) {
+    const task = Dray.Task.new_command(['echo', 'four']);
+    task.set_encoding(Dray.Encoding.UTF8);
+    task.set_max_output_size(5);
+    equal((await executor.run_async(task, null)).unpack(), 'four\n');
+    const largeTask = Dray.Task.new_command(['echo', 'four']);
+    largeTask.set_max_output_size(4);
+    await fails(Dray.Error, Dray.Error.TOO_LARGE, executor.run_async(largeTask, null));
+
+    const longTask = Dray.Task.new_command(['printf', 'four\\nfive!\\n']);
+    longTask.set_encoding(Dray.Encoding.UTF8);
+    longTask.set_split(Dray.Split.LINES);
+    longTask.set_max_record_size(4);
+    longTask.set_pull(true);
+    const future = executor.submit(longTask, null);
+    equal((await future.next_item_async(null)).unpack(), 'four');
+    await fails(Dray.Error, Dray.Error.TOO_LARGE, future.next_item_async(null));
+}
+
 // An exit status and a signal are the codes of two domains of errors.
 async function failures(executor) {
     const error = await fails(GLib.spawn_exit_error_quark(), 3,
@@ -128,4 +184,5 @@ async function settings() {
     equal(task.get_directory(), '/');
 }
 
-run(pushed, pulled, pulledError, bytes, attachments, output, failures, settings);
+run(pushed, pulled, pulledError, discarded, bytes, attachments, output, inputFd, maxSizes, failures,
+    settings);

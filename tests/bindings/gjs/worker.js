@@ -7,6 +7,8 @@ import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 import System from 'system';
 
+const SIGUSR1 = 10;  // as on most machines; there is no name for it
+
 let initial = null;
 let turns = 0;
 let nCancelled = 0;
@@ -58,8 +60,31 @@ function square(_job, args) {
 }
 
 function die() {
+    printerr('last words');
     GLib.spawn_command_line_sync(`kill -9 ${new Gio.Credentials().get_unix_pid()}`);
     return null;
+}
+
+// Says which job this is, and whether it is the current one of this worker.
+function identify(job) {
+    return new GLib.Variant('(tbb)',
+        [job.get_id(), Dray.Job.get_current() === job, job.get_worker() === worker]);
+}
+
+// Turns its main loop until the signal comes that the worker has for functions which are cancelled.
+function waitForSignal(job) {
+    const signum = worker.get_cancel_signal();
+    let source = 0;
+    let nSignals = 0;
+    source = GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, signum, () => {
+        nSignals++;
+        return GLib.SOURCE_CONTINUE;
+    });
+    job.emit(GLib.Variant.new_string('begun'));
+    while (nSignals === 0)
+        GLib.MainContext.default().iteration(true);
+    GLib.source_remove(source);
+    return GLib.Variant.new_int32(signum);
 }
 
 // Bytes in, bytes out.
@@ -124,8 +149,13 @@ worker.add_function('take-turn', () => GLib.Variant.new_uint32(turns++));
 worker.add_function('die', die);
 worker.add_function('pass-on', passOn);
 worker.add_function('tell', tell);
+worker.add_function('identify', identify);
 worker.add_function('resident', resident);
 worker.add_typed_function('count', new GLib.VariantType('(u)'), count);
 worker.add_typed_function('square', new GLib.VariantType('(i)'), square);
 worker.add_typed_function('reverse', new GLib.VariantType('ay'), reverse);
+if (GLib.getenv('DRAY_TEST_SIGNAL') !== null) {
+    worker.set_cancel_signal(SIGUSR1);
+    worker.add_function('wait-for-signal', waitForSignal);
+}
 System.exit(worker.run());
