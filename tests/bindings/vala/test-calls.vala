@@ -121,6 +121,74 @@ private void test_confirming (Dray.Executor executor) throws Error {
   assert (future.dup_result ().get_string () == "stopped");
 }
 
+// All that is not done can be cancelled at once, whether it has begun or not.
+private void test_cancelling_all (Dray.Executor executor) throws Error {
+  Dray.Future[] futures = {};
+
+  executor.max_workers = 1;
+  for (int i = 0; i < 3; i++)
+    futures += executor.call ("wait-for-cancel", null);
+  futures[0].item.connect (() => executor.cancel_all ());
+  foreach (var future in futures) {
+    iterate (() => future.is_done ());
+    assert (future.get_state () == Dray.FutureState.CANCELLED);
+  }
+}
+
+// A function that blocks gets the signal that its worker has set.
+private void test_cancel_signal (Dray.Executor unused) throws Error {
+  var launcher = new Dray.Launcher.self ();
+  var task = new Dray.Task.call ("wait-for-signal", null);
+
+  launcher.setenv ("DRAY_TEST_SIGNAL", "1");
+  var executor = new Dray.Executor (launcher);
+  task.set_cancel_mode (Dray.CancelMode.CONFIRMED);
+  var future = executor.submit (task);
+  future.item.connect (() => future.cancel ());
+  iterate (() => future.is_done ());
+  assert (future.dup_result ().get_int32 () == Posix.Signal.USR1);
+  shut_down (executor);
+}
+
+// Two tasks with one key share a run; one without has its own.
+private void test_sharing (Dray.Executor executor) throws Error {
+  string?[] keys = { "turn", "turn", null };
+  uint32[] turns = { 0, 0, 1 };
+  Dray.Future[] futures = {};
+
+  executor.max_workers = 1;
+  executor.set_paused (true);
+  foreach (unowned string? key in keys) {
+    var task = new Dray.Task.call ("take-turn", null);
+    task.set_key (key);
+    assert (task.get_key () == key);
+    futures += executor.submit (task);
+  }
+  executor.set_paused (false);
+  for (int i = 0; i < turns.length; i++)
+    assert (futures[i].wait_result (-1).get_uint32 () == turns[i]);
+}
+
+// A task with retries is run again when its worker has died.
+private void test_retries (Dray.Executor executor) throws Error {
+  var task = new Dray.Task.call ("die", null);
+
+  task.set_max_retries (1);
+  assert (task.get_max_retries () == 1);
+  expect_error (Dray.Error.quark (), Dray.Error.WORKER_DIED,
+                () => executor.submit (task).wait_result (-1));
+  assert (executor.dup_counters ().retried == 1);
+}
+
+// A function can ask for its job and its worker; elsewhere there is no job.
+private void test_jobs (Dray.Executor executor) throws Error {
+  var future = executor.call ("identify", null);
+  var expected = new Variant ("(tbb)", future.get_id (), true, true);
+
+  assert (future.wait_result (-1).equal (expected));
+  assert (Dray.Job.get_current () == null);
+}
+
 // A task that runs for too long fails with an error of its own.
 private void test_time_limit (Dray.Executor executor) throws Error {
   var task = new Dray.Task.call ("wait-for-cancel", null);
@@ -162,6 +230,11 @@ public int main (string[] args) {
   add ("/vala/calls/errors", test_errors);
   add ("/vala/calls/death", test_death);
   add ("/vala/calls/confirming", test_confirming);
+  add ("/vala/calls/cancelling-all", test_cancelling_all);
+  add ("/vala/calls/cancel-signal", test_cancel_signal);
+  add ("/vala/calls/sharing", test_sharing);
+  add ("/vala/calls/retries", test_retries);
+  add ("/vala/calls/jobs", test_jobs);
   add ("/vala/calls/time-limit", test_time_limit);
   add ("/vala/calls/priorities", test_priorities);
   return Test.run ();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Shows that maps, combined futures, groups, completion queues, launchers and lists can be used
-// from Vala, and that nothing is freed too early or too late in thousands of calls.
+// Shows that maps, combined futures, groups and completion queues can be used from Vala, and that
+// nothing is freed too early or too late in thousands of calls.
 
 using Support;
 
@@ -72,6 +72,46 @@ private class Generating : Case {
   }
 }
 
+// Outcomes come several at a time, then there are none.
+private class Reading : Case {
+  public override async void run (Dray.Executor executor) throws Error {
+    Variant[] values = {};
+    uint64 n_seen = 0;
+
+    for (int n = 20; n < 30; n++)
+      values += number (n);
+    var map = executor.map_values ("square", values);
+    map.set_ordered (true);
+    map.set_max_in_flight (5);
+    assert (map.get_ordered () && map.get_max_in_flight () == 5);
+    assert (map.get_task ().get_function () == "square");
+    assert (map.task.get_kind () == Dray.TaskKind.CALL);
+    while (true) {
+      GenericArray<Dray.Outcome>? outcomes = yield map.next_many_async (4);
+      if (outcomes == null)
+        break;
+      assert (outcomes.length > 0 && outcomes.length <= 4);
+      foreach (var outcome in outcomes) {
+        int n = 20 + (int) n_seen;
+        assert (outcome.get_index () == n_seen++ && outcome.get_value ().get_int32 () == n * n);
+      }
+    }
+    assert (n_seen == 10 && map.is_over ());
+  }
+}
+
+// A map without an end ends when it is cancelled.
+private void test_cancelled_map (Dray.Executor executor) throws Error {
+  var map = executor.map ("square", () => number (1));
+
+  assert (map.wait_next_many (10, -1).length > 0);
+  map.cancel ();
+  expect_error (IOError.quark (), IOError.CANCELLED, () => {
+    while (map.wait_next (-1) != null);
+  });
+  assert (map.is_over ());
+}
+
 // A list of objects is mapped by a function that says what each of them comes to.
 private void test_map_model (Dray.Executor executor) throws Error {
   var store = new ListStore (typeof (Number));
@@ -99,6 +139,11 @@ private void test_combined (Dray.Executor executor) throws Error {
   });
   Dray.Future[] some = { submit (executor, 13), submit (executor, 3) };
   assert ("9" in Dray.Future.any (some).wait_result (-1).print (false));
+  Dray.Future[] racing = { submit (executor, 2), submit (executor, 13) };
+  expect_error (IOError.quark (), IOError.INVALID_DATA,
+                () => Dray.Future.all_race (racing).wait_result (-1));
+  Dray.Future[] single = { submit (executor, 4) };
+  assert ("16" in Dray.Future.first (single).wait_result (-1).print (false));
 
   var echo = new Dray.Task.call ("echo", new Variant ("(s)", "squared"));
   var chained = submit (executor, 6).and_then (executor, echo, Dray.POSITION_LAST);
@@ -131,69 +176,49 @@ private class Gathering : Case {
   }
 }
 
-// A worker has the surroundings that were set, which are there to be read.
-private void test_launcher (Dray.Executor unused) throws Error {
-  var launcher = new Dray.Launcher.self ();
-  uint level;
+// A group that is cancelled takes all with it that is in it, and that comes later.
+private void test_cancelled_group (Dray.Executor executor) throws Error {
+  var group = new Dray.Group ();
+  Dray.Future[] futures = {};
 
-  launcher.setenv ("DRAY_TEST", "grün");
-  launcher.set_directory ("/usr");
-  launcher.set_initial_arguments (new Variant ("(s)", "first"));
-  launcher.set_io_class (Dray.IoClass.BEST_EFFORT, 5);
-  assert (launcher.get_io_class (out level) == Dray.IoClass.BEST_EFFORT && level == 5);
-  launcher.grant_path ("/usr", Dray.Access.READ);
-  assert (launcher.dup_granted_paths (Dray.Access.READ)[0] == "/usr");
-
-  var executor = new Dray.Executor (launcher);
-  var said = new VariantDict (executor.call ("tell", null).wait_result (-1));
-  string[] names = { "function", "variable", "directory", "initial" };
-  string[] expected = { "tell", "grün", "/usr", "('first',)" };
-  for (int i = 0; i < names.length; i++)
-    assert (said.lookup_value (names[i], null).get_string () == expected[i]);
-  shut_down (executor);
-
-  launcher.set_initial_arguments (new Variant ("(s)", "refuse"));
-  executor = new Dray.Executor (launcher);
-  var error = expect_error (Dray.Error.quark (), Dray.Error.LAUNCH,
-                            () => executor.call ("nothing", null).wait_result (-1));
-  assert ("refused" in error.message);
-  shut_down (executor);
+  for (int i = 0; i < 3; i++)
+    futures += group.submit (executor, new Dray.Task.call ("wait-for-cancel", null));
+  assert (group.get_n_unfinished () == 3 && group.check () && !group.is_cancelled ());
+  group.cancel ();
+  assert (group.is_cancelled ());
+  futures += executor.call ("wait-for-cancel", null);
+  group.add (futures[3]);
+  assert (group.wait (-1));
+  assert (group.get_n_unfinished () == 0);
+  foreach (var future in futures)
+    assert (future.get_state () == Dray.FutureState.CANCELLED);
+  expect_error (IOError.quark (), IOError.CANCELLED, () => group.check ());
 }
 
-// A worker that ends in good order calls its finaliser.
-private void test_finalizer (Dray.Executor unused) throws Error {
-  var folder = DirUtils.make_tmp ("dray-XXXXXX");
-  var path = Path.build_filename (folder, "finished");
-  var launcher = new Dray.Launcher.self ();
-  string contents;
+// Futures that a queue submits come out of it several at a time, then there are none.
+private class Queueing : Case {
+  public override async void run (Dray.Executor executor) throws Error {
+    var queue = new Dray.CompletionQueue ();
+    var submitted = new GenericArray<Dray.Future> ();
+    uint n_seen = 0;
 
-  launcher.setenv ("DRAY_TEST_FINISHED", path);
-  var executor = new Dray.Executor (launcher);
-  executor.call ("nothing", null).wait_result (-1);
-  executor.shutdown_sync (Dray.ShutdownMode.DRAIN);
-  FileUtils.get_contents (path, out contents);
-  assert (contents == "all done");
-  FileUtils.remove (path);
-  DirUtils.remove (folder);
-}
-
-// The lists of futures and workers are models that tell what changes in them.
-private void test_lists (Dray.Executor executor) throws Error {
-  var futures = executor.get_futures ();
-  var workers = executor.get_workers ();
-  var n_changes = 0;
-
-  futures.items_changed.connect (() => n_changes++);
-  var future = executor.call ("wait-for-cancel", null);
-  iterate (() => workers.get_n_items () == 1 && futures.get_n_items () == 1);
-  var worker = (Dray.WorkerProcess) workers.get_item (0);
-  iterate (() => worker.state == Dray.WorkerState.BUSY);
-  assert (futures.get_item (0) == future);
-  assert (worker.get_task ().get_function () == "wait-for-cancel");
-  worker.kill ();
-  iterate (() => worker.state == Dray.WorkerState.GONE);
-  expect_error (Dray.Error.quark (), Dray.Error.WORKER_DIED, () => future.dup_result ());
-  assert (n_changes >= 2);
+    for (int n = 20; n < 30; n++)
+      submitted.add (queue.submit (executor, new Dray.Task.call ("square", number (n))));
+    while (true) {
+      GenericArray<Dray.Future>? futures = yield queue.next_many_async (4);
+      if (futures == null)
+        break;
+      assert (futures.length > 0 && futures.length <= 4);
+      foreach (var future in futures) {
+        uint index;
+        assert (submitted.find (future, out index));
+        int n = 20 + (int) index;
+        assert (future.dup_result ().get_int32 () == n * n);
+        n_seen++;
+      }
+    }
+    assert (n_seen == 10);
+  }
 }
 
 private void round (Dray.Executor executor) throws Error {
@@ -252,12 +277,13 @@ public int main (string[] args) {
   Test.init (ref args);
   add ("/vala/many/map-values", test_map_values);
   add_async ("/vala/many/generating", new Generating ());
+  add_async ("/vala/many/reading", new Reading ());
+  add ("/vala/many/cancelled-map", test_cancelled_map);
   add ("/vala/many/map-model", test_map_model);
   add ("/vala/many/combined", test_combined);
   add_async ("/vala/many/gathering", new Gathering ());
-  add ("/vala/many/launcher", test_launcher);
-  add ("/vala/many/finalizer", test_finalizer);
-  add ("/vala/many/lists", test_lists);
+  add ("/vala/many/cancelled-group", test_cancelled_group);
+  add_async ("/vala/many/queueing", new Queueing ());
   add ("/vala/many/ownership", test_ownership);
   return Test.run ();
 }

@@ -67,8 +67,34 @@ private class Pulling : Case {
   }
 }
 
-// A megabyte goes in and comes back.
-private void test_bytes (Dray.Executor executor) throws Error {
+// Items that nobody pulls any more do not hold up their task.
+private void test_discarded (Dray.Executor executor) throws Error {
+  const uint N_ITEMS = 3000; // more than are read ahead
+  var future = submit (executor, "count", new Variant ("(u)", N_ITEMS), true);
+
+  assert (future.wait_next_item (-1).get_uint32 () == 0);
+  future.discard_items ();
+  iterate (() => future.is_done ());
+  assert (future.dup_result ().get_uint32 () == N_ITEMS * (N_ITEMS - 1) / 2);
+  assert (future.wait_next_item (-1) == null);
+  assert (executor.dup_counters ().undelivered_items == 0);
+}
+
+// A megabyte goes in and comes back, through pipes and through memory that is or is not trusted.
+private void test_bytes (Dray.Executor unused) throws Error {
+  uint64[] shared_sizes = { 1 << 30, 1 << 16, 1 << 30 };
+
+  for (int i = 0; i < shared_sizes.length; i++) {
+    var launcher = new Dray.Launcher.self ();
+    launcher.set_shared_size (shared_sizes[i]);
+    launcher.set_trusted (i == 2);
+    var executor = new Dray.Executor (launcher);
+    send_bytes (executor);
+    shut_down (executor);
+  }
+}
+
+private void send_bytes (Dray.Executor executor) throws Error {
   var data = new uint8[1 << 20];
 
   for (int i = 0; i < data.length; i++)
@@ -112,6 +138,49 @@ private void test_output (Dray.Executor executor) throws Error {
   assert (lines[0] == "a" && lines[1] == "b");
 }
 
+// A command reads an open file, from where it is.
+private void test_input_fd (Dray.Executor executor) throws Error {
+  FileIOStream created;
+  var file = File.new_tmp ("dray-XXXXXX", out created);
+  var task = new Dray.Task.command ({ "cat" });
+
+  FileUtils.set_contents (file.get_path (), "vorbei, grün");
+  int fd = Posix.open (file.get_path (), Posix.O_RDONLY);
+  file.delete ();
+  task.set_encoding (Dray.Encoding.UTF8);
+  expect_error (IOError.quark (), IOError.FAILED, () => task.set_input_fd (1 << 20));
+  Posix.lseek (fd, "vorbei, ".length, Posix.SEEK_SET);
+  assert (task.set_input_fd (fd));
+  Posix.close (fd);
+  assert (executor.submit (task).wait_result (-1).get_string () == "grün");
+}
+
+// Output that is too large, and a line that is too long, fail their tasks.
+private void test_max_sizes (Dray.Executor executor) throws Error {
+  size_t[] sizes = { 5, 4 };
+
+  foreach (var size in sizes) {
+    var task = new Dray.Task.command ({ "echo", "four" });
+    task.set_encoding (Dray.Encoding.UTF8);
+    task.set_max_output_size (size);
+    assert (task.get_max_output_size () == size);
+    var future = executor.submit (task);
+    if (size == 5)
+      assert (future.wait_result (-1).get_string () == "four\n");
+    else
+      expect_error (Dray.Error.quark (), Dray.Error.TOO_LARGE, () => future.wait_result (-1));
+  }
+
+  var task = new Dray.Task.command ({ "printf", "four\\nfive!\\n" });
+  task.set_encoding (Dray.Encoding.UTF8);
+  task.set_split (Dray.Split.LINES);
+  task.set_max_record_size (4);
+  task.set_pull (true);
+  var future = executor.submit (task);
+  assert (future.wait_next_item (-1).get_string () == "four");
+  expect_error (Dray.Error.quark (), Dray.Error.TOO_LARGE, () => future.wait_next_item (-1));
+}
+
 // An exit status and a signal are the codes of two domains of errors.
 private void test_failures (Dray.Executor executor) throws Error {
   string[] exiting = { "sh", "-c", "echo why >&2; exit 3" };
@@ -143,9 +212,12 @@ public int main (string[] args) {
   Test.init (ref args);
   add ("/vala/streams/pushed", test_pushed);
   add_async ("/vala/streams/pulling", new Pulling ());
+  add ("/vala/streams/discarded", test_discarded);
   add ("/vala/streams/bytes", test_bytes);
   add ("/vala/streams/attachments", test_attachments);
   add ("/vala/streams/output", test_output);
+  add ("/vala/streams/input-fd", test_input_fd);
+  add ("/vala/streams/max-sizes", test_max_sizes);
   add ("/vala/streams/failures", test_failures);
   add ("/vala/streams/settings", test_settings);
   return Test.run ();

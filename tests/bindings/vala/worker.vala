@@ -47,6 +47,7 @@ namespace Worker {
   }
 
   private Variant? die (Dray.Job job, Variant arguments) throws Error {
+    stderr.printf ("last words\n");
     Posix.kill (Posix.getpid (), Posix.Signal.KILL);
     return null;
   }
@@ -96,7 +97,31 @@ namespace Worker {
     said.insert ("initial", "s", initial == null ? "" : initial.print (true));
     said.insert ("variable", "s", Environment.get_variable ("DRAY_TEST") ?? "");
     said.insert ("directory", "s", Environment.get_current_dir ());
+    said.insert ("files", "x", (int64) Posix.sysconf (Posix._SC_OPEN_MAX));
+    said.insert ("niceness", "i", Posix.getpriority (Posix.PRIO_PROCESS, 0));
     return said.end ();
+  }
+
+  // Says which job this is, and whether it is the current one of a worker.
+  private Variant? identify (Dray.Job job, Variant arguments) throws Error {
+    return new Variant ("(tbb)", job.get_id (), Dray.Job.get_current () == job,
+                        job.get_worker () is Dray.Worker);
+  }
+
+  // Blocks until the signal comes that the worker has for functions which are cancelled.
+  private Variant? wait_for_signal (Dray.Job job, Variant arguments) throws Error {
+    int signum = job.get_worker ().get_cancel_signal ();
+    int got;
+    Posix.sigset_t signals;
+    Posix.sigset_t before;
+
+    // So it may come before it is waited for.
+    Posix.sigemptyset (out signals);
+    Posix.sigaddset (ref signals, signum);
+    Posix.sigprocmask (Posix.SIG_BLOCK, signals, out before);
+    job.emit ("begun");
+    Posix.sigwait (signals, out got);
+    return got;
   }
 
   public uint resident () {
@@ -124,10 +149,15 @@ namespace Worker {
     worker.add_function ("die", die);
     worker.add_function ("pass-on", pass_on);
     worker.add_function ("tell", tell);
+    worker.add_function ("identify", identify);
     worker.add_function ("resident", () => resident ());
     worker.add_typed_function ("count", new VariantType ("(u)"), count);
     worker.add_typed_function ("square", new VariantType ("(i)"), square);
     worker.add_typed_function ("reverse", VariantType.BYTESTRING, reverse);
+    if (Environment.get_variable ("DRAY_TEST_SIGNAL") != null) {
+      worker.set_cancel_signal (Posix.Signal.USR1);
+      worker.add_function ("wait-for-signal", wait_for_signal);
+    }
     return worker.run ();
   }
 }
