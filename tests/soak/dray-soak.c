@@ -27,9 +27,14 @@
 #define KILLS_PER_SECOND 20
 #define STIR_INTERVAL 200  /* ms */
 #define REPORT_INTERVAL 10 /* s */
-#define PATIENCE 300      /* s: nothing that is begun here takes as long, on any machine */
+#define PATIENCE 300       /* s: nothing that is begun here takes as long, on any machine */
 #define SETTLING_TIME 20   /* s */
 #define MAX_GROWTH 48      /* MiB: what the C library's allocator may keep in pieces */
+/* A busy machine lets fewer be killed, and keeps the main loop waiting. A fifth of the kills is
+ * enough; and it is compared with a thread that only sleeps. */
+#define KILLS_PART 5
+#define MAX_GAP 2 /* s */
+#define GAP_FACTOR 10
 
 typedef struct
 {
@@ -38,6 +43,7 @@ typedef struct
   gint64 start;
   gint64 next_report;
   double worst_gap; /* of the main loop, in s */
+  double asked;     /* kills */
   gint64 last_turn;
 } Soak;
 
@@ -46,11 +52,21 @@ typedef struct
 static int patience_factor = 1;
 static int watching; /* atomic */
 
+/* Of this thread, which does next to nothing, in s: between two of its turns. */
+static double worst_gap_of_watcher;
+
 static gpointer
 watch (gpointer data)
 {
+  gint64 last_turn = g_get_monotonic_time ();
+
   while (g_atomic_int_get (&watching))
     {
+      gint64 now = g_get_monotonic_time ();
+
+      worst_gap_of_watcher = MAX (worst_gap_of_watcher,
+                                  (double) (now - last_turn) / G_TIME_SPAN_SECOND);
+      last_turn = now;
       if (soak_get_oldest () > PATIENCE * patience_factor * G_TIME_SPAN_SECOND)
         {
           fprintf (stderr, "WRONG: what was begun %d s ago has not ended\n",
@@ -168,6 +184,7 @@ run_round (Soak *self, const char *worker, double seconds)
     g_main_context_iteration (NULL, TRUE);
   g_source_remove (killing);
   g_source_remove (stirring);
+  self->asked += seconds * KILLS_PER_SECOND;
   finish_round (self);
 }
 
@@ -188,7 +205,8 @@ settle (const SoakSurroundings *expected, SoakSurroundings *now)
          && (now->n_children > 0 || (expected == NULL && now->n_threads > 2)
              || (expected != NULL
                  && (now->n_descriptors != expected->n_descriptors
-                     || now->n_threads != expected->n_threads))));
+                     || now->n_threads != expected->n_threads
+                     || now->n_mappings != expected->n_mappings))));
   g_source_remove (ticker);
 }
 
@@ -197,8 +215,9 @@ settle (const SoakSurroundings *expected, SoakSurroundings *now)
 static void
 print_surroundings (const char *when, const SoakSurroundings *self)
 {
-  printf ("%s: %u descriptors, %u threads, %u children, %.1f MiB resident\n", when,
-          self->n_descriptors, self->n_threads, self->n_children, self->resident);
+  printf ("%s: %u descriptors, %u threads, %u children, %u shared mappings, %.1f MiB resident\n",
+          when, self->n_descriptors, self->n_threads, self->n_children, self->n_mappings,
+          self->resident);
 }
 
 static void
@@ -208,12 +227,26 @@ check_surroundings (const SoakSurroundings *start, const SoakSurroundings *end)
     soak_violation ("There are other descriptors than in the beginning");
   if (end->n_threads != start->n_threads)
     soak_violation ("There are other threads than in the beginning");
+  if (end->n_mappings != start->n_mappings)
+    soak_violation ("There are other shared mappings than in the beginning");
   if (start->n_children + end->n_children > 0)
     soak_violation ("There are children left");
 #ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
   if (end->resident > start->resident + MAX_GROWTH)
     soak_violation ("More memory is used than in the beginning");
 #endif
+}
+
+/* That this was the test that it is meant to be, and that the main loop turned meanwhile. */
+static void
+check_load (Soak *self)
+{
+  if (soak_get_n_kills () * KILLS_PART < self->asked)
+    soak_violation ("There were no more than %u kills, and %.0f were asked for",
+                    soak_get_n_kills (), self->asked);
+  if (self->worst_gap > MAX_GAP * patience_factor + GAP_FACTOR * worst_gap_of_watcher)
+    soak_violation ("The main loop did not turn for %.3f s, and a thread that only sleeps %.3f s",
+                    self->worst_gap, worst_gap_of_watcher);
 }
 
 static int
@@ -223,11 +256,13 @@ report (Soak *self, const SoakSurroundings *start, const SoakSurroundings *end)
   for (guint i = 0; i < SOAK_N_ENDS; i++)
     printf ("  %-22s %" G_GUINT64_FORMAT "\n", soak_describe_end ((SoakEnd) (1 << i)),
             soak_get_n_of ((SoakEnd) (1 << i)));
-  printf ("Kills: %u\n", soak_get_n_kills ());
-  printf ("Longest time without a turn of the main loop: %.3f s\n", self->worst_gap);
+  printf ("Kills: %u, of %.0f\n", soak_get_n_kills (), self->asked);
+  printf ("Longest time without a turn of the main loop: %.3f s, of a thread that sleeps: %.3f s\n",
+          self->worst_gap, worst_gap_of_watcher);
   print_surroundings ("Start", start);
   print_surroundings ("End", end);
   check_surroundings (start, end);
+  check_load (self);
   printf ("Completed twice: %u\n", soak_get_n_twice ());
   printf ("Never completed: %u\n", soak_count_open ());
   printf ("Anything wrong: %u\n", soak_get_n_violations ());
@@ -290,10 +325,10 @@ main (int argc, char **argv)
   print_surroundings ("Start", &start);
   run_round (&self, worker, minutes * 60);
   settle (&start, &end);
-  status = report (&self, &start, &end);
-
   g_atomic_int_set (&watching, FALSE);
   g_thread_join (watcher);
+  status = report (&self, &start, &end);
+
   g_rand_free (self.rand);
   g_free (worker);
   return status;

@@ -70,7 +70,8 @@ typedef struct
   guint n_descriptors;
   guint n_threads;
   guint n_children;
-  double resident; /* MiB */
+  guint n_mappings; /* that others could share */
+  double resident;  /* MiB */
 } SoakSurroundings;
 
 void soak_surroundings_read (SoakSurroundings *self);
@@ -158,8 +159,7 @@ gboolean soak_chance (GRand *rand, double percent);
  * apart from each other. */
 guint soak_pick_by_weight (GRand *rand, const guint *weights, gsize distance, guint n);
 /* The same, where each element of an array has its weight. */
-#define SOAK_PICK(rand, array, n) \
-  soak_pick_by_weight (rand, &(array)->weight, sizeof *(array), n)
+#define SOAK_PICK(rand, array, n) soak_pick_by_weight (rand, &(array)->weight, sizeof *(array), n)
 
 /* --- tasks.c: single tasks --- */
 

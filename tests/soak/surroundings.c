@@ -36,6 +36,28 @@ read_resident (void)
   return (double) pages * (double) sysconf (_SC_PAGESIZE) / (1024 * 1024);
 }
 
+static guint
+count_shared_mappings (void)
+{
+  g_autofree char *text = NULL;
+  g_auto (GStrv) lines = NULL;
+  guint n = 0;
+
+  if (!g_file_get_contents ("/proc/self/maps", &text, NULL, NULL))
+    return 0;
+
+  /* "start-end rw-s …" */
+  lines = g_strsplit (text, "\n", -1);
+  for (char **line = lines; *line != NULL; line++)
+    {
+      const char *permissions = strchr (*line, ' ');
+
+      if (permissions != NULL && strlen (permissions) > 4 && permissions[4] == 's')
+        n++;
+    }
+  return n;
+}
+
 /* Of which process it is a child; 0 if it is gone. Its name may hold spaces and parentheses. */
 static int
 read_parent (int pid)
@@ -113,6 +135,7 @@ soak_surroundings_read (SoakSurroundings *self)
   self->n_descriptors = count_entries ("/proc/self/fd") - 1; /* without the folder's own */
   self->n_threads = count_entries ("/proc/self/task");
   self->n_children = children->len;
+  self->n_mappings = count_shared_mappings ();
   self->resident = read_resident ();
 }
 
