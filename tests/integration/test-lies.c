@@ -248,13 +248,13 @@ typedef struct
 } Lie;
 
 static const Lie lies[] = {
-  { "item", "*" },
-  { "array", "*" },
-  { "boolean", "*" },
-  { "text", "*" },
-  { "type", "*" },
-  { "long-type", "*" },
-  { "nested", "*" },
+  { "item", "*a value that does not fit its type" },
+  { "array", "*a value that does not fit its type" },
+  { "boolean", "*a value that does not fit its type" },
+  { "text", "*a value that does not fit its type" },
+  { "type", "*a value that does not fit its type" },
+  { "long-type", "*a value that does not fit its type" },
+  { "nested", "*a value that does not fit its type" },
   { "padding", "*did not end a frame with zeros*" },
   { "progress-text", "*progress that can’t be read*" },
   { "progress-long", "*“progress” of 1048576 bytes*" },

@@ -263,10 +263,10 @@ test_dropped (Rig *rig, gconstpointer data)
   payload_start (rig, GPOINTER_TO_INT (data));
   for (guint i = 0; i < 5; i++)
     {
-      G_GNUC_UNUSED g_autoptr (DrayFuture) stream
-        = rig_call (rig, "allocate-stream", "(uu)", 3, PAYLOAD_LARGE);
-      G_GNUC_UNUSED g_autoptr (DrayFuture) single
-        = rig_call (rig, "allocate", "(uy)", PAYLOAD_LARGE, 1);
+      G_GNUC_UNUSED g_autoptr (DrayFuture) stream = rig_call (rig, "allocate-stream", "(uu)", 3,
+                                                              PAYLOAD_LARGE);
+      G_GNUC_UNUSED g_autoptr (DrayFuture) single = rig_call (rig, "allocate", "(uy)",
+                                                              PAYLOAD_LARGE, 1);
     }
   next = rig_call (rig, "allocate", "(uy)", PAYLOAD_LARGE, 1);
   result = rig_expect_result (next);
@@ -378,30 +378,48 @@ typedef struct
 {
   const char *how;
   gboolean trusted;
+  const char *pattern; /* of the message, behind the name of the worker */
 } Hostile;
 
+#define NOT_SEALED "*shared memory that is not sealed"
+#define NOT_PASSED "*named open files that it did not pass"
+#define NOT_UNDERSTOOD "*shared memory can’t be understood"
+
 static const Hostile hostiles[] = {
-  { "unsealed", FALSE },   { "writable", FALSE },      { "shrinkable", FALSE },
-  { "too-small", FALSE },  { "too-large", FALSE },     { "pipe", FALSE },
-  { "not-passed", FALSE }, { "too-many", FALSE },      { "flood", FALSE },
-  { "slot", FALSE },       { "slot-unknown", FALSE },  { "item-attachment", FALSE },
-  { "slot-number", TRUE }, { "slot-too-small", TRUE }, { "slot-unsealed", TRUE },
-  { "unsealed", TRUE },    { "slot-unknown", TRUE },
+  { "unsealed", FALSE, NOT_SEALED },
+  { "writable", FALSE, NOT_SEALED },
+  { "shrinkable", FALSE, NOT_SEALED },
+  { "too-small", FALSE, "*announced 8192 bytes of shared memory and sent 8191" },
+  { "too-large", FALSE, "*announced 8192 bytes of shared memory and sent 8193" },
+  { "pipe", FALSE, NOT_SEALED },
+  { "not-passed", FALSE, NOT_PASSED },
+  { "too-many", FALSE, NOT_PASSED },
+  { "flood", FALSE, NOT_PASSED },
+  { "slot", FALSE, NOT_UNDERSTOOD },
+  { "slot-unknown", FALSE, NOT_UNDERSTOOD },
+  { "item-attachment", FALSE, "*“item” out of turn" },
+  { "slot-number", TRUE, NOT_UNDERSTOOD },
+  { "slot-too-small", TRUE, NOT_UNDERSTOOD },
+  { "slot-unsealed", TRUE, NOT_SEALED },
+  { "unsealed", TRUE, NOT_SEALED },
+  { "slot-unknown", TRUE, NOT_UNDERSTOOD },
 };
 
 static void
 test_hostile (Rig *rig, gconstpointer data)
 {
   const Hostile *hostile = data;
+  g_autofree char *pattern = g_strconcat (
+    "*“misbehaving-worker” sent something unexpected: ", hostile->pattern, NULL);
   g_autoptr (DrayFuture) future = NULL;
   g_autoptr (DrayFuture) other = NULL;
 
-  g_test_summary ("A worker that passes what it should not is killed; its task fails, and nothing "
-                  "else does.");
+  g_test_summary ("A worker that passes what it should not is killed; its task fails with the "
+                  "reason, and nothing else does.");
 
   payload_start (rig, hostile->trusted ? PAYLOAD_TRUSTED : PAYLOAD_PASSING);
   future = rig_call (rig, "hostile-cargo", "(s)", hostile->how);
-  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, NULL);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, pattern);
   other = rig_call (rig, "add", "(ii)", 2, 3);
   rig_expect_text (other, "5");
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
