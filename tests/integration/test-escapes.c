@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 /* Ways out of each sandbox, which must be closed, and ways that must be left open. Each way is
- * tried without a sandbox first: where the system has closed it already, nothing could be shown. */
+ * tried without a sandbox first: where the system has closed it already, nothing could be shown.
+ * If it is one of those that matter most, the test counts as skipped, once all others are tried. */
 
 /* What a worker without a sandbox can get at, in this process's neighbourhood. */
 typedef struct
@@ -132,44 +133,47 @@ expand (Scene *scene, const char *argument)
 }
 
 /* The columns: in which sandboxes it is open, from "none" to "strict"; y, n, or - for what does not
- * matter. Then the same without namespaces, where those can't be had. */
+ * matter. Then the same without namespaces, where those can't be had. And whether it is one of
+ * those that have to be open without a sandbox, for the test to count. */
 static const struct
 {
   const char *way;
   const char *argument;
   const char *open;
   const char *open_bare;
+  gboolean matters;
 } vectors[] = {
-  { "read", "/etc/passwd", "yyyy", "yyyy" },
-  { "read", "/etc/shadow", "yynn", "yynn" },
-  { "read", "HOME/letter", "yynn", "yynn" },
-  { "list", "HOME", "yynn", "yynn" },
-  { "list", "/usr", "yyyy", "yyyy" },
-  { "list", "/var", "yy-n", "yy-n" },
-  { "write", "HOME", "yynn", "yynn" },
-  { "write", "FOLDER", "yynn", "yynn" },
-  { "write", "/usr", "yynn", "yynn" },
-  { "write", "/etc", "yynn", "yynn" },
-  { "write", "/dev/shm", "yyyy", "yynn" },
-  { "write", "/tmp", "yyyy", "yynn" },
-  { "internet", "INTERNET", "ynnn", "ynnn" },
-  { "abstract", "ABSTRACT", "ynnn", "y-nn" },
-  { "unix", "UNIX", "yynn", "yynn" },
-  { "datagram", "DATAGRAM", "yynn", "yynn" },
-  { "socket", "", "yyyn", "yyyn" },
-  { "ptrace", "VICTIM", "ynnn", "y-nn" },
-  { "kill", "VICTIM", "ynnn", "y-nn" },
-  { "environ", "VICTIM", "ynnn", "y-nn" },
-  { "memory", "VICTIM", "ynnn", "y-nn" },
-  { "kill", "HOST", "ynnn", "y-nn" },
-  { "environ", "HOST", "ynnn", "y-nn" },
-  { "memory", "HOST", "ynnn", "y-nn" },
-  { "fork", "", "yyyn", "yyyn" },
-  { "shell", "", "yyyn", "yyyn" },
-  { "mount", "", "y-nn", "y-nn" },
-  { "personality", "", "yynn", "yynn" },
-  { "io-uring", "", "yynn", "ynnn" },
-  { "keys", "", "yynn", "yynn" },
+  { "read", "/etc/passwd", "yyyy", "yyyy", FALSE },
+  { "read", "/etc/shadow", "yynn", "yynn", TRUE },
+  { "read", "HOME/letter", "yynn", "yynn", TRUE },
+  { "list", "HOME", "yynn", "yynn", FALSE },
+  { "list", "/usr", "yyyy", "yyyy", FALSE },
+  { "list", "/var", "yy-n", "yy-n", FALSE },
+  { "write", "HOME", "yynn", "yynn", TRUE },
+  { "write", "FOLDER", "yynn", "yynn", FALSE },
+  { "write", "/usr", "yynn", "yynn", FALSE },
+  { "write", "/etc", "yynn", "yynn", FALSE },
+  { "write", "/dev/shm", "yyyy", "yynn", FALSE },
+  { "write", "/tmp", "yyyy", "yynn", FALSE },
+  { "internet", "INTERNET", "ynnn", "ynnn", TRUE },
+  { "abstract", "ABSTRACT", "ynnn", "y-nn", FALSE },
+  { "unix", "UNIX", "yynn", "yynn", FALSE },
+  { "datagram", "DATAGRAM", "yynn", "yynn", FALSE },
+  { "socket", "", "yyyn", "yyyn", TRUE },
+  { "ptrace", "VICTIM", "ynnn", "y-nn", TRUE },
+  { "ptrace", "HOST", "ynnn", "y-nn", TRUE },
+  { "kill", "VICTIM", "ynnn", "y-nn", TRUE },
+  { "environ", "VICTIM", "ynnn", "y-nn", FALSE },
+  { "memory", "VICTIM", "ynnn", "y-nn", FALSE },
+  { "kill", "HOST", "ynnn", "y-nn", TRUE },
+  { "environ", "HOST", "ynnn", "y-nn", FALSE },
+  { "memory", "HOST", "ynnn", "y-nn", FALSE },
+  { "fork", "", "yyyn", "yyyn", FALSE },
+  { "shell", "", "yyyn", "yyyn", TRUE },
+  { "mount", "", "y-nn", "y-nn", FALSE },
+  { "personality", "", "yynn", "yynn", FALSE },
+  { "io-uring", "", "yynn", "ynnn", FALSE },
+  { "keys", "", "yynn", "yynn", FALSE },
 };
 
 /* Tries all ways, and notes an errno for each. */
@@ -192,16 +196,27 @@ try_all (Scene *scene, DraySandbox sandbox, DraySandboxNeed need, guint32 *outco
 static void
 compare (DraySandbox sandbox, gboolean bare, const guint32 *without, const guint32 *within)
 {
+  g_autoptr (GString) closed = g_string_new (NULL);
+
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
     {
       const char expected = (bare ? vectors[i].open_bare : vectors[i].open)[sandbox];
 
-      if (without[i] != 0)
+      if (without[i] != 0 && vectors[i].matters)
+        g_string_append_printf (closed, "; %s %s: %s", vectors[i].way, vectors[i].argument,
+                                g_strerror ((int) without[i]));
+      else if (without[i] != 0)
         g_test_message ("%s %s is closed anyway: %s", vectors[i].way, vectors[i].argument,
                         g_strerror ((int) without[i]));
       else if (expected == 'y' ? within[i] != 0 : expected == 'n' && within[i] == 0)
         g_error ("%s%s: %s %s: %s", sandbox_rig_names[sandbox], bare ? ", bare" : "",
                  vectors[i].way, vectors[i].argument, g_strerror ((int) within[i]));
+    }
+
+  if (closed->len > 0)
+    {
+      g_string_prepend (closed, "All but this was shown, which is closed here anyway");
+      g_test_skip (closed->str);
     }
 }
 

@@ -126,9 +126,8 @@ escape_abstract (const char *name)
   struct sockaddr_un address = make_unix_address (name);
 
   address.sun_path[0] = '\0';
-  return connect_to (&address,
-                     (socklen_t) (offsetof (struct sockaddr_un, sun_path) + strlen (name)),
-                     SOCK_STREAM);
+  return connect_to (
+    &address, (socklen_t) (offsetof (struct sockaddr_un, sun_path) + strlen (name)), SOCK_STREAM);
 }
 
 /* Without connect(). */
@@ -157,10 +156,21 @@ escape_socket (const char *unused)
 
 /* --- Other processes --- */
 
+/* Where it is open, the other process is let go again at once: only one that is stopped can be. */
 static int
-escape_ptrace (const char *pid)
+escape_ptrace (const char *text)
 {
-  return ptrace (PTRACE_SEIZE, atoi (pid), NULL, NULL) < 0 ? errno : 0;
+  const pid_t pid = atoi (text);
+  int wait_status;
+
+  if (ptrace (PTRACE_SEIZE, pid, NULL, NULL) < 0)
+    return errno;
+
+  if (ptrace (PTRACE_INTERRUPT, pid, NULL, NULL) == 0)
+    while (waitpid (pid, &wait_status, __WALL) < 0 && errno == EINTR)
+      ;
+  ptrace (PTRACE_DETACH, pid, NULL, NULL);
+  return 0;
 }
 
 static int
@@ -308,26 +318,16 @@ static const struct
   const char *name;
   EscapeFunc escape;
 } escapes[] = {
-  { "read", escape_read },
-  { "write", escape_write },
-  { "list", escape_list },
-  { "internet", escape_internet },
-  { "unix", escape_unix },
-  { "abstract", escape_abstract },
-  { "datagram", escape_datagram },
-  { "socket", escape_socket },
-  { "ptrace", escape_ptrace },
-  { "kill", escape_kill },
-  { "environ", escape_environ },
-  { "memory", escape_memory },
-  { "fork", escape_fork },
-  { "shell", escape_shell },
-  { "execute", escape_execute },
-  { "execute-memory", escape_execute_memory },
-  { "mount", escape_mount },
-  { "personality", escape_personality },
-  { "io-uring", escape_io_uring },
-  { "keys", escape_keys },
+  { "read", escape_read },         { "write", escape_write },
+  { "list", escape_list },         { "internet", escape_internet },
+  { "unix", escape_unix },         { "abstract", escape_abstract },
+  { "datagram", escape_datagram }, { "socket", escape_socket },
+  { "ptrace", escape_ptrace },     { "kill", escape_kill },
+  { "environ", escape_environ },   { "memory", escape_memory },
+  { "fork", escape_fork },         { "shell", escape_shell },
+  { "execute", escape_execute },   { "execute-memory", escape_execute_memory },
+  { "mount", escape_mount },       { "personality", escape_personality },
+  { "io-uring", escape_io_uring }, { "keys", escape_keys },
 };
 
 static GVariant *
@@ -350,8 +350,8 @@ static GVariant *
 reopen_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
   GUnixFDList *list = dray_job_get_attachments (job);
-  g_autofree char *path
-    = g_strdup_printf ("/proc/self/fd/%d", g_unix_fd_list_peek_fds (list, NULL)[0]);
+  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d",
+                                           g_unix_fd_list_peek_fds (list, NULL)[0]);
   int fd = open (path, O_WRONLY | O_CLOEXEC);
 
   return g_variant_new_uint32 ((guint32) close_and_tell (fd, fd));
