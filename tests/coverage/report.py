@@ -6,11 +6,11 @@ Usage: tests/coverage/report.py BUILD-FOLDER
 
 The folder is one that tests/coverage/run has made, with the counters that were left there.
 
-Every line of lib/wire and of the state machines should be run, and nearly all of them must be: in
-the latter it depends on who comes first, and of a process that is killed while it counts a few
-counts may be lost. Of any other file it is nine tenths. What is missing of lib/wire is said in any
-case. What no test can get to is not counted: a line that says that it is never reached, and the lines below a comment that
-begins with "Not covered" and gives the reason, up to the next that is run.
+Every line of lib/wire must be run, and every one of the state machines should be. Nearly all of them
+must be: it depends on who comes first which are, and of a process that is killed while it counts a
+few counts may be lost. Of any other file it is nine tenths. What no test can get to is not counted: a
+line that says that it is never reached, and the lines below a comment that begins with "Not covered"
+and gives the reason, up to the next that is run.
 """
 
 import re
@@ -25,7 +25,7 @@ SOURCE = Path(__file__).resolve().parents[2]
 
 # In percent of the lines of a file; the first pattern that matches counts.
 GOALS = [
-    ('lib/wire/*.c', 96),
+    ('lib/wire/*.c', 100),
     ('lib/host/dray-ticket*.c', 96),
     ('lib/host/dray-future*.c', 96),
     ('lib/host/dray-pool*.c', 96),
@@ -35,22 +35,23 @@ GOALS = [
     ('lib/*.c', 90),
 ]
 
-# What falls short of that so far, and must not fall any further.
+# What falls short of that so far, with what it lacks, and must not fall any further: this is what was
+# measured, less a line that depends on who comes first.
 REACHED = {
-    'lib/host/dray-dispatch.c': 90,
-    'lib/host/dray-future-combine.c': 93,
-    'lib/host/dray-future-priority.c': 92,
-    'lib/host/dray-pool-worker-chunk.c': 92,
-    'lib/host/dray-pool-worker-confined.c': 91,
+    # A library without libseccomp; a launch helper that lies.
+    'lib/host/dray-pool-worker-confined.c': 93,
+    # A worker that dies after it has begun what nobody knew of.
     'lib/host/dray-pool-worker-end.c': 93,
-    'lib/host/dray-pool-worker-hear.c': 89,
-    'lib/host/dray-pool-worker.c': 90,
-    'lib/host/dray-pool.c': 93,
-    'lib/host/dray-ticket-cancel.c': 91,
-    'lib/worker/dray-link-cargo.c': 81,
-    'lib/worker/dray-link-input.c': 88,
-    'lib/worker/dray-link-watcher.c': 90,
-    'lib/worker/dray-worker-run.c': 91,
+    # Something for which there is no room; frames that no worker sends, nor any that lies so far.
+    'lib/host/dray-pool-worker-hear.c': 93,
+    # A task that is asked back while it begins; initial arguments that are too large.
+    'lib/host/dray-pool-worker.c': 95,
+    # Shared memory that no host sends; a result that can't be said.
+    'lib/worker/dray-link-cargo.c': 92,
+    # Descriptors of its own that fail it.
+    'lib/worker/dray-link-watcher.c': 95,
+    # An initializer that fails without saying why; a second run; a cancel just before a function.
+    'lib/worker/dray-worker-run.c': 92,
 }
 
 REASON = re.compile(r'/\* Not covered: (\S.*)')
@@ -157,10 +158,9 @@ def main() -> int:
                                               if fnmatch(file.name, pattern))
         missing = file.uncovered()
         percent = part(len(file.lines) - len(missing), len(file.lines))
-        if percent < goal or (missing and file.name.startswith('lib/wire/')):
+        if percent < goal:
             print(f'{file.name}: {percent} % of the lines are run, and {goal} % must be; '
                   f'not {ranges(missing)}', file=sys.stderr)
-        if percent < goal:
             status = 1
     print_folders(files)
     return status
