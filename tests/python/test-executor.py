@@ -243,6 +243,53 @@ class TestBreaking(ExecutorCase):
             self.executor.submit(work.square, 1)
 
 
+    def wait_for_death(self):
+        counters = self.executor._pool.dray.dup_counters
+        self.wait_for(lambda: counters().workers_died > 0)
+
+    def test_worker_that_does_nothing(self):
+        """It costs the pool as well, as in concurrent.futures, with all that others do."""
+        blocked = self.executor.submit(work.wait_for_file, self.path('never'))
+        self.wait_for(blocked.running)
+        os.kill(self.executor.submit(work.pid).result(WATCHDOG), signal.SIGKILL)
+        self.wait_for_death()
+        with self.assertRaisesRegex(dray.BrokenProcessPool, 'died'):
+            self.executor.submit(work.square, 1)
+        self.assertIsInstance(blocked.exception(WATCHDOG), dray.BrokenProcessPool)
+
+    def test_workers_that_were_killed_for_a_call(self):
+        """It was the call that was to end."""
+        started = self.path('started')
+        calls = [self.executor.submit(work.refuse_to_end, started),
+                 self.executor.options(timeout=0.1).submit(work.refuse_to_end, self.path('other'))]
+        self.wait_for(lambda: os.path.exists(started))
+        calls[0].cancel()
+        self.assertIsInstance(calls[1].exception(WATCHDOG), TimeoutError)
+        self.wait_for_death()
+        self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+    def test_stream_that_was_dropped(self):
+        stream = self.executor.submit(work.yield_and_refuse_to_end)
+        next(stream)
+        del stream
+        self.wait_for_death()
+        self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+    def test_workers_that_were_killed_for_the_end(self):
+        call = self.executor.submit(work.wait_for_file, self.path('never'))
+        self.wait_for(call.running)
+        self.executor.kill_workers()
+        self.wait_for_death()
+        with self.assertRaisesRegex(RuntimeError, 'after shutdown'):
+            self.executor.submit(work.square, 1)
+
+    def test_call_that_is_run_again(self):
+        path = self.path('once')
+        call = self.executor.options(retries=1).submit(work.die_at_first, path)
+        self.assertEqual(call.result(WATCHDOG), path)
+        self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+
 class TestCancelling(ExecutorCase):
 
     def test_running_call(self):

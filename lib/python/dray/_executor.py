@@ -70,6 +70,11 @@ class Options:
         if self.on_progress is not None and not callable(self.on_progress):
             raise TypeError('on_progress must be a callable')
 
+    @property
+    def n_deaths(self) -> int:
+        """Of workers, which a call may cost."""
+        return self.retries + (self.timeout is not None)
+
     def apply(self, task: Any) -> None:
         if self.timeout is not None:
             task.set_time_limit(max(1, round(min(self.timeout * 1000, _MOST_UNSIGNED))))
@@ -192,6 +197,7 @@ class ProcessPoolExecutor(futures.Executor):
     def _submit(self, options: Options, fn: Callable[..., T], args: tuple[Any, ...],
                 kwargs: dict[str, Any]) -> Future[T]:
         pool = self._pool
+        pool.look_for_deaths()
         if pool.broken is not None:
             raise BrokenProcessPool(pool.broken)
         if pool.is_shut_down:
@@ -220,6 +226,7 @@ class ProcessPoolExecutor(futures.Executor):
 
         task = _calls.new_task(message, streams)
         options.apply(task)
+        pool.excuse(options.n_deaths)
         if options.on_progress is not None:
             future._progress = _callbacks.ProgressCallback(options.on_progress)
         if streams:

@@ -162,6 +162,8 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         dray = self._dray
         if dray is None:  # it stands for no call, or for one that is done
             return super().cancel()
+        if self._pool is not None:
+            self._pool.excuse()
         with self._condition:
             if self._state == _base.FINISHED:
                 return False

@@ -89,6 +89,7 @@ class Pool:
         self.futures: set[_Entry] = set()
         self.wanted: set[Future[Any]] = set()  # whose end somebody waits for, or has waited for
         self.wanted_streams: weakref.WeakSet[Stream[Any, Any]] = weakref.WeakSet()
+        self.n_excused = 0  # workers that may be killed for what is asked of calls
         self.n_streams = 0
         self.had_streams = False
         self.closes_streams = False  # the program is about to end, and nobody is left to iterate them
@@ -163,6 +164,19 @@ class Pool:
         self.futures.clear()
         self.wanted.clear()
         self.wanted_streams.clear()
+
+    def excuse(self, n_deaths: int = 1) -> None:
+        """So many workers may have to be killed, or are allowed to die."""
+        if self.breaks:
+            with self.lock:
+                self.n_excused += n_deaths
+
+    def look_for_deaths(self) -> None:
+        """Of workers that did nothing: nobody else hears of those."""
+        if not self.breaks or self.is_shut_down or self.is_inherited:
+            return
+        if self.dray.dup_counters().workers_died > self.n_excused:
+            self.break_down('A worker has died that did nothing')
 
     def is_broken_by(self, error: Any) -> bool:
         """Whether what has happened to one call happens to all."""
@@ -371,6 +385,7 @@ class Reactor:
         if heir is not None:
             dray.discard_items()
         else:
+            record[0].excuse()
             dray.cancel()
 
     def attend(self) -> None:
