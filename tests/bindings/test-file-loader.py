@@ -23,7 +23,7 @@ from driver import Atspi, Failure, Gdk, wait_for, walk  # noqa: E402
 
 N_FILES = 300      # more than are listed at a time
 LARGE = 20 << 20   # bytes; more than are read at a time
-HUGE = 8 << 30     # bytes, of zeros that take no room; reading them takes some seconds
+HUGE = 64 << 30    # bytes, of zeros that take no room; nobody waits till they have been read
 MANY = 20_000      # files, which are found in some seconds
 NAME, SIZE, _TYPE, READING = range(4)  # columns
 MARGIN = 5         # pixels of a cell, to what is drawn in it

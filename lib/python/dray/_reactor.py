@@ -176,7 +176,7 @@ class Pool:
         if not self.breaks or self.is_shut_down or self.is_inherited:
             return
         if self.dray.dup_counters().workers_died > self.n_excused:
-            self.break_down('A worker has died that did nothing')
+            self.break_down('A worker has died')  # it may have done something since
 
     def is_broken_by(self, error: Any) -> bool:
         """Whether what has happened to one call happens to all."""
