@@ -81,6 +81,7 @@ leave_current (DrayPoolWorker *self, gboolean cancelled)
 
   dray_io_timer_clear (&self->timer);
   dray_process_spare (&self->process);
+  self->return_time = 0;
 
   self->current->worker = NULL;
   self->current = dray_pool_worker_pop_ahead (self);
@@ -277,6 +278,8 @@ hear_returned (DrayPoolWorker *self, DrayTicket *ticket)
   if (ticket != self->current)
     {
       dray_pool_worker_give_back_one (self, ticket);
+      if (self->return_time > 0 && g_queue_is_empty (&self->ahead))
+        dray_process_put_off_end (&self->process, 0); /* no longer */
       return;
     }
 

@@ -11,6 +11,10 @@
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
 
+/* For how long a worker without a ring may keep what waits behind a task for which it is to be
+ * ended: µs. It is seen as stopped then, and not only busy or far away. */
+#define RETURN_TIME (1 * G_TIME_SPAN_SECOND)
+
 #define WORKER_OF(pointer, member) \
   ((DrayPoolWorker *) (gpointer) ((guint8 *) (pointer) -G_STRUCT_OFFSET (DrayPoolWorker, member)))
 
@@ -286,6 +290,26 @@ shut_gate (DrayPoolWorker *self)
   return begun != NULL && begun != self->current;
 }
 
+/* There is no gate: it could begin what waits behind while a signal is on its way that is meant for
+ * the current task. So that has to come back first, for which it was asked when it was told to
+ * cancel. One that is stopped does not answer, nor does it begin anything. */
+static gboolean
+has_given_back (DrayPoolWorker *self)
+{
+  const gint64 now = g_get_monotonic_time ();
+
+  if (g_queue_is_empty (&self->ahead))
+    return TRUE;
+
+  if (self->return_time == 0)
+    self->return_time = now + RETURN_TIME;
+  if (self->return_time <= now)
+    return TRUE;
+
+  dray_process_put_off_end (&self->process, self->return_time);
+  return FALSE;
+}
+
 /* Before a signal that is meant for the current task. */
 static gboolean
 may_end (DrayProcess *process)
@@ -296,7 +320,7 @@ may_end (DrayProcess *process)
   if (!still_runs (self, ticket))
     return FALSE;
   if (!self->uses_ring)
-    return TRUE;
+    return has_given_back (self);
 
   /* Also where it is opened again: by then it may have been found shut. */
   dray_pool_worker_note_asked_back (self);

@@ -34,8 +34,8 @@
  * begun the next one, at the very moment at which it is to be killed for the current one. So before
  * that it is heard, and the gate (dray-ring.h) is shut: either the current task is over, and the
  * worker is spared; or it begins nothing more, and those ahead go back to the queue at once. Where
- * there is no ring, nothing is put behind a task with a time limit; if one is cancelled, the worker
- * is just heard, and some microseconds are left between that and the signal.
+ * there is no ring, nothing is put behind a task with a time limit; if one is cancelled, the signal
+ * waits until the worker has returned those ahead, or has not answered for a second.
  */
 
 #include "dray-process.h"
@@ -82,6 +82,7 @@ struct _DrayPoolWorker
   gboolean is_shut;   /* it begins nothing more; what was ahead was given back */
   DrayTicket *current; /* (owned) (nullable) */
   GQueue ahead;        /* of DrayTicket (owned), by worker_link: sent, and not begun */
+  gint64 return_time;  /* when they must be back, if a signal waits for that; monotonic, µs; or 0 */
   gboolean recalled;   /* all of them were asked back; it takes none until that is settled */
   gint64 task_time;    /* of its last tasks, on average; 1/16 µs, 0: not known yet */
   gint64 heard_at;     /* when it was last heard of an outcome, or began; monotonic, µs */

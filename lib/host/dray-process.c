@@ -187,6 +187,13 @@ dray_process_terminate (DrayProcess *self, guint grace)
   self->funcs->ending (self);
 }
 
+void
+dray_process_put_off_end (DrayProcess *self, gint64 deadline)
+{
+  if (self->for_task && !self->terminated && !is_over (self))
+    dray_io_timer_set (&self->end_timer, self->io, deadline);
+}
+
 gboolean
 dray_process_is_ending (DrayProcess *self)
 {

@@ -37,7 +37,7 @@ typedef struct
   /* How much of what it wrote is to be read still, in bytes. NULL: what lies in the pipe. */
   gsize (*count_unread) (DrayProcess *self);
   /* It is about to be sent a signal for the sake of what it does: see dray_process_end_task().
-   * FALSE: that is over, or the process is gone. */
+   * FALSE: that is over, or put off, or the process is gone. */
   gboolean (*may_end) (DrayProcess *self);
   /* It exited, was sent a signal, or its output ended: no use to give it more to do. */
   void (*ending) (DrayProcess *self);
@@ -106,6 +106,8 @@ void dray_process_end_task (DrayProcess *self, guint grace);
 /* The same without the polite half: TERM now, KILL after the whole of @grace. */
 void dray_process_terminate (DrayProcess *self, guint grace);
 gboolean dray_process_is_ending (DrayProcess *self);
+/* What was said by end_task() is about to happen: not before @deadline (monotonic, µs). */
+void dray_process_put_off_end (DrayProcess *self, gint64 deadline);
 /* It did what was asked after all: what was said by end_task() is taken back. */
 void dray_process_spare (DrayProcess *self);
 /* Reads what lies there now. FALSE: that was the last of it, and the process is gone. */

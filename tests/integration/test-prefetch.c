@@ -76,6 +76,36 @@ test_recall (Rig *rig, gconstpointer data)
 }
 
 static void
+test_killed (Rig *rig, gconstpointer data)
+{
+  static const struct
+  {
+    const char *function;
+    const char *status;
+  } stubborn[] = { { "spin", "spinning" }, { "stop", "stopping" }, { "ignore-cancel", "deaf" } };
+
+  g_test_summary ("What waits behind a task whose worker is killed for that is not hit: whether "
+                  "the worker has returned it, or is stopped and does not answer.");
+
+  rig_start_with (rig, rig_new_launcher (data), 1);
+  g_object_set (rig->executor, "grace-period", 0, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (stubborn); i++)
+    {
+      g_autoptr (DrayFuture) stuck = rig_call (rig, stubborn[i].function, NULL);
+      g_autoptr (DrayFuture) next = NULL;
+
+      rig_run_until_status (stuck, stubborn[i].status);
+      next = rig_call (rig, "attempt", NULL);
+      rig_run_until_count (rig, queue_length, 0);
+      dray_future_cancel (stuck);
+      rig_expect_cancelled (stuck);
+      g_assert_cmpuint (rig_expect_uint32 (next), ==, 1);
+    }
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, 0);
+  rig_run_until_count (rig, workers_died, G_N_ELEMENTS (stubborn));
+}
+
+static void
 test_recall_for_new_worker (Rig *rig, gconstpointer data)
 {
   g_autoptr (DrayFuture) blocked = NULL;
@@ -260,6 +290,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 
   rig_add ("/prefetch/one", NULL, test_one);
+  rig_add ("/prefetch/killed", NULL, test_killed);
+  rig_add ("/prefetch/killed/no-ring", "--no-ring", test_killed);
   rig_add ("/prefetch/recall", NULL, test_recall);
   rig_add ("/prefetch/recall/new-worker", NULL, test_recall_for_new_worker);
   rig_add ("/prefetch/recall/order", NULL, test_recall_in_order);

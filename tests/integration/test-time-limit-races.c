@@ -350,6 +350,7 @@ main (int argc, char **argv)
   rig_add ("/time-limit-races/terminated", &terminated, test_race);
   rig_add ("/time-limit-races/killed", &killed, test_race);
   rig_add ("/time-limit-races/pipes", &piped, test_race);
+  rig_add ("/time-limit-races/cancelled/pipes", &piped, test_cancel);
   rig_add ("/time-limit-races/cancelled/killed-at-once", &killed_at_once, test_cancel);
   rig_add ("/time-limit-races/cancelled/terminated", &terminated, test_cancel);
   rig_add ("/time-limit-races/cancelled/killed", &killed, test_cancel);
