@@ -222,6 +222,8 @@ class TestCrashes(ExecutorCase):
             error = self.executor.submit(*calls).exception(WATCHDOG)
             self.assertIsInstance(error, dray.BrokenProcessPool)
             self.assertIn('ValueError: unreadable', str(error))
+            self.assertIn('in fail', str(error.__cause__.__cause__))
+            self.assertIsNone(error.__cause__.__traceback__)  # which leads to our thread
             self.assertIsInstance(error.__cause__, ValueError)
         self.assertEqual(self.executor.submit(work.square, 2).result(WATCHDOG), 4)
 

@@ -98,8 +98,7 @@ def _explain(value: Any) -> None:
 def pack_failure(error: BaseException, by_value: bool, mark: bytes = _message.FAILURE) -> bytes:
     """In a worker: what a function raised, and before it, for it may be that nobody can read that,
     its traceback as text."""
-    import traceback
-    lines = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+    lines = _lines_of(error)
     error.__traceback__ = None
     name = type(error).__name__
     try:
@@ -127,8 +126,9 @@ def unpack(value: Any) -> Any:
     except BaseException as failure:
         if _is_ctrl_c(failure):
             raise
-        if told and failure.__cause__ is None:
-            failure.__cause__ = _remote_traceback(told['traceback'])
+        if failure.__cause__ is None:
+            failure.__cause__ = _remote_traceback(told.get('traceback') or _lines_of(failure))
+        failure.__traceback__ = None  # it leads to this thread, which whoever has the error would keep
         raise Unreadable(failure, told.get('raised')) from failure
     error.__cause__ = _remote_traceback(told['traceback'])
     if mark == _message.UNREADABLE:
@@ -149,6 +149,11 @@ def unpack_item(value: Any) -> Any:
         return unpack(value)
     except Unreadable as unreadable:
         raise unreadable.error
+
+
+def _lines_of(error: BaseException) -> str:
+    import traceback
+    return ''.join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
 def _remote_traceback(lines: str) -> BaseException:
