@@ -2,9 +2,12 @@
 
 #include "config.h"
 
+#include "workshop.h"
+
 #include "rig.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -23,6 +26,7 @@
 #define SMALL 10
 #define LARGE (600 * 1000) /* more than a ring, or a pipe as it comes, can hold */
 #define LARGE_ARGUMENTS (4 * 1000 * 1000)
+#define LARGE_RESULT (20 * 1000 * 1000)
 
 #define GENEROUS 60000 /* ms */
 
@@ -47,6 +51,7 @@ typedef struct
   const char *mode; /* (nullable): that the workers are started in, with the way and a path */
   gboolean once;    /* only the first one dies of that */
   guint max_workers;
+  guint detail; /* from which size on values go in shared memory, where that is not 0 */
 } Moment;
 
 typedef struct
@@ -263,6 +268,79 @@ make_other_starting (Scene *scene)
   expect_death (scene, victim);
 }
 
+typedef struct
+{
+  Scene *scene; /* (unowned) */
+  int pid;
+  guint64 n_switches; /* how often its main thread had gone to sleep when it was looked at */
+  guint64 bytes_in;
+  guint n_looks; /* since when nothing has changed */
+} Blocking;
+
+/* Returns: how often the main thread of the process has gone to sleep; 0 if it does not sleep now */
+static guint64
+count_sleeps (int pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/task/%d/status", pid, pid);
+  g_autofree char *status = NULL;
+  const char *line;
+
+  g_assert_true (g_file_get_contents (path, &status, NULL, NULL));
+  line = strstr (status, "\nvoluntary_ctxt_switches:");
+  g_assert_nonnull (line);
+
+  return strstr (status, "\nState:\tS") != NULL ? g_ascii_strtoull (strchr (line, ':') + 1, NULL, 10)
+                                               : 0;
+}
+
+/* That nothing comes from it could mean that it has no processor. That it sleeps all the time, while
+ * it has so much to send, means that it waits for room. */
+static gboolean
+is_blocked (gpointer user_data)
+{
+  Blocking *self = user_data;
+  const guint64 n_switches = count_sleeps (self->pid);
+  const guint64 bytes_in = rig_get_count (self->scene->rig, bytes_in);
+
+  self->n_looks = n_switches != 0 && n_switches == self->n_switches && bytes_in == self->bytes_in
+                    ? self->n_looks + 1
+                    : 0;
+  self->n_switches = n_switches;
+  self->bytes_in = bytes_in;
+
+  return self->n_looks >= 3;
+}
+
+/* Nobody takes what comes, so that the host stops reading, and the library waits in the midst of
+ * what it writes. Values in shared memory have frames so small that it takes many of them. */
+static void
+make_result_blocked (Scene *scene)
+{
+  const Cell *cell = scene->cell;
+  const gboolean many = cell->moment->detail > 0;
+  const guint32 item_size = many ? MIN (cell->size, 64 * 1024) : cell->size;
+  const int pid = rig_ask_pid (scene->rig);
+  Blocking blocking = { .scene = scene, .pid = pid };
+  g_autoptr (DrayFuture) victim = NULL;
+  gsize size = 0;
+
+  /* The status, and an item. */
+  g_object_set (scene->rig->executor, "max-undelivered-items", 2, NULL);
+  victim = keep (scene, rig_call (scene->rig, "trap-and-send", "(suuu)", cell->way->name,
+                                  many ? G_MAXUINT32 : 1, item_size, LARGE_RESULT));
+  g_signal_connect (victim, "item", G_CALLBACK (count_item_cb), &size);
+  submit_behind (scene);
+  workshop_block_until_status (victim, "trapped");
+  workshop_block_until (is_blocked, &blocking, "the worker waits for room");
+  g_assert_cmpuint (rig_get_count (scene->rig, bytes_in), <, LARGE_RESULT);
+  kill (pid, SIGUSR1);
+  expect_death (scene, victim);
+  if (many)
+    g_assert_cmpuint (size, >, 0);
+  else
+    g_assert_cmpuint (size, ==, item_size);
+}
+
 static void
 make_start (Scene *scene)
 {
@@ -298,20 +376,23 @@ make_shutdown (Scene *scene)
 }
 
 static const Moment moments[] = {
-  { "idle", make_idle, NULL, FALSE, 1 },
-  { "call", make_call, NULL, FALSE, 1 },
-  { "arguments", make_arguments, NULL, FALSE, 1 },
-  { "arguments-behind", make_arguments_behind, NULL, FALSE, 1 },
-  { "result", make_result, NULL, FALSE, 1 },
-  { "other-starting", make_other_starting, "--slow-start", FALSE, 2 },
-  { "before-hello", make_start, "--die-before-hello", FALSE, 2 },
-  { "before-hello/once", make_start, "--die-before-hello", TRUE, 2 },
-  { "handshake", make_start, "--die-after-hello", FALSE, 2 },
-  { "handshake/once", make_start, "--die-after-hello", TRUE, 2 },
-  { "initializer", make_start, "--die-in-initializer", FALSE, 2 },
-  { "initializer/once", make_start, "--die-in-initializer", TRUE, 2 },
-  { "shutdown", make_shutdown, NULL, FALSE, 1 },
-  { "finalizer", make_start, "--die-in-finalizer", FALSE, 2 },
+  { "idle", make_idle, NULL, FALSE, 1, 0 },
+  { "call", make_call, NULL, FALSE, 1, 0 },
+  { "arguments", make_arguments, NULL, FALSE, 1, 0 },
+  { "arguments-behind", make_arguments_behind, NULL, FALSE, 1, 0 },
+  { "result", make_result, NULL, FALSE, 1, 0 },
+  { "result-blocked", make_result_blocked, NULL, FALSE, 1, 0 },
+  { "result-blocked/no-ring", make_result_blocked, "--no-ring", FALSE, 1, 0 },
+  { "result-blocked/shared", make_result_blocked, NULL, FALSE, 1, 4096 },
+  { "other-starting", make_other_starting, "--slow-start", FALSE, 2, 0 },
+  { "before-hello", make_start, "--die-before-hello", FALSE, 2, 0 },
+  { "before-hello/once", make_start, "--die-before-hello", TRUE, 2, 0 },
+  { "handshake", make_start, "--die-after-hello", FALSE, 2, 0 },
+  { "handshake/once", make_start, "--die-after-hello", TRUE, 2, 0 },
+  { "initializer", make_start, "--die-in-initializer", FALSE, 2, 0 },
+  { "initializer/once", make_start, "--die-in-initializer", TRUE, 2, 0 },
+  { "shutdown", make_shutdown, NULL, FALSE, 1, 0 },
+  { "finalizer", make_start, "--die-in-finalizer", FALSE, 2, 0 },
 };
 
 /* One cell */
@@ -325,8 +406,12 @@ new_launcher (Scene *scene)
   gboolean slow = g_strcmp0 (cell->moment->mode, "--slow-start") == 0;
   const char *argv[] = { program, cell->moment->mode, slow ? "60" : cell->way->name,
                          cell->moment->once ? path : "", NULL };
+  DrayLauncher *launcher = dray_launcher_new_argv (argv);
 
-  return dray_launcher_new_argv (argv);
+  if (cell->moment->make == make_result_blocked && cell->moment->detail > 0)
+    dray_launcher_set_shared_size (launcher, cell->moment->detail);
+
+  return launcher;
 }
 
 /* Whether nobody ever gets a worker. */

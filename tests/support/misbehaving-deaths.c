@@ -207,6 +207,22 @@ trap_and_block_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **er
   return misbehaving_block (job, error);
 }
 
+/* The library writes that, and waits where nobody reads. */
+static GVariant *
+trap_and_send_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char *way;
+  guint32 n_items, item_size, size;
+
+  g_variant_get (arguments, "(&suuu)", &way, &n_items, &item_size, &size);
+  set_trap (way);
+  dray_job_set_progress (job, -1, "trapped");
+  for (guint32 i = 0; i < n_items; i++)
+    dray_job_emit (job, misbehaving_new_bytes (item_size));
+
+  return misbehaving_new_bytes (size);
+}
+
 /* What was written of the result is what a death in the midst of writing leaves. */
 static GVariant *
 die_in_result_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
@@ -240,5 +256,6 @@ const MisbehavingFunction misbehaving_death_functions[] = {
   { "record-and-die", "(uss)", record_and_die_cb, NULL },
   { "trap", "(su)", trap_cb, NULL },
   { "trap-and-block", "(su)", trap_and_block_cb, NULL },
+  { "trap-and-send", "(suuu)", trap_and_send_cb, NULL },
   { NULL, NULL, NULL, NULL },
 };
