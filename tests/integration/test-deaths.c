@@ -51,7 +51,7 @@ typedef struct
   const char *mode; /* (nullable): that the workers are started in, with the way and a path */
   gboolean once;    /* only the first one dies of that */
   guint max_workers;
-  guint detail; /* from which size on values go in shared memory, where that is not 0 */
+  guint detail; /* from which size on values go in shared memory (not 0), or a DrayShutdownMode */
 } Moment;
 
 typedef struct
@@ -358,9 +358,33 @@ shut_down_cb (GObject *object, GAsyncResult *result, gpointer user_data)
   *done = TRUE;
 }
 
+static void make_shutdown (Scene *scene);
+
+static DrayShutdownMode
+get_shutdown_mode (const Moment *moment)
+{
+  return moment->make == make_shutdown ? (DrayShutdownMode) moment->detail : DRAY_SHUTDOWN_DRAIN;
+}
+
+/* The task is asked to stop, or the worker killed, at the same moment: either may be first. */
+static void
+expect_death_or_shutdown (Scene *scene, DrayFuture *future)
+{
+  g_autoptr (GError) error = NULL;
+
+  fixture_run_until_done (future);
+  g_assert_null (dray_future_dup_result (future, &error));
+  if (g_error_matches (error, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN))
+    rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN, NULL);
+  else
+    expect_death (scene, future);
+}
+
 static void
 make_shutdown (Scene *scene)
 {
+  const DrayShutdownMode mode = get_shutdown_mode (scene->cell->moment);
+  const gboolean ends_tasks = mode == DRAY_SHUTDOWN_TERMINATE || mode == DRAY_SHUTDOWN_KILL;
   g_autoptr (DrayFuture) victim = NULL;
   gboolean done = FALSE;
 
@@ -368,10 +392,17 @@ make_shutdown (Scene *scene)
   victim = call_victim (scene, "trap-and-block");
   submit_behind (scene);
   rig_run_until_status (victim, "trapped");
-  dray_executor_shutdown_async (scene->rig->executor, DRAY_SHUTDOWN_DRAIN, NULL, shut_down_cb,
-                                &done);
-  kill (find_worker (scene), SIGUSR1);
-  expect_death (scene, victim);
+  /* After it, the worker might be gone already; before it, nobody else may take the others. */
+  dray_executor_set_paused (scene->rig->executor, ends_tasks);
+  if (ends_tasks)
+    kill (find_worker (scene), SIGUSR1);
+  dray_executor_shutdown_async (scene->rig->executor, mode, NULL, shut_down_cb, &done);
+  if (!ends_tasks)
+    kill (find_worker (scene), SIGUSR1);
+  if (ends_tasks)
+    expect_death_or_shutdown (scene, victim);
+  else
+    expect_death (scene, victim);
   fixture_iterate_until_true (&done, "the executor is shut down");
 }
 
@@ -391,7 +422,10 @@ static const Moment moments[] = {
   { "handshake/once", make_start, "--die-after-hello", TRUE, 2, 0 },
   { "initializer", make_start, "--die-in-initializer", FALSE, 2, 0 },
   { "initializer/once", make_start, "--die-in-initializer", TRUE, 2, 0 },
-  { "shutdown", make_shutdown, NULL, FALSE, 1, 0 },
+  { "shutdown/drain", make_shutdown, NULL, FALSE, 1, DRAY_SHUTDOWN_DRAIN },
+  { "shutdown/cancel-pending", make_shutdown, NULL, FALSE, 1, DRAY_SHUTDOWN_CANCEL_PENDING },
+  { "shutdown/terminate", make_shutdown, NULL, FALSE, 1, DRAY_SHUTDOWN_TERMINATE },
+  { "shutdown/kill", make_shutdown, NULL, FALSE, 1, DRAY_SHUTDOWN_KILL },
   { "finalizer", make_start, "--die-in-finalizer", FALSE, 2, 0 },
 };
 
@@ -435,17 +469,28 @@ start (Scene *scene)
 }
 
 static void
+expect_behind (Scene *scene, DrayFuture *future)
+{
+  const Cell *cell = scene->cell;
+  const DrayShutdownMode mode = get_shutdown_mode (cell->moment);
+
+  if (is_hopeless (cell->moment))
+    rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_LAUNCH, cell->way->how);
+  else if (mode == DRAY_SHUTDOWN_DRAIN)
+    expect_bytes (future, cell->size);
+  else if (mode == DRAY_SHUTDOWN_CANCEL_PENDING)
+    rig_expect_cancelled (future);
+  else
+    rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN, NULL);
+}
+
+static void
 expect_others (Scene *scene)
 {
   const Cell *cell = scene->cell;
 
   for (guint i = 0; i < scene->behind->len; i++)
-    {
-      if (is_hopeless (cell->moment))
-        rig_expect_error (scene->behind->pdata[i], DRAY_ERROR, DRAY_ERROR_LAUNCH, cell->way->how);
-      else
-        expect_bytes (scene->behind->pdata[i], cell->size);
-    }
+    expect_behind (scene, scene->behind->pdata[i]);
   for (guint i = 0; i < scene->beside->len; i++)
     expect_bytes (scene->beside->pdata[i], cell->size);
 }
