@@ -192,6 +192,14 @@ rig_expect_uint32 (DrayFuture *future)
 }
 
 void
+rig_expect_bytes (DrayFuture *future, gsize size)
+{
+  g_autoptr (GVariant) result = rig_expect_result (future);
+
+  workshop_assert_bytes (result, size);
+}
+
+void
 rig_expect_text (DrayFuture *future, const char *expected)
 {
   g_autoptr (GVariant) result = rig_expect_result (future);

@@ -69,6 +69,8 @@ DrayTask *rig_new_task (const char *function, const char *arguments);
 /* Each iterates the main context until the future is done, and checks how it ended. */
 GVariant *rig_expect_result (DrayFuture *future);
 guint32 rig_expect_uint32 (DrayFuture *future);
+/* What "bytes" and "stream" make. */
+void rig_expect_bytes (DrayFuture *future, gsize size);
 void rig_expect_text (DrayFuture *future, const char *expected);
 /* @pattern: (nullable): of the message, as of g_pattern_match_simple() */
 void rig_expect_error (DrayFuture *future, GQuark domain, int code, const char *pattern);

@@ -9,6 +9,7 @@
 /* Workers that are asked to go: because they have nothing to do, or have done enough. */
 
 #define N_DROPPED 400
+#define LARGE 300000
 
 static void
 test_idle_timeout_changed (Rig *rig, gconstpointer data)
@@ -48,26 +49,47 @@ test_idle_timeout (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
 }
 
+static gsize
+get_size (const char *path)
+{
+  g_autofree char *contents = NULL;
+  g_autoptr (GError) error = NULL;
+  gsize size;
+
+  g_file_get_contents (path, &contents, &size, &error);
+  g_assert_no_error (error);
+
+  return size;
+}
+
 static void
 test_max_tasks (Rig *rig, gconstpointer data)
 {
   const guint max_tasks = GPOINTER_TO_UINT (data);
   const guint n_tasks = g_test_slow () ? 10000 : 400;
   g_autoptr (GPtrArray) futures = rig_new_futures ();
+  g_autofree char *ended = rig_dup_path (rig, "ended");
+  DrayLauncher *launcher = rig_new_launcher (NULL);
 
-  g_test_summary ("A worker is replaced after so many tasks, and that is no crash: ten thousand "
-                  "tasks with “-m slow”, which takes half a minute where nothing else runs.");
+  g_test_summary ("A worker is replaced after so many tasks, and that is no crash, nor does it end "
+                  "with one: ten thousand tasks, some with large results, with “-m slow”, which "
+                  "takes half a minute where nothing else runs.");
 
-  rig_start (rig, 2);
+  dray_launcher_setenv (launcher, "MISBEHAVING_WORKER_ENDED", ended);
+  rig_start_with (rig, launcher, 2);
   g_object_set (rig->executor, "max-tasks-per-worker", max_tasks, "grace-period", 60000, NULL);
-  rig_add_calls (rig, futures, "counter", n_tasks);
+  for (guint i = 0; i < n_tasks; i++)
+    g_ptr_array_add (futures, i % 5 == 0 ? rig_call (rig, "bytes", "(u)", LARGE)
+                                         : rig_call (rig, "counter", NULL));
   for (guint i = 0; i < n_tasks; i++)
     {
       /* Each thousand is as much as another test. */
       if (i % 1000 == 0)
         workshop_guard ();
-      fixture_run_until_done (futures->pdata[i]);
-      g_assert_cmpuint (rig_expect_uint32 (futures->pdata[i]), <=, max_tasks);
+      if (i % 5 == 0)
+        rig_expect_bytes (futures->pdata[i], LARGE);
+      else
+        g_assert_cmpuint (rig_expect_uint32 (futures->pdata[i]), <=, max_tasks);
     }
 
   g_assert_true (dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
@@ -76,6 +98,7 @@ test_max_tasks (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
   g_assert_cmpuint (rig_get_count (rig, workers_retired), ==,
                     rig_get_count (rig, workers_started));
+  g_assert_cmpuint (get_size (ended), ==, rig_get_count (rig, workers_started));
 }
 
 static void
@@ -116,7 +139,7 @@ test_dropped (Rig *rig, gconstpointer data)
   for (guint i = 0; i < N_DROPPED; i++)
     {
       g_ptr_array_add (futures, i % 2 == 0 ? rig_call (rig, "pid", NULL)
-                                           : rig_call (rig, "bytes", "(u)", 300000));
+                                           : rig_call (rig, "bytes", "(u)", LARGE));
       dray_future_add_done_callback (futures->pdata[i], count_done_cb, &n_told, NULL);
     }
   fixture_iterate_until (is_a_tenth_told, &n_told, "some are done");
@@ -130,6 +153,8 @@ test_dropped (Rig *rig, gconstpointer data)
       g_autoptr (GVariant) result = dray_future_dup_result (futures->pdata[i], &error);
 
       n_succeeded += result != NULL;
+      if (result != NULL && i % 2 != 0)
+        workshop_assert_bytes (result, LARGE);
       if (result == NULL)
         g_assert_error (error, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
     }

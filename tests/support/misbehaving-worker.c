@@ -136,7 +136,9 @@
  *
  * Those that write to the channel wait until they are cancelled, where nothing else is said.
  *
- * When $MISBEHAVING_WORKER_FINALIZED is set, the finalizer makes a file of that name.
+ * When $MISBEHAVING_WORKER_FINALIZED is set, the finalizer makes a file of that name. When
+ * $MISBEHAVING_WORKER_ENDED is set, a process that is about to end adds a byte to the file of that
+ * name, if it was a worker and all went well.
  */
 
 #include "misbehaving.h"
@@ -244,11 +246,28 @@ add_functions (DrayWorker *worker, const MisbehavingFunction *functions)
                                     call_cb, (gpointer) &functions[i], NULL);
 }
 
+static int status = EXIT_FAILURE; /* that it ended with as a worker */
+
+static void
+mark_end (void)
+{
+  const char *filename = g_getenv ("MISBEHAVING_WORKER_ENDED");
+  int fd = status == EXIT_SUCCESS
+             ? open (filename, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600)
+             : -1;
+
+  if (fd >= 0 && write (fd, "x", 1) != 1)
+    _exit (EXIT_FAILURE);
+}
+
 static int
 run_worker (const char *mode)
 {
   g_autoptr (DrayWorker) worker = dray_worker_new ();
-  int status;
+
+  /* The last thing that it does. */
+  if (g_getenv ("MISBEHAVING_WORKER_ENDED") != NULL)
+    atexit (mark_end);
 
   add_functions (worker, misbehaving_functions);
   add_functions (worker, misbehaving_map_functions);
