@@ -9,6 +9,8 @@
 
 /* Workers that end, or go mad, in the middle of a task. */
 
+#define LARGE 300000
+
 static GPtrArray *
 new_futures (void)
 {
@@ -290,6 +292,22 @@ test_hog (Rig *rig, gconstpointer data)
 
 /* Among others */
 
+/* Every fifth has a large result. */
+static DrayFuture *
+call_innocent (Rig *rig, guint i)
+{
+  return i % 5 == 1 ? rig_call (rig, "bytes", "(u)", LARGE) : rig_call (rig, "attempt", NULL);
+}
+
+static void
+expect_innocent (DrayFuture *future, guint i)
+{
+  if (i % 5 == 1)
+    rig_expect_bytes (future, LARGE);
+  else
+    g_assert_cmpuint (rig_expect_uint32 (future), ==, 1);
+}
+
 static void
 test_poison (Rig *rig, gconstpointer data)
 {
@@ -301,13 +319,13 @@ test_poison (Rig *rig, gconstpointer data)
   rig_start (rig, 2);
   for (guint i = 0; i < n_tasks; i++)
     g_ptr_array_add (futures, i == n_tasks / 2 ? rig_call (rig, "raise", "(i)", SIGSEGV)
-                                               : rig_call (rig, "attempt", NULL));
+                                               : call_innocent (rig, i));
   for (guint i = 0; i < n_tasks; i++)
     {
       if (i == n_tasks / 2)
         rig_expect_error (futures->pdata[i], DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*signal 11*");
       else
-        g_assert_cmpuint (rig_expect_uint32 (futures->pdata[i]), ==, 1);
+        expect_innocent (futures->pdata[i], i);
     }
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
   g_assert_cmpuint (rig_get_count (rig, failed), ==, 1);
@@ -331,16 +349,16 @@ test_deadly (Rig *rig, gconstpointer data)
 
   rig_start (rig, 2);
   for (guint i = 0; i < n_tasks / 2; i++)
-    g_ptr_array_add (futures, rig_call (rig, "attempt", NULL));
+    g_ptr_array_add (futures, call_innocent (rig, i));
   dray_task_set_max_retries (task, max_retries);
   deadly = rig_submit (rig, task);
-  for (guint i = 0; i < n_tasks / 2; i++)
-    g_ptr_array_add (futures, rig_call (rig, "attempt", NULL));
+  for (guint i = n_tasks / 2; i < n_tasks; i++)
+    g_ptr_array_add (futures, call_innocent (rig, i));
 
   rig_expect_error (deadly, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*signal 11 *");
   g_assert_cmpuint (count_begun (path, 7), ==, max_retries + 1);
   for (guint i = 0; i < n_tasks; i++)
-    g_assert_cmpuint (rig_expect_uint32 (futures->pdata[i]), ==, 1);
+    expect_innocent (futures->pdata[i], i);
 
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, max_retries + 1);
   g_assert_cmpuint (rig_get_count (rig, workers_started), <=, max_retries + 1 + 2);
