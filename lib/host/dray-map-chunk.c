@@ -150,14 +150,14 @@ count_locked (DrayMapChunk *self, guint n_succeeded, guint n_failed, guint n_can
   counters->cancelled += n_cancelled;
 }
 
-/* Takes @batch, the outcomes of the next calls. */
+/* Takes @batch, the outcomes of the next calls. How many were heard is not changed here: only what the
+ * worker says changes that, and the I/O thread, which hears it, looks at it without the lock. */
 static void
 add_batch_locked (DrayMapChunk *self, DrayMapBatch *batch, guint n_calls)
 {
   batch->link.data = batch;
   batch->index = self->first_index + self->n_heard;
   batch->n_calls = batch->n_left = n_calls;
-  self->n_heard += n_calls;
   dray_map_flow_add_batch_locked (self->flow, self, batch);
 }
 
@@ -171,6 +171,7 @@ add_payload_locked (DrayMapChunk *self, GBytes *payload, const DrayOutcomesReade
   batch->size = g_bytes_get_size (payload);
   count_locked (self, n - reader->n_errors, reader->n_errors, 0);
   add_batch_locked (self, batch, n);
+  self->n_heard += n;
 }
 
 /* Something has to be done: a worker that only gave back would be given it again, for ever. */
@@ -297,7 +298,6 @@ dray_map_chunk_end_locked (DrayMapChunk *self, GVariant *result, GError *error)
   if (n_left > 0)
     {
       DrayMapBatch *batch = g_new0 (DrayMapBatch, 1);
-      guint n_heard = self->n_heard;
 
       batch->value = g_steal_pointer (&result);
       batch->error = g_steal_pointer (&error);
@@ -307,7 +307,6 @@ dray_map_chunk_end_locked (DrayMapChunk *self, GVariant *result, GError *error)
       if (self->arguments != NULL)
         dray_map_flow_note_size_locked (self->flow, (double) batch->size);
       add_batch_locked (self, batch, n_left);
-      self->n_heard = n_heard; /* the worker may still have to say something about them */
     }
 
   self->ended = TRUE;
