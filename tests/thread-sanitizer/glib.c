@@ -333,6 +333,32 @@ g_variant_unref (GVariant *value)
   REAL (g_variant_unref) (value);
 }
 
+static __thread GDestroyNotify clear_box; /* (nullable): of the box that is being released */
+
+static void
+end_box (gpointer box)
+{
+  GDestroyNotify clear = clear_box;
+
+  __tsan_acquire (box);
+  if (clear != NULL)
+    clear (box);
+}
+
+void
+g_atomic_rc_box_release_full (gpointer box, GDestroyNotify clear)
+{
+  __tsan_release (box);
+  clear_box = clear;
+  REAL (g_atomic_rc_box_release_full) (box, end_box);
+}
+
+void
+g_atomic_rc_box_release (gpointer box)
+{
+  g_atomic_rc_box_release_full (box, NULL);
+}
+
 /* --- Sources --- */
 
 /* The functions of a source, as GLib calls them: in whichever thread has the context, one after the
