@@ -279,7 +279,7 @@ hear_returned (DrayPoolWorker *self, DrayTicket *ticket)
     {
       dray_pool_worker_give_back_one (self, ticket);
       if (self->return_time > 0 && g_queue_is_empty (&self->ahead))
-        dray_process_put_off_end (&self->process, 0); /* no longer */
+        dray_process_set_end_time (&self->process, 0); /* now */
       return;
     }
 

@@ -306,7 +306,7 @@ has_given_back (DrayPoolWorker *self)
   if (self->return_time <= now)
     return TRUE;
 
-  dray_process_put_off_end (&self->process, self->return_time);
+  dray_process_set_end_time (&self->process, self->return_time);
   return FALSE;
 }
 

@@ -188,7 +188,7 @@ dray_process_terminate (DrayProcess *self, guint grace)
 }
 
 void
-dray_process_put_off_end (DrayProcess *self, gint64 deadline)
+dray_process_set_end_time (DrayProcess *self, gint64 deadline)
 {
   if (self->for_task && !self->terminated && !is_over (self))
     dray_io_timer_set (&self->end_timer, self->io, deadline);

@@ -106,8 +106,9 @@ void dray_process_end_task (DrayProcess *self, guint grace);
 /* The same without the polite half: TERM now, KILL after the whole of @grace. */
 void dray_process_terminate (DrayProcess *self, guint grace);
 gboolean dray_process_is_ending (DrayProcess *self);
-/* What was said by end_task() is about to happen: not before @deadline (monotonic, µs). */
-void dray_process_put_off_end (DrayProcess *self, gint64 deadline);
+/* What was said by end_task() is about to happen: at @deadline (monotonic, µs) instead, be that
+ * later or sooner. Where that is past already, in the next turn of the loop. */
+void dray_process_set_end_time (DrayProcess *self, gint64 deadline);
 /* It did what was asked after all: what was said by end_task() is taken back. */
 void dray_process_spare (DrayProcess *self);
 /* Reads what lies there now. FALSE: that was the last of it, and the process is gone. */
