@@ -41,12 +41,16 @@ dray_launcher_set_sandbox (DrayLauncher *self, DraySandbox sandbox, DraySandboxN
   g_return_if_fail (need == DRAY_SANDBOX_REQUIRED || need == DRAY_SANDBOX_PREFERRED);
 
   g_mutex_lock (&self->lock);
+  gboolean sandbox_changed = self->sandbox != sandbox;
+  gboolean need_changed = self->sandbox_need != need;
   self->sandbox = sandbox;
   self->sandbox_need = need;
   g_mutex_unlock (&self->lock);
 
-  g_object_notify (G_OBJECT (self), "sandbox");
-  g_object_notify (G_OBJECT (self), "sandbox-need");
+  if (sandbox_changed)
+    g_object_notify (G_OBJECT (self), "sandbox");
+  if (need_changed)
+    g_object_notify (G_OBJECT (self), "sandbox-need");
 }
 
 /**

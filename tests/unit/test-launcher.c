@@ -361,6 +361,46 @@ test_properties (void)
 }
 
 static void
+note_cb (GObject *object, GParamSpec *pspec, GString *names)
+{
+  g_string_append_printf (names, "%s ", pspec->name);
+}
+
+/* That exactly those of @wanted were notified, each once, since the last time. */
+static void
+check_notified (GString *names, const char *wanted)
+{
+  g_assert_cmpstr (names->str, ==, wanted);
+  g_string_truncate (names, 0);
+}
+
+static void
+test_sandbox_properties (void)
+{
+  g_test_summary ("Of the two properties of a sandbox, which are set by one function, those are "
+                  "notified that have changed, once each.");
+
+  g_autoptr (DrayLauncher) launcher = dray_launcher_new_self ();
+  g_autoptr (GString) names = g_string_new (NULL);
+
+  g_signal_connect (launcher, "notify", G_CALLBACK (note_cb), names);
+
+  g_object_set (launcher, "sandbox", DRAY_SANDBOX_STRICT, NULL);
+  check_notified (names, "sandbox ");
+  g_object_set (launcher, "sandbox-need", DRAY_SANDBOX_PREFERRED, NULL);
+  check_notified (names, "sandbox-need ");
+  g_object_set (launcher, "sandbox", DRAY_SANDBOX_STRICT, NULL);
+  check_notified (names, "");
+
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK, DRAY_SANDBOX_REQUIRED);
+  check_notified (names, "sandbox sandbox-need ");
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK, DRAY_SANDBOX_PREFERRED);
+  check_notified (names, "sandbox-need ");
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK, DRAY_SANDBOX_PREFERRED);
+  check_notified (names, "");
+}
+
+static void
 test_empty_argv_property (void)
 {
   g_test_summary ("A launcher that is constructed without a program, as from a language binding, "
@@ -450,6 +490,7 @@ main (int argc, char **argv)
   g_test_add_func ("/launcher/others", test_others);
   g_test_add_func ("/launcher/plan-is-a-picture", test_plan_is_a_picture);
   g_test_add_func ("/launcher/properties", test_properties);
+  g_test_add_func ("/launcher/sandbox-properties", test_sandbox_properties);
   g_test_add_func ("/launcher/empty-argv-property", test_empty_argv_property);
   g_test_add_func ("/launcher/misuse", test_misuse);
   g_test_add_func ("/launcher/find-program", test_find_program);
