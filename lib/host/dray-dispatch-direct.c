@@ -20,8 +20,10 @@
 /* Bytes of arguments that a submitting thread may write itself. */
 #define MAX_DIRECT_SIZE ((gsize) 16 * 1024)
 
-/* For how long an answer is expected at most; see dray-dispatch-listen.c. In µs. */
-#define MAX_EXPECTATION 100
+/* For how long an answer is expected at most; see dray-dispatch-listen.c. In µs. It is in proportion to
+ * what it saves: on virtual processors that sleep, to wake up the I/O thread and then the one who
+ * waits takes some hundred µs. */
+#define MAX_EXPECTATION 400
 
 static DrayPoolWorker *
 find_direct_worker_locked (DrayPool *self, DrayTicket *ticket)
