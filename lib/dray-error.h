@@ -18,7 +18,8 @@ G_BEGIN_DECLS
  * @DRAY_ERROR_TIMED_OUT: the task ran longer than its time limit
  * @DRAY_ERROR_QUEUE_FULL: the executor's queue of pending tasks was full
  * @DRAY_ERROR_SHUT_DOWN: the executor was shut down before the task was finished
- * @DRAY_ERROR_TOO_LARGE: a value, a record or an output is larger than the limit for it
+ * @DRAY_ERROR_TOO_LARGE: a value, a record or an output is larger than the limit for it, or than
+ *   the memory there is
  * @DRAY_ERROR_INVALID_TEXT: a command's output is not the UTF-8 text that was asked for
  * @DRAY_ERROR_ATTACHMENTS: open files can't be passed to this worker or from it, or there are too
  *   many of them

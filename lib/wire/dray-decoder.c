@@ -22,7 +22,8 @@
  * filling: into @block, which becomes the payload of @header as it is. The block is doubled as it
  * fills up, never further than to the padded length; so what a peer makes us allocate is at most
  * twice what it has sent. It is enlarged as soon as it is full, in take(): thus space() always
- * has some to give, and a failure waits in @refused for the call of next() that follows.
+ * has some to give, and a failure waits in @refused for the call of next() that follows. Who can do
+ * without that frame has the rest of it skipped while gathering.
  *
  * A block that malloc() would take from the system, and give back to it, each time anew is a
  * mapping of our own instead, in large pages where there are any. It has its whole size at once,
@@ -68,6 +69,7 @@ struct _DrayDecoder
   gsize block_size;
   gsize block_end;        /* how far it is filled */
   gsize padded_length;    /* how far it will be */
+  gsize rest;             /* what is still to come where there was no memory for it */
   DrayFrameHeader header; /* whose payload it is */
 };
 
@@ -114,9 +116,11 @@ refuse (DrayDecoder *self, GError *error)
   self->start = self->end = 0;
 }
 
+/* @held: how much of the payload has come */
 static void
-refuse_for_memory (DrayDecoder *self)
+refuse_for_memory (DrayDecoder *self, gsize held)
 {
+  self->rest = self->padded_length - held;
   refuse (self, g_error_new (DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
                              _("There is not enough memory for a value of %zu bytes"),
                                 self->header.length));
@@ -148,7 +152,7 @@ start_block (DrayDecoder *self, const DrayFrameHeader *header)
     self->mapping = dray_payload_reserve (self->padded_length, (gpointer *) &self->block);
   if (!resize_block (self, MIN (self->padded_length, FIRST_BLOCK_SIZE)))
     {
-      refuse_for_memory (self);
+      refuse_for_memory (self, gathered);
       return;
     }
 
@@ -181,6 +185,15 @@ dray_decoder_get_space (DrayDecoder *self, gsize *size)
   return self->buffer + self->end;
 }
 
+static void
+skip (DrayDecoder *self)
+{
+  const gsize skipped = MIN (self->rest, self->end - self->start);
+
+  self->start += skipped;
+  self->rest -= skipped;
+}
+
 void
 dray_decoder_take (DrayDecoder *self, gsize n_bytes)
 {
@@ -188,6 +201,7 @@ dray_decoder_take (DrayDecoder *self, gsize n_bytes)
     {
       g_return_if_fail (n_bytes <= BUFFER_SIZE - self->end);
       self->end += n_bytes;
+      skip (self);
       return;
     }
 
@@ -197,7 +211,7 @@ dray_decoder_take (DrayDecoder *self, gsize n_bytes)
   if (self->block_end == self->block_size && self->block_end < self->padded_length
       && !resize_block (self, self->block_size < self->padded_length / 2 ? self->block_size * 2
                                                                          : self->padded_length))
-    refuse_for_memory (self);
+    refuse_for_memory (self, self->block_end);
 }
 
 static gboolean
@@ -319,7 +333,18 @@ dray_decoder_next (DrayDecoder *self, DrayFrameHeader *header, GBytes **payload,
 }
 
 gboolean
+dray_decoder_skip (DrayDecoder *self, DrayFrameHeader *header)
+{
+  if (self->rest == 0)
+    return FALSE;
+
+  *header = self->header;
+  g_clear_error (&self->refused);
+  return TRUE;
+}
+
+gboolean
 dray_decoder_has_partial (DrayDecoder *self)
 {
-  return self->block != NULL || self->end > self->start;
+  return self->block != NULL || self->rest > 0 || self->end > self->start;
 }

@@ -19,7 +19,8 @@
  * into it is read straight into memory of its own, which grows as bytes arrive (a peer that
  * announces a gigabyte and sends nothing costs nothing) and becomes the payload uncopied.
  *
- * After a frame was refused the decoder stays refused: every further next() says the same.
+ * After a frame was refused the decoder stays refused: every further next() says the same. Only where
+ * there was no memory for its payload, it can be skipped.
  */
 
 #include "dray-frame.h"
@@ -43,6 +44,10 @@ gboolean dray_decoder_next (DrayDecoder *self,
                             DrayFrameHeader *header,
                             GBytes **payload,
                             GError **error);
+
+/* After DRAY_ERROR_TOO_LARGE: goes on behind that frame, whose header this is. Returns: FALSE if it
+ * was refused for another reason, and stays so */
+gboolean dray_decoder_skip (DrayDecoder *self, DrayFrameHeader *header);
 
 /* Whether bytes of a frame that is not complete are held: the end of the stream here is one in
  * the middle of a frame. */

@@ -158,7 +158,8 @@ build (DrayMessage *message,
   guint8 *cursor;
   const guint8 *data;
 
-  if (!check_size (envelope->prefix + 1 + type_length, size, envelope->max_payload, error))
+  if (!check_size (envelope->prefix + 1 + type_length, size, envelope->max_payload, error)
+      || (has_body && !dray_value_has_room (value, error)))
     return FALSE;
   if (elsewhere)
     size = 0;

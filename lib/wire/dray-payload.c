@@ -179,7 +179,7 @@ dray_payload_map (int fd, gsize size, GError **error)
 
   bytes = read_all (fd, size);
   if (bytes == NULL)
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+    g_set_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
                  _("There is not enough memory for a value of %zu bytes"), size);
   return bytes;
 }

@@ -9,6 +9,9 @@
 
 #include "dray-value-check.h"
 
+/* Memory for less than that is not looked for beforehand. */
+#define LARGE ((gsize) 1024 * 1024)
+
 /* Decodes the value in @payload from @offset on, in place. @shared: (nullable): its bytes, if they
  * are not in there. */
 static GVariant *
@@ -59,6 +62,40 @@ dray_value_decode_shared (GBytes *payload, GBytes *shared, GError **error)
   return decode_from (payload, 0, shared, error);
 }
 
+/* Whether its bytes still have to be put together. Nothing says so; but such a value gives the same
+ * children each time, since it is made of them, and others make them anew. */
+static gboolean
+is_in_pieces (GVariant *value)
+{
+  g_autoptr (GVariant) child = NULL;
+  g_autoptr (GVariant) again = NULL;
+
+  if (!g_variant_is_container (value) || g_variant_n_children (value) == 0)
+    return FALSE;
+
+  child = g_variant_get_child_value (value, 0);
+  again = g_variant_get_child_value (value, 0);
+  return child == again;
+}
+
+gboolean
+dray_value_has_room (GVariant *value, GError **error)
+{
+  const gsize size = g_variant_get_size (value);
+  g_autofree gpointer room = NULL;
+
+  if (size < LARGE || !is_in_pieces (value))
+    return TRUE;
+
+  room = g_try_malloc (size);
+  if (room != NULL)
+    return TRUE;
+
+  g_set_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE,
+               _("There is not enough memory for a value of %zu bytes"), size);
+  return FALSE;
+}
+
 static gboolean
 is_sound (GVariant *value)
 {
@@ -72,6 +109,9 @@ GVariant *
 dray_value_make_sound (GVariant *value, GError **error)
 {
   g_autoptr (GVariant) normal = NULL;
+
+  if (!dray_value_has_room (value, error))
+    return NULL;
 
   if (strlen (g_variant_get_type_string (value)) <= DRAY_VALUE_MAX_TYPE)
     {

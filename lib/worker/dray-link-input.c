@@ -50,7 +50,14 @@ handle_hello (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
   return TRUE;
 }
 
-/* A call that there is no room for is one that fails, in its turn. */
+/* A call that there is no room for is one that fails, in its turn: @call->failure says why. */
+static void
+leave_out (DrayCall *call)
+{
+  call->function = g_strdup ("");
+  call->arguments = g_variant_ref_sink (g_variant_new_tuple (NULL, 0));
+}
+
 static gboolean
 decode_submit (DrayLink *self,
                DrayCall *call,
@@ -74,8 +81,7 @@ decode_submit (DrayLink *self,
       return FALSE;
     }
 
-  call->function = g_strdup ("");
-  call->arguments = g_variant_ref_sink (g_variant_new_tuple (NULL, 0));
+  leave_out (call);
   return TRUE;
 }
 
@@ -243,6 +249,26 @@ fail (DrayLink *self, GError *error)
   dray_link_advance (self, DRAY_LINK_FAILED);
 }
 
+/* The frame that was refused with @error is a call's, and there is no memory for it: that must cost
+ * neither the call that runs nor the process. Takes @error then. */
+static gboolean
+go_without (DrayLink *self, GError **error)
+{
+  g_autoptr (DrayCall) call = NULL;
+  DrayFrameHeader header;
+
+  if (!dray_decoder_skip (self->decoder, &header) || header.type != DRAY_FRAME_SUBMIT
+      || !self->greeted || !check_submit (self, &header, NULL))
+    return FALSE;
+
+  call = g_new0 (DrayCall, 1);
+  call->quiet = (header.flags & DRAY_FRAME_FLAG_QUIET) != 0;
+  call->failure = g_steal_pointer (error);
+  leave_out (call);
+  add_call (self, &header, g_steal_pointer (&call));
+  return TRUE;
+}
+
 /* The decoder is left drained. */
 static void
 handle_frames (DrayLink *self)
@@ -257,7 +283,7 @@ handle_frames (DrayLink *self)
       g_clear_pointer (&payload, g_bytes_unref);
     }
 
-  if (error != NULL)
+  if (error != NULL && !go_without (self, &error))
     fail (self, error);
 }
 

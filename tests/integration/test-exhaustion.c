@@ -38,6 +38,8 @@
 #define FIRST_UNUSED_UID 50000
 #define N_UNUSED_UIDS 10000
 
+#define NO_MEMORY "not enough memory"
+
 /* Submitting */
 
 static DrayFuture *
@@ -47,6 +49,27 @@ run_script (DrayExecutor *executor, const char *script)
   g_autoptr (DrayTask) task = dray_task_new_command (argv);
 
   return dray_executor_submit (executor, task, NULL);
+}
+
+static DrayFuture *
+feed_script (DrayExecutor *executor, const char *script, GBytes *input)
+{
+  const char *const argv[] = { "/bin/sh", "-c", script, NULL };
+  g_autoptr (DrayTask) task = dray_task_new_command (argv);
+
+  dray_task_set_input_bytes (task, input);
+  return dray_executor_submit (executor, task, NULL);
+}
+
+static pid_t
+ask_pid (DrayExecutor *executor)
+{
+  g_autoptr (DrayFuture) future = dray_executor_call (executor, "pid", NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = dray_future_wait_result (future, -1, NULL, &error);
+
+  g_assert_no_error (error);
+  return (pid_t) g_variant_get_uint32 (result);
 }
 
 /* Takes @future. */
@@ -194,8 +217,7 @@ run_processes (void)
 
   set_limit (RLIMIT_NPROC, N_THREADS);
   assert_fails (run_script (executor, "exit 0"), DRAY_ERROR_LAUNCH, g_strerror (EAGAIN));
-  assert_fails (dray_executor_call (executor, "null", NULL), DRAY_ERROR_LAUNCH,
-                g_strerror (EAGAIN));
+  assert_fails (dray_executor_call (executor, "null", NULL), DRAY_ERROR_LAUNCH, g_strerror (EAGAIN));
 
   set_limit (RLIMIT_NPROC, before.rlim_cur);
   assert_all_succeed (executor);
@@ -206,11 +228,12 @@ run_processes (void)
 /* Memory */
 
 static rlim_t
-get_address_space (void)
+get_address_space (pid_t pid)
 {
+  g_autofree char *path = g_strdup_printf ("/proc/%d/statm", pid);
   g_autofree char *contents = NULL;
 
-  g_assert_true (g_file_get_contents ("/proc/self/statm", &contents, NULL, NULL));
+  g_assert_true (g_file_get_contents (path, &contents, NULL, NULL));
   return (rlim_t) g_ascii_strtoull (contents, NULL, 10) * (rlim_t) sysconf (_SC_PAGESIZE);
 }
 
@@ -223,6 +246,73 @@ call_bytes (DrayExecutor *executor, guint32 size)
 #define LARGE (60u * 1024 * 1024)
 #define SHARED (140u * 1024 * 1024)
 
+/* For a thread's heap, of which the C library reserves 64 MiB at a time, this is too much. */
+#define IN_PIECES (100u * 1024 * 1024)
+/* For small values, and for all that is mapped in passing. */
+#define ROOM (24u * 1024 * 1024)
+#define N_SMALL 20
+
+/* A value whose bytes are there, or are put together only when it is sent, which takes as much memory
+ * again. (transfer full) */
+static GVariant *
+new_arguments (gsize size, gboolean in_pieces)
+{
+  g_autofree guint8 *data = g_malloc0 (size);
+  GVariant *bytes = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, data, size, 1);
+  GVariant *arguments = g_variant_ref_sink (g_variant_new ("(@ay)", bytes));
+
+  if (!in_pieces)
+    (void) g_variant_get_data (arguments);
+  return arguments;
+}
+
+/* @arguments: all zeros */
+static DrayFuture *
+call_sum (DrayExecutor *executor, GVariant *arguments)
+{
+  return dray_executor_call (executor, "sum", arguments);
+}
+
+/* That @future (it is taken) fails for want of memory, and those that are before and behind it do not:
+ * small ones, which are added to it. */
+static void
+assert_fails_alone (DrayExecutor *executor,
+                    DrayFuture *(*submit) (DrayExecutor *, gpointer),
+                    gpointer data)
+{
+  g_autoptr (GPtrArray) futures = g_ptr_array_new ();
+  DrayFuture *large = NULL;
+
+  for (guint i = 0; i < N_SMALL; i++)
+    {
+      if (i == N_SMALL / 2)
+        large = submit (executor, data);
+      g_ptr_array_add (futures, dray_executor_call (executor, "add", g_variant_new ("(ii)", i, 1)));
+    }
+
+  assert_fails (large, DRAY_ERROR_TOO_LARGE, NO_MEMORY);
+  for (guint i = 0; i < N_SMALL; i++)
+    assert_succeeds (futures->pdata[i]);
+}
+
+static DrayFuture *
+submit_script_cb (DrayExecutor *executor, gpointer script)
+{
+  return run_script (executor, script);
+}
+
+static DrayFuture *
+submit_bytes_cb (DrayExecutor *executor, gpointer size)
+{
+  return call_bytes (executor, GPOINTER_TO_UINT (size));
+}
+
+static DrayFuture *
+submit_sum_cb (DrayExecutor *executor, gpointer arguments)
+{
+  return call_sum (executor, arguments);
+}
+
 static void
 run_memory (void)
 {
@@ -234,14 +324,126 @@ run_memory (void)
   assert_succeeds (call_bytes (executor, 1));
   g_assert_cmpint (getrlimit (RLIMIT_AS, &before), ==, 0);
 
-  set_limit (RLIMIT_AS, get_address_space () + 24 * 1024 * 1024);
-  assert_fails (run_script (executor, script), DRAY_ERROR_TOO_LARGE, "not enough memory");
-  assert_fails (call_bytes (executor, LARGE), DRAY_ERROR_TOO_LARGE, "not enough memory");
-  assert_succeeds (run_script (executor, "exit 0"));
+  /* A worker that is started from here on has little memory itself: the first one, which has enough
+   * for a large value, has to be kept. */
+  set_limit (RLIMIT_AS, get_address_space (getpid ()) + ROOM);
+  for (guint i = 0; i < 2; i++)
+    assert_fails_alone (executor, submit_bytes_cb, GUINT_TO_POINTER (SHARED));
+  for (guint i = 0; i < 2; i++)
+    {
+      assert_fails_alone (executor, submit_script_cb, script);
+      assert_fails_alone (executor, submit_bytes_cb, GUINT_TO_POINTER (LARGE));
+      assert_succeeds (run_script (executor, "exit 0"));
+    }
 
   set_limit (RLIMIT_AS, before.rlim_cur);
   assert_succeeds (run_script (executor, script));
+  assert_fails (dray_executor_call (executor, "exit", g_variant_new ("(i)", 0)),
+                DRAY_ERROR_WORKER_DIED, NULL);
   assert_succeeds (call_bytes (executor, LARGE));
+  assert_succeeds (call_bytes (executor, SHARED));
+  host_finish (executor);
+}
+
+static void
+run_memory_of_arguments (void)
+{
+  static const gsize sizes[] = { IN_PIECES, SHARED };
+  DrayExecutor *executor = host_new_executor (2);
+  g_autoptr (DrayCounters) counters = NULL;
+
+  assert_succeeds (run_script (executor, "exit 0"));
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      g_autoptr (GVariant) pieces = new_arguments (sizes[i], TRUE);
+      g_autoptr (GVariant) whole = new_arguments (sizes[i], FALSE);
+      g_autoptr (GBytes) input = g_variant_get_data_as_bytes (whole);
+      struct rlimit before;
+
+      assert_succeeds (call_bytes (executor, 1));
+      g_assert_cmpint (getrlimit (RLIMIT_AS, &before), ==, 0);
+
+      set_limit (RLIMIT_AS, get_address_space (getpid ()) + ROOM);
+      assert_fails_alone (executor, submit_sum_cb, pieces);
+      /* What is there already is not copied, whatever becomes of it. */
+      assert_succeeds (call_sum (executor, whole));
+      assert_succeeds (feed_script (executor, "cat > /dev/null", input));
+      assert_fails_alone (executor, submit_sum_cb, pieces);
+
+      set_limit (RLIMIT_AS, before.rlim_cur);
+      assert_succeeds (call_sum (executor, pieces));
+    }
+  counters = dray_executor_dup_counters (executor);
+  g_assert_cmpuint (counters->workers_died, ==, 0);
+  host_finish (executor);
+}
+
+/* Leaves the process @pid no more than some memory. @before: (out) */
+static void
+limit_memory_of (pid_t pid, struct rlimit *before)
+{
+  struct rlimit limit;
+
+  g_assert_cmpint (prlimit (pid, RLIMIT_AS, NULL, before), ==, 0);
+  limit = *before;
+  limit.rlim_cur = get_address_space (pid) + ROOM;
+  g_assert_cmpint (prlimit (pid, RLIMIT_AS, &limit, NULL), ==, 0);
+}
+
+typedef struct
+{
+  DrayExecutor *executor;
+  guint64 bytes_out; /* before */
+} Sent;
+
+static guint64
+count_bytes_out (DrayExecutor *executor)
+{
+  g_autoptr (DrayCounters) counters = dray_executor_dup_counters (executor);
+
+  return counters->bytes_out;
+}
+
+static gboolean
+is_sent (gpointer data)
+{
+  const Sent *sent = data;
+
+  return count_bytes_out (sent->executor) >= sent->bytes_out + LARGE;
+}
+
+static void
+run_memory_of_worker (void)
+{
+  g_autoptr (GVariant) large = new_arguments (LARGE, FALSE);
+  g_autoptr (GVariant) shared = new_arguments (SHARED, FALSE);
+  DrayExecutor *executor = host_new_executor (1);
+  const pid_t pid = ask_pid (executor);
+  DrayFuture *stream, *behind;
+  struct rlimit before;
+  Sent sent = { .executor = executor };
+
+  limit_memory_of (pid, &before);
+  for (guint i = 0; i < 2; i++)
+    {
+      assert_fails_alone (executor, submit_sum_cb, large);
+      assert_fails_alone (executor, submit_sum_cb, shared);
+    }
+
+  /* It comes in while another call runs, which can't end before it is taken. */
+  g_object_set (executor, "max-undelivered-bytes", (guint64) 1, NULL);
+  stream = dray_executor_call (executor, "stream", g_variant_new ("(uu)", 3000, 10000));
+  workshop_block_until_undelivered (executor, 1);
+  sent.bytes_out = count_bytes_out (executor);
+  behind = call_sum (executor, large);
+  workshop_block_until (is_sent, &sent, "the arguments are sent");
+  assert_succeeds (stream);
+  assert_fails (behind, DRAY_ERROR_TOO_LARGE, NO_MEMORY);
+
+  g_assert_cmpint (prlimit (pid, RLIMIT_AS, &before, NULL), ==, 0);
+  assert_succeeds (call_sum (executor, large));
+  assert_succeeds (call_sum (executor, shared));
+  g_assert_cmpint (ask_pid (executor), ==, pid);
   host_finish (executor);
 }
 
@@ -392,6 +594,8 @@ static const HostPart parts[] = {
   { "shut-down", run_shut_down },
   { "processes", run_processes },
   { "memory", run_memory },
+  { "memory-of-arguments", run_memory_of_arguments },
+  { "memory-of-worker", run_memory_of_worker },
   { "no-memfd", run_no_memfd },
   { "small-pipes", run_small_pipes },
   { "no-layers", run_no_layers },
@@ -458,6 +662,8 @@ main (int argc, char **argv)
   workshop_add ("/exhaustion/descriptors/shut-down", "shut-down", test_part);
   workshop_add ("/exhaustion/processes", "processes", test_processes);
   workshop_add ("/exhaustion/memory", "memory", test_memory);
+  workshop_add ("/exhaustion/memory/arguments", "memory-of-arguments", test_memory);
+  workshop_add ("/exhaustion/memory/worker", "memory-of-worker", test_memory);
   workshop_add ("/exhaustion/no-memfd", "no-memfd", test_part);
   workshop_add ("/exhaustion/small-pipes", "small-pipes", test_part);
   workshop_add ("/exhaustion/sandbox/no-layers", "no-layers", test_sandbox);
