@@ -4,6 +4,7 @@
 
 #include "dray-error-private.h"
 
+#include <errno.h>
 #include <glib/gi18n-lib.h>
 
 /* What G_DEFINE_QUARK() makes keeps the number in a variable that any thread writes at any time. */
@@ -52,6 +53,34 @@ dray_signal_error_quark (void)
   return get_quark (&quark, "dray-signal-error-quark");
 }
 
+const char *
+dray_strerror (int saved_errno)
+{
+  switch (saved_errno)
+    {
+    case EMFILE:
+      /* Translators: this is the reason why something could not be done, at the end of a message. */
+      return _("the process’s limit of open files (RLIMIT_NOFILE) is reached");
+
+    case ENFILE:
+      /* Translators: this is the reason why something could not be done, at the end of a message. */
+      return _("the system’s limit of open files (fs.file-max) is reached");
+
+    default:
+      return g_strerror (saved_errno);
+    }
+}
+
+const char *
+dray_strerror_of_start (int saved_errno)
+{
+  if (saved_errno != EAGAIN)
+    return dray_strerror (saved_errno);
+
+  /* Translators: this is the reason why something could not be done, at the end of a message. */
+  return _("the user’s limit of processes and threads (RLIMIT_NPROC), or the system’s, is reached");
+}
+
 void
 dray_set_error_errno (GError **error, int saved_errno, const char *format, ...)
 {
@@ -64,5 +93,5 @@ dray_set_error_errno (GError **error, int saved_errno, const char *format, ...)
 
   /* Translators: what failed, and what the system says about the reason. */
   g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved_errno),
-               _("%s: %s"), what, g_strerror (saved_errno));
+               _("%s: %s"), what, dray_strerror (saved_errno));
 }

@@ -5,7 +5,7 @@
 #include "dray-io-thread-private.h"
 
 #include "dray-descriptor.h"
-#include "dray-error.h"
+#include "dray-error-private.h"
 
 #include <errno.h>
 #include <glib/gi18n-lib.h>
@@ -301,7 +301,10 @@ start_thread (DrayIoThread *self, GError **error)
   if (thread == NULL)
     {
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
-                   _ ("Could not start the thread that talks to workers: %s"), reason->message);
+                   _ ("Could not start the thread that talks to workers: %s"),
+                      g_error_matches (reason, G_THREAD_ERROR, G_THREAD_ERROR_AGAIN)
+                        ? dray_strerror_of_start (EAGAIN)
+                        : reason->message);
       return FALSE;
     }
 

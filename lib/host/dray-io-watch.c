@@ -4,6 +4,8 @@
 
 #include "dray-io-thread-private.h"
 
+#include "dray-error-private.h"
+
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 
@@ -113,7 +115,7 @@ const char *
 dray_io_watch_strerror (int reason)
 {
   if (reason != ENOSPC)
-    return g_strerror (reason);
+    return dray_strerror (reason);
 
   /* The system would say that no space is left on a device. */
   /* Translators: this is the reason why something could not be done, at the end of a message. */

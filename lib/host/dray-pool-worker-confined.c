@@ -8,6 +8,7 @@
 #include "dray-pool-worker-private.h"
 
 #include "dray-confinement.h"
+#include "dray-error-private.h"
 #include "dray-shortfall.h"
 
 #include <glib/gi18n-lib.h>
@@ -36,13 +37,14 @@ describe_namespaces (guint32 lack, gint32 error)
     case DRAY_LACK_MISSING:
       /* Translators: bwrap is the name of a program. Then what the system says about the reason. */
       return g_strdup_printf (_ ("the program “bwrap” could not be started: %s"),
-                                 g_strerror (error));
+                                 dray_strerror_of_start (error));
     case DRAY_LACK_ENDED:
       /* Translators: bwrap is the name of a program. */
       return g_strdup (_ ("the program “bwrap” could not set up namespaces"));
     default:
       /* Translators: what the system says about the reason. */
-      return g_strdup_printf (_ ("namespaces could not be set up: %s"), g_strerror (error));
+      return g_strdup_printf (_ ("namespaces could not be set up: %s"),
+                              dray_strerror_of_start (error));
     }
 }
 
@@ -57,10 +59,10 @@ describe_lack (guint layer, guint32 lack, gint32 error)
     return g_strdup (_ ("this copy of Dray was built without a filter of system calls"));
   if (layer == DRAY_LAYER_SECCOMP)
     /* Translators: what the system says about the reason. */
-    return g_strdup_printf (_ ("system calls could not be filtered: %s"), g_strerror (error));
+    return g_strdup_printf (_ ("system calls could not be filtered: %s"), dray_strerror (error));
 
   /* Translators: what the system says about the reason. */
-  return g_strdup_printf (_ ("access to files could not be limited: %s"), g_strerror (error));
+  return g_strdup_printf (_ ("access to files could not be limited: %s"), dray_strerror (error));
 }
 
 /* (transfer full): all that is missing, one after the other */
@@ -98,7 +100,7 @@ hear_of_no_program (DrayPoolWorker *self, const DrayConfinement *confinement)
 {
   g_set_error (&self->failure, DRAY_ERROR, DRAY_ERROR_LAUNCH,
                _ ("Could not start “%s”: %s"), self->pool->plan->display_name,
-                  g_strerror (confinement->errors[DRAY_LAYER_PROGRAM]));
+                  dray_strerror_of_start (confinement->errors[DRAY_LAYER_PROGRAM]));
   give_up (self);
 }
 

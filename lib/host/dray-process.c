@@ -406,7 +406,7 @@ make_pipes (DrayProcess *self,
 
   if (spawn->modest && is_last_scarce (self, theirs))
     {
-      g_set_error_literal (error, G_UNIX_ERROR, 0, g_strerror (EMFILE));
+      g_set_error_literal (error, G_UNIX_ERROR, 0, dray_strerror (EMFILE));
       return FALSE;
     }
 

@@ -5,7 +5,7 @@
 #include "dray-spawn-child.h"
 
 #include "dray-descriptor.h"
-#include "dray-error.h"
+#include "dray-error-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -290,7 +290,8 @@ set_error (GError **error, const DraySpawn *spawn, const DraySpawnFailure *failu
     {
       /* Translators: the program, and what the system says about the reason. */
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH,
-                   _ ("Could not start “%s”: %s"), program, g_strerror (failure->reason));
+                   _ ("Could not start “%s”: %s"), program,
+                      dray_strerror_of_start (failure->reason));
     }
 }
 

@@ -6,16 +6,12 @@
 
 #include "dray-task-private.h"
 
+#include "dray-descriptor.h"
 #include "dray-error-private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
-
-/* A descriptor below this may be one of the three standard ones that the host has closed; the
- * duplicate must not take such a place, where the host's next printf() would go to. */
-#define LOWEST_DESCRIPTOR 3
 
 void
 dray_task_clear_input (DrayTask *self)
@@ -179,7 +175,7 @@ dray_task_set_input_fd (DrayTask *self, int fd, GError **error)
   g_return_val_if_fail (fd >= 0, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  int duplicate = fcntl (fd, F_DUPFD_CLOEXEC, LOWEST_DESCRIPTOR);
+  int duplicate = dray_descriptor_duplicate (fd);
 
   if (duplicate == -1)
     {

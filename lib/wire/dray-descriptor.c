@@ -4,6 +4,8 @@
 
 #include "dray-descriptor.h"
 
+#include "dray-error-private.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -129,7 +131,7 @@ raise_both (int fds[2], GError **error)
           int saved_errno = errno;
 
           close (fds[1 - i]);
-          g_set_error_literal (error, G_UNIX_ERROR, 0, g_strerror (saved_errno));
+          g_set_error_literal (error, G_UNIX_ERROR, 0, dray_strerror (saved_errno));
           return FALSE;
         }
       fds[i] = raised;
@@ -140,7 +142,11 @@ raise_both (int fds[2], GError **error)
 gboolean
 dray_descriptor_open_pipe (int fds[2], GError **error)
 {
-  return g_unix_open_pipe (fds, FD_CLOEXEC, error) && raise_both (fds, error);
+  if (pipe2 (fds, O_CLOEXEC) == 0)
+    return raise_both (fds, error);
+
+  g_set_error_literal (error, G_UNIX_ERROR, 0, dray_strerror (errno));
+  return FALSE;
 }
 
 gboolean
@@ -149,6 +155,6 @@ dray_descriptor_open_socket_pair (int fds[2], GError **error)
   if (socketpair (AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0)
     return raise_both (fds, error);
 
-  g_set_error_literal (error, G_UNIX_ERROR, 0, g_strerror (errno));
+  g_set_error_literal (error, G_UNIX_ERROR, 0, dray_strerror (errno));
   return FALSE;
 }

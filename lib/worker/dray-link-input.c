@@ -50,10 +50,12 @@ handle_hello (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
   return TRUE;
 }
 
-/* A call that there is no room for is one that fails, in its turn: @call->failure says why. */
+/* A call that there is no room for is one that fails, in its turn: @call->failure says why, and here
+ * whose memory or open files it is about. */
 static void
 leave_out (DrayCall *call)
 {
+  g_prefix_error (&call->failure, "%s: ", _("The worker could not take the task"));
   call->function = g_strdup ("");
   call->arguments = g_variant_ref_sink (g_variant_new_tuple (NULL, 0));
 }

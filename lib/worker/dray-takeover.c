@@ -4,6 +4,8 @@
 
 #include "dray-takeover.h"
 
+#include "dray-error-private.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n-lib.h>
@@ -37,7 +39,7 @@ complain_about_errno (const char *what, int saved_errno)
 {
   g_autofree char *message = NULL;
 
-  message = g_strdup_printf (_("%s: %s"), what, g_strerror (saved_errno));
+  message = g_strdup_printf (_("%s: %s"), what, dray_strerror (saved_errno));
   dray_complain (message);
 }
 

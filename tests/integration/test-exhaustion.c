@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gio/gunixfdlist.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -38,7 +39,15 @@
 #define FIRST_UNUSED_UID 50000
 #define N_UNUSED_UIDS 10000
 
+/* What is said of these in the application. */
+#define NO_FILES "the process’s limit of open files (RLIMIT_NOFILE) is reached"
+#define NO_FILES_OF_SYSTEM "the system’s limit of open files (fs.file-max) is reached"
+#define NO_PROCESSES "limit of processes and threads (RLIMIT_NPROC), or the system’s, is reached"
 #define NO_MEMORY "not enough memory"
+
+/* What goes in its frame, and what in shared memory. */
+#define LARGE (60u * 1024 * 1024)
+#define SHARED (140u * 1024 * 1024)
 
 /* Submitting */
 
@@ -83,7 +92,41 @@ assert_succeeds (DrayFuture *future)
   g_object_unref (future);
 }
 
-/* Takes @future. @reason: (nullable): what the system calls it */
+static DrayFuture *
+call_bytes (DrayExecutor *executor, guint32 size)
+{
+  return dray_executor_call (executor, "bytes", g_variant_new ("(u)", size));
+}
+
+/* A value whose bytes are there, or are put together only when it is sent, which takes as much memory
+ * again. (transfer full) */
+static GVariant *
+new_arguments (gsize size, gboolean in_pieces)
+{
+  g_autofree guint8 *data = g_malloc0 (size);
+  GVariant *bytes = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, data, size, 1);
+  GVariant *arguments = g_variant_ref_sink (g_variant_new ("(@ay)", bytes));
+
+  if (!in_pieces)
+    (void) g_variant_get_data (arguments);
+  return arguments;
+}
+
+/* @arguments: all zeros */
+static DrayFuture *
+call_sum (DrayExecutor *executor, GVariant *arguments)
+{
+  return dray_executor_call (executor, "sum", arguments);
+}
+
+static void
+assert_says (const GError *error, const char *reason)
+{
+  if (reason != NULL && strstr (error->message, reason) == NULL)
+    g_error ("“%s” does not say “%s”", error->message, reason);
+}
+
+/* Takes @future. @reason: (nullable): a part of what is said */
 static void
 assert_fails (DrayFuture *future, int code, const char *reason)
 {
@@ -91,8 +134,19 @@ assert_fails (DrayFuture *future, int code, const char *reason)
   G_GNUC_UNUSED g_autoptr (GVariant) result = dray_future_wait_result (future, -1, NULL, &error);
 
   g_assert_error (error, DRAY_ERROR, code);
-  if (reason != NULL && strstr (error->message, reason) == NULL)
-    g_error ("“%s” does not say “%s”", error->message, reason);
+  assert_says (error, reason);
+  g_object_unref (future);
+}
+
+/* The same, for an open file or a large value that could not be received. */
+static void
+assert_not_received (DrayFuture *future, const char *reason)
+{
+  g_autoptr (GError) error = NULL;
+  G_GNUC_UNUSED g_autoptr (GVariant) result = dray_future_wait_result (future, -1, NULL, &error);
+
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+  assert_says (error, reason);
   g_object_unref (future);
 }
 
@@ -159,11 +213,142 @@ run_no_descriptors (void)
 
   set_limit (RLIMIT_NOFILE, count_descriptors () + 1);
   for (guint i = 0; i < 3; i++)
-    assert_fails (run_script (executor, "exit 0"), DRAY_ERROR_LAUNCH, g_strerror (EMFILE));
+    {
+      assert_fails (run_script (executor, "exit 0"), DRAY_ERROR_LAUNCH, NO_FILES);
+      assert_fails (dray_executor_call (executor, "null", NULL), DRAY_ERROR_LAUNCH, NO_FILES);
+    }
 
   set_limit (RLIMIT_NOFILE, before.rlim_cur);
   assert_all_succeed (executor);
   host_assert_calls (executor);
+  host_finish (executor);
+}
+
+/* (transfer full): a list of @n open files */
+static GUnixFDList *
+open_files (guint n)
+{
+  GUnixFDList *files = g_unix_fd_list_new ();
+  const int fd = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+
+  for (guint i = 0; i < n; i++)
+    g_assert_cmpint (g_unix_fd_list_append (files, fd, NULL), >=, 0);
+  close (fd);
+  return files;
+}
+
+static DrayFuture *
+call_with_files (DrayExecutor *executor, GUnixFDList *files)
+{
+  g_autoptr (DrayTask) task = dray_task_new_call ("null", NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dray_task_set_attachments (task, files, &error));
+  g_assert_no_error (error);
+  return dray_executor_submit (executor, task, NULL);
+}
+
+/* In an application that has a worker: what needs no descriptor is done, what needs one says so. */
+static void
+assert_without_descriptors (DrayExecutor *executor, GVariant *large, GUnixFDList *files)
+{
+  const char *const names[] = { "one", "two", NULL };
+  const char *const argv[] = { "true", NULL };
+  g_autoptr (DrayTask) call = dray_task_new_call ("null", NULL);
+  g_autoptr (DrayTask) command = dray_task_new_command (argv);
+  g_autoptr (GError) no_attachments = NULL;
+  g_autoptr (GError) no_input = NULL;
+
+  assert_succeeds (dray_executor_call (executor, "add", g_variant_new ("(ii)", 1, 2)));
+  assert_succeeds (call_bytes (executor, LARGE));
+  assert_succeeds (call_sum (executor, large));
+  assert_not_received (call_bytes (executor, SHARED), NO_FILES);
+  assert_not_received (
+    dray_executor_call (executor, "return-attachments", g_variant_new ("(^as)", names)), NO_FILES);
+  assert_fails (run_script (executor, "exit 0"), DRAY_ERROR_LAUNCH, NO_FILES);
+
+  g_assert_false (dray_task_set_attachments (call, files, &no_attachments));
+  g_assert_error (no_attachments, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+  assert_says (no_attachments, NO_FILES);
+  g_assert_false (dray_task_set_input_fd (command, STDIN_FILENO, &no_input));
+  g_assert_error (no_input, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+  assert_says (no_input, NO_FILES);
+}
+
+static void
+run_no_more_descriptors (void)
+{
+  DrayExecutor *executor = host_new_executor (1);
+  g_autoptr (GVariant) large = new_arguments (SHARED, FALSE);
+  g_autoptr (GUnixFDList) files = open_files (2);
+  const pid_t pid = ask_pid (executor);
+  const rlim_t limits[] = { 3, count_descriptors () };
+  const char *const names[] = { "one", "two", NULL };
+  struct rlimit before;
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (limits); i++)
+    {
+      set_limit (RLIMIT_NOFILE, limits[i]);
+      assert_without_descriptors (executor, large, files);
+    }
+
+  set_limit (RLIMIT_NOFILE, before.rlim_cur);
+  assert_succeeds (call_bytes (executor, SHARED));
+  assert_succeeds (
+    dray_executor_call (executor, "return-attachments", g_variant_new ("(^as)", names)));
+  assert_succeeds (call_with_files (executor, files));
+  assert_succeeds (run_script (executor, "exit 0"));
+  g_assert_cmpint (ask_pid (executor), ==, pid);
+  g_clear_object (&files);
+  host_finish (executor);
+}
+
+/* The same in the worker. */
+static void
+run_no_descriptors_of_worker (void)
+{
+  static const char *const reasons[] = { "The worker could not take the task", NO_FILES };
+  DrayExecutor *executor = host_new_executor (1);
+  g_autoptr (GVariant) large = new_arguments (SHARED, FALSE);
+  g_autoptr (GUnixFDList) files = open_files (2);
+  const pid_t pid = ask_pid (executor);
+  struct rlimit before, none;
+
+  g_assert_cmpint (prlimit (pid, RLIMIT_NOFILE, NULL, &before), ==, 0);
+  none = before;
+  none.rlim_cur = 3;
+  g_assert_cmpint (prlimit (pid, RLIMIT_NOFILE, &none, NULL), ==, 0);
+  for (guint i = 0; i < G_N_ELEMENTS (reasons); i++)
+    {
+      assert_not_received (call_with_files (executor, files), reasons[i]);
+      assert_not_received (call_sum (executor, large), reasons[i]);
+      assert_succeeds (dray_executor_call (executor, "add", g_variant_new ("(ii)", 1, 2)));
+      assert_succeeds (call_bytes (executor, SHARED));
+    }
+
+  g_assert_cmpint (prlimit (pid, RLIMIT_NOFILE, &before, NULL), ==, 0);
+  assert_succeeds (call_with_files (executor, files));
+  assert_succeeds (call_sum (executor, large));
+  g_assert_cmpint (ask_pid (executor), ==, pid);
+  g_clear_object (&files);
+  host_finish (executor);
+}
+
+/* The limit of the whole system, which is nobody's to try: refused for good. */
+static void
+run_no_descriptors_of_system (void)
+{
+  const Refusal refusals[] = { REFUSE (pipe2, ENFILE), { 0 } };
+  DrayExecutor *executor = host_new_executor (8);
+
+  g_assert_true (refusal_install (refusals));
+  for (guint i = 0; i < 3; i++)
+    {
+      assert_fails (run_script (executor, "exit 0"), DRAY_ERROR_LAUNCH, NO_FILES_OF_SYSTEM);
+      assert_fails (dray_executor_call (executor, "null", NULL), DRAY_ERROR_LAUNCH,
+                    NO_FILES_OF_SYSTEM);
+    }
   host_finish (executor);
 }
 
@@ -198,31 +383,132 @@ run_shut_down (void)
 
 /* Processes */
 
+/* From here on nothing else counts, since nobody else is who this process is. */
 static void
-run_processes (void)
+become_nobody_else (void)
 {
   const uid_t uid = FIRST_UNUSED_UID + (uid_t) getpid () % N_UNUSED_UIDS;
-  DrayExecutor *executor;
-  struct rlimit before;
 
   g_assert_cmpint (setresgid (uid, uid, uid), ==, 0);
   g_assert_cmpint (setresuid (uid, uid, uid), ==, 0);
+}
+
+static void
+run_processes (void)
+{
+  DrayExecutor *executor;
+  struct rlimit before;
+
+  become_nobody_else ();
   executor = host_new_executor (8);
-  assert_succeeds (run_script (executor, "exit 0"));
   g_assert_cmpint (getrlimit (RLIMIT_NPROC, &before), ==, 0);
+
+  /* Not even for the I/O thread. */
+  set_limit (RLIMIT_NPROC, N_THREADS - 1);
+  assert_fails (run_script (executor, "exit 0"), DRAY_ERROR_LAUNCH, NO_PROCESSES);
+  assert_fails (dray_executor_call (executor, "null", NULL), DRAY_ERROR_LAUNCH, NO_PROCESSES);
+
+  set_limit (RLIMIT_NPROC, before.rlim_cur);
+  assert_succeeds (run_script (executor, "exit 0"));
 
   /* For one command at a time. */
   set_limit (RLIMIT_NPROC, N_THREADS + 1);
   assert_all_succeed (executor);
 
   set_limit (RLIMIT_NPROC, N_THREADS);
-  assert_fails (run_script (executor, "exit 0"), DRAY_ERROR_LAUNCH, g_strerror (EAGAIN));
-  assert_fails (dray_executor_call (executor, "null", NULL), DRAY_ERROR_LAUNCH, g_strerror (EAGAIN));
+  assert_fails (run_script (executor, "exit 0"), DRAY_ERROR_LAUNCH, NO_PROCESSES);
+  assert_fails (dray_executor_call (executor, "null", NULL), DRAY_ERROR_LAUNCH, NO_PROCESSES);
 
   set_limit (RLIMIT_NPROC, before.rlim_cur);
   assert_all_succeed (executor);
   host_assert_calls (executor);
   host_finish (executor);
+}
+
+/* How often the end of each was told is found in their records. (transfer full) */
+static GPtrArray *
+submit_mixed (DrayExecutor *executor)
+{
+  GPtrArray *records = workshop_new_records ();
+
+  for (guint i = 0; i < N_COMMANDS; i++)
+    {
+      g_ptr_array_add (records, workshop_watch (run_script (executor, "exit 0")));
+      g_ptr_array_add (records, workshop_watch (dray_executor_call (
+                                  executor, "add", g_variant_new ("(ii)", (gint) i, 1))));
+      if (i % 10 == 0)
+        g_ptr_array_add (records, workshop_watch (call_bytes (executor, 3 * 1024 * 1024)));
+    }
+  return records;
+}
+
+/* That each was told once: it has succeeded, or says that there could be no more processes. Returns:
+ * how many have succeeded */
+static guint
+count_successes (GPtrArray *records)
+{
+  guint n_successes = 0;
+
+  workshop_iterate_until_all_told (records);
+  for (guint i = 0; i < records->len; i++)
+    {
+      WorkshopRecord *record = records->pdata[i];
+
+      if (dray_future_get_state (record->future) == DRAY_FUTURE_SUCCEEDED)
+        {
+          workshop_assert_succeeded (record);
+          n_successes++;
+        }
+      else
+        {
+          g_autoptr (GError) error = NULL;
+
+          workshop_assert_failed (record, DRAY_ERROR, DRAY_ERROR_LAUNCH);
+          g_assert_null (dray_future_dup_result (record->future, &error));
+          assert_says (error, NO_PROCESSES);
+        }
+    }
+  return n_successes;
+}
+
+/* Many calls and commands, and none, a few or not quite enough processes for them. */
+static void
+run_processes_under_load (void)
+{
+  struct rlimit before;
+
+  become_nobody_else ();
+  g_assert_cmpint (getrlimit (RLIMIT_NPROC, &before), ==, 0);
+  for (guint n_processes = 0; n_processes <= 4; n_processes++)
+    {
+      DrayExecutor *executor = host_new_executor (8);
+      g_autoptr (GPtrArray) pressed = NULL;
+      g_autoptr (GPtrArray) relieved = NULL;
+      g_autoptr (GPtrArray) last = NULL;
+      guint n_successes;
+
+      assert_succeeds (run_script (executor, "exit 0"));
+      set_limit (RLIMIT_NPROC, N_THREADS + n_processes);
+      pressed = submit_mixed (executor);
+      n_successes = count_successes (pressed);
+      /* Where there is a process at all it does some of them, one after the other. */
+      g_assert_cmpuint (n_successes, >=, n_processes > 0 ? 1 : 0);
+      g_assert_cmpuint (n_successes, <=, n_processes > 0 ? pressed->len : 0);
+
+      /* With the pressure gone in the midst of it. */
+      relieved = submit_mixed (executor);
+      workshop_iterate_until_told (relieved->pdata[0]);
+      set_limit (RLIMIT_NPROC, before.rlim_cur);
+      count_successes (relieved);
+
+      last = submit_mixed (executor);
+      g_assert_cmpuint (count_successes (last), ==, last->len);
+      host_assert_calls (executor);
+      g_clear_pointer (&pressed, g_ptr_array_unref);
+      g_clear_pointer (&relieved, g_ptr_array_unref);
+      g_clear_pointer (&last, g_ptr_array_unref);
+      host_finish (executor);
+    }
 }
 
 /* Memory */
@@ -237,41 +523,11 @@ get_address_space (pid_t pid)
   return (rlim_t) g_ascii_strtoull (contents, NULL, 10) * (rlim_t) sysconf (_SC_PAGESIZE);
 }
 
-static DrayFuture *
-call_bytes (DrayExecutor *executor, guint32 size)
-{
-  return dray_executor_call (executor, "bytes", g_variant_new ("(u)", size));
-}
-
-#define LARGE (60u * 1024 * 1024)
-#define SHARED (140u * 1024 * 1024)
-
 /* For a thread's heap, of which the C library reserves 64 MiB at a time, this is too much. */
 #define IN_PIECES (100u * 1024 * 1024)
 /* For small values, and for all that is mapped in passing. */
 #define ROOM (24u * 1024 * 1024)
 #define N_SMALL 20
-
-/* A value whose bytes are there, or are put together only when it is sent, which takes as much memory
- * again. (transfer full) */
-static GVariant *
-new_arguments (gsize size, gboolean in_pieces)
-{
-  g_autofree guint8 *data = g_malloc0 (size);
-  GVariant *bytes = g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, data, size, 1);
-  GVariant *arguments = g_variant_ref_sink (g_variant_new ("(@ay)", bytes));
-
-  if (!in_pieces)
-    (void) g_variant_get_data (arguments);
-  return arguments;
-}
-
-/* @arguments: all zeros */
-static DrayFuture *
-call_sum (DrayExecutor *executor, GVariant *arguments)
-{
-  return dray_executor_call (executor, "sum", arguments);
-}
 
 /* That @future (it is taken) fails for want of memory, and those that are before and behind it do not:
  * small ones, which are added to it. */
@@ -578,7 +834,7 @@ run_no_sockets (void)
 {
   const Refusal refusals[] = { REFUSE (socketpair, EMFILE), { 0 } };
   const char *const reasons[] = {
-    "namespaces could not be set up: Too many open files",
+    "namespaces could not be set up: " NO_FILES,
     NULL,
   };
 
@@ -591,8 +847,12 @@ run_no_sockets (void)
 static const HostPart parts[] = {
   { "few-descriptors", run_few_descriptors },
   { "no-descriptors", run_no_descriptors },
+  { "no-more-descriptors", run_no_more_descriptors },
+  { "no-descriptors-of-worker", run_no_descriptors_of_worker },
+  { "no-descriptors-of-system", run_no_descriptors_of_system },
   { "shut-down", run_shut_down },
   { "processes", run_processes },
+  { "processes-under-load", run_processes_under_load },
   { "memory", run_memory },
   { "memory-of-arguments", run_memory_of_arguments },
   { "memory-of-worker", run_memory_of_worker },
@@ -659,8 +919,12 @@ main (int argc, char **argv)
 
   workshop_add ("/exhaustion/descriptors/few", "few-descriptors", test_part);
   workshop_add ("/exhaustion/descriptors/none", "no-descriptors", test_part);
+  workshop_add ("/exhaustion/descriptors/no-more", "no-more-descriptors", test_part);
+  workshop_add ("/exhaustion/descriptors/worker", "no-descriptors-of-worker", test_part);
+  workshop_add ("/exhaustion/descriptors/system", "no-descriptors-of-system", test_part);
   workshop_add ("/exhaustion/descriptors/shut-down", "shut-down", test_part);
   workshop_add ("/exhaustion/processes", "processes", test_processes);
+  workshop_add ("/exhaustion/processes/load", "processes-under-load", test_processes);
   workshop_add ("/exhaustion/memory", "memory", test_memory);
   workshop_add ("/exhaustion/memory/arguments", "memory-of-arguments", test_memory);
   workshop_add ("/exhaustion/memory/worker", "memory-of-worker", test_memory);

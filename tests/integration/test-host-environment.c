@@ -308,6 +308,8 @@ succeeds_or_says_why (DrayFuture *future)
 
   if (result == NULL && !g_error_matches (error, DRAY_ERROR, DRAY_ERROR_WORKER_DIED))
     g_assert_error (error, DRAY_ERROR, DRAY_ERROR_LAUNCH);
+  if (result == NULL)
+    g_assert_nonnull (strstr (error->message, "open files"));
   g_object_unref (future);
 
   return result != NULL;

@@ -48,6 +48,23 @@ test_errno (void)
   dray_set_error_errno (NULL, ENOENT, "nobody asks");
 }
 
+static void
+test_limits (void)
+{
+  g_test_summary ("Where a limit is reached, the message says whose it is, and what it is called.");
+
+  g_assert_cmpstr (dray_strerror (EMFILE), ==,
+                   "the process’s limit of open files (RLIMIT_NOFILE) is reached");
+  g_assert_cmpstr (dray_strerror (ENFILE), ==,
+                   "the system’s limit of open files (fs.file-max) is reached");
+  g_assert_cmpstr (dray_strerror (EAGAIN), ==, g_strerror (EAGAIN));
+  g_assert_cmpstr (dray_strerror_of_start (EAGAIN), ==,
+                   "the user’s limit of processes and threads (RLIMIT_NPROC), or the system’s, is "
+                   "reached");
+  g_assert_cmpstr (dray_strerror_of_start (EMFILE), ==, dray_strerror (EMFILE));
+  g_assert_cmpstr (dray_strerror_of_start (ENOENT), ==, g_strerror (ENOENT));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -55,6 +72,7 @@ main (int argc, char **argv)
 
   g_test_add_func ("/error/domains", test_domains);
   g_test_add_func ("/error/errno", test_errno);
+  g_test_add_func ("/error/limits", test_limits);
 
   return g_test_run ();
 }

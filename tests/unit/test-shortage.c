@@ -4,6 +4,7 @@
 
 #include "dray-cargo.h"
 #include "dray-descriptor.h"
+#include "dray-error-private.h"
 #include "dray-leash.h"
 #include "dray-payload.h"
 #include "dray-ring.h"
@@ -136,7 +137,7 @@ adopt_passage (GError **error)
 
   if (worker == NULL)
     {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, g_strerror (errno));
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, dray_strerror (errno));
       close (theirs);
     }
   return worker != NULL;
@@ -220,29 +221,34 @@ receive_descriptor (GError **error)
     .call = SYS_fcntl, .error = EINVAL, .condition = REFUSE_IF_EQUAL, .argument = 2, .value = 100 \
   }
 
+/* What is said of EMFILE. */
+#define NO_FILES "the process’s limit of open files (RLIMIT_NOFILE) is reached"
+
 static const Case cases[] = {
-  { "payload/memory", make_payload, { NO_MEMFD }, "Too many open files" },
+  { "payload/memory", make_payload, { NO_MEMFD }, NO_FILES },
   { "payload/bytes", make_payload, { NO_WRITE }, "No space left" },
   { "payload/seals", make_payload, { NO_SEALS }, "not permitted" },
   { "payload/mapping", map_payload, { REFUSE_MAPPING_FILES }, NULL },
   { "payload/mapping-and-reading", map_payload, { REFUSE_MAPPING_FILES, NO_READ }, "100000 bytes" },
-  { "cargo/memory", make_sealed, { NO_MEMFD }, "Too many open files" },
-  { "leash", make_leash, { REFUSE (pipe2, EMFILE) }, "Too many open files" },
-  { "slot/memory", make_slot, { NO_MEMFD }, "Too many open files" },
+  { "cargo/memory", make_sealed, { NO_MEMFD }, NO_FILES },
+  { "leash", make_leash, { REFUSE (pipe2, EMFILE) }, NO_FILES },
+  { "slot/memory", make_slot, { NO_MEMFD }, NO_FILES },
   { "slot/size", make_slot, { NO_SIZE }, "File too large" },
   { "slot/seals", make_slot, { NO_SEALS }, "not permitted" },
   { "slot/mapping", make_slot, { REFUSE_MAPPING_FILES }, "Cannot allocate memory" },
-  { "ring/memory", make_ring, { NO_MEMFD }, "Too many open files" },
+  { "ring/memory", make_ring, { NO_MEMFD }, NO_FILES },
   { "ring/size", make_ring, { NO_SIZE }, "File too large" },
   { "ring/mapping", make_ring, { REFUSE_MAPPING_FILES }, "Cannot allocate memory" },
-  { "passage/sockets", make_passage, { REFUSE (socketpair, EMFILE) }, "Too many open files" },
+  { "passage/sockets", make_passage, { REFUSE (socketpair, EMFILE) }, NO_FILES },
   { "passage/cookie", make_passage, { NO_MESSAGE }, "No buffer space" },
-  { "passage/adopted", adopt_passage, { NO_MOVE }, "Too many open files" },
+  { "passage/adopted", adopt_passage, { NO_MOVE }, NO_FILES },
   { "passage/adopted-lower", adopt_passage, { NO_HIGH_MOVE }, NULL },
   { "passage/sent", send_descriptor, { NO_DESCRIPTORS }, "No buffer space" },
   { "passage/in-flight", send_descriptor, { NO_MORE_IN_FLIGHT }, "too many others" },
-  { "passage/received", receive_descriptor, { NO_RAISING }, "open files" },
-  { "pipe", make_pipe, { NO_RAISING }, "Too many open files" },
+  { "passage/received", receive_descriptor, { NO_RAISING }, NO_FILES },
+  { "pipe", make_pipe, { NO_RAISING }, NO_FILES },
+  { "pipe/of-process", make_pipe, { REFUSE (pipe2, EMFILE) }, NO_FILES },
+  { "pipe/of-system", make_pipe, { REFUSE (pipe2, ENFILE) }, "the system’s limit of open files" },
 };
 
 static void

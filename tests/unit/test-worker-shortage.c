@@ -73,7 +73,7 @@ test_fatal (WorkerPeer *peer, gconstpointer data)
 
   errors = worker_peer_expect_exit (peer, 2);
   g_assert_nonnull (strstr (errors, what->message));
-  g_assert_nonnull (strstr (errors, "Too many open files"));
+  g_assert_nonnull (strstr (errors, "limit of open files (RLIMIT_NOFILE) is reached"));
 }
 
 /* --- What it can do without --- */
