@@ -12,6 +12,7 @@ Runs on a display and a session bus of its own, and speaks TAP.
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,8 @@ from driver import Atspi, Failure, Gdk, wait_for, walk  # noqa: E402
 
 N_FILES = 300      # more than are listed at a time
 LARGE = 20 << 20   # bytes; more than are read at a time
-HUGE = 64 << 30    # bytes, of zeros that take no room; nobody waits till they have been read
+HUGE = 4 << 30     # bytes, of zeros that take no room: of these a part is read in some seconds
+PART = 1 << 30     # bytes
 MANY = 20_000      # files, which are found in some seconds
 NAME, SIZE, _TYPE, READING = range(4)  # columns
 MARGIN = 5         # pixels of a cell, to what is drawn in it
@@ -55,15 +57,29 @@ class Suite:
             [*self.program, *arguments], stdout=subprocess.PIPE, encoding='utf-8',
             env={**os.environ, name: value, 'XDG_CONFIG_HOME': str(self.folder / 'config')})
 
-    def has_processes(self):
-        """Whether any process is there that was started by the program, or is it."""
-        for path in pathlib.Path('/proc').glob('[0-9]*/environ'):
+    def processes(self):
+        """The folders in /proc of the program and of all that it has started."""
+        for folder in pathlib.Path('/proc').glob('[0-9]*'):
             try:
-                if self.token.encode() in path.read_bytes().split(b'\0'):
-                    return True
+                if self.token.encode() in (folder / 'environ').read_bytes().split(b'\0'):
+                    yield folder
             except OSError:  # it has gone meanwhile, or is a zombie
                 pass
-        return False
+
+    def has_processes(self):
+        return any(self.processes())
+
+    def find_reader(self, file):
+        """Who has read a part of a file, if anybody has so far."""
+        for folder in self.processes():
+            try:
+                for link in (folder / 'fd').iterdir():
+                    position = (folder / 'fdinfo' / link.name).read_text().split()[1]
+                    if os.readlink(link) == str(file) and int(position) >= PART:
+                        return int(folder.name)
+            except OSError:
+                pass
+        return None
 
     def end(self, process):
         """What the program printed; and it has left nothing."""
@@ -155,14 +171,17 @@ class Suite:
         """How much has been read of a large file is shown while it is being read."""
         folder = self.folder / 'progress'
         folder.mkdir()
-        with open(folder / 'huge', 'wb') as file:
+        huge = folder / 'huge'
+        with open(huge, 'wb') as file:
             file.truncate(HUGE)
         process = self.start('--exit-when-done', folder)
+        reader = wait_for('a part to be read', lambda: self.find_reader(huge))
+        os.kill(reader, signal.SIGSTOP)  # so that there is time to look
         table = self.table(process)
         wait_for('the row', lambda: Atspi.Table.get_n_rows(table) == 1)
         for _ in range(2):  # not only while something else is being drawn
-            wait_for('a part to be read', lambda: self.is_partly_read(table, 0))
-        self.press(process, 'Cancel')
+            wait_for('the bar', lambda: self.is_partly_read(table, 0))
+        self.press(process, 'Cancel')  # which ends one that is stopped, too
         counts = self.counts(self.end(process))
         check(counts == (1, 0, 0, 1), f'the counts are {counts}')
 
