@@ -168,7 +168,7 @@ static gboolean
 set_protocol_error (GError **error)
 {
   g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                       _("The other side sent a message whose shared memory can’t be understood"));
+                       C_ ("sent", "a message whose shared memory can’t be understood"));
   return FALSE;
 }
 

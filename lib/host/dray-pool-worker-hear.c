@@ -13,11 +13,20 @@
 void
 dray_pool_worker_fail (DrayPoolWorker *self, GError *failure)
 {
-  g_set_error (&self->failure, failure->domain, failure->code,
-               /* Translators: the worker's program, then what is wrong. */
-               _ ("The worker “%s” sent something unexpected: %s"), self->pool->plan->display_name,
-                  failure->message);
-  g_error_free (failure);
+  if (g_error_matches (failure, DRAY_ERROR, DRAY_ERROR_PROTOCOL))
+    {
+      g_set_error (&self->failure, failure->domain, failure->code,
+                   /* Translators: the worker's program, then what it sent: one of the texts with
+                    * the context “sent”. */
+                   _ ("The worker “%s” sent something unexpected: %s"),
+                      self->pool->plan->display_name, failure->message);
+      g_error_free (failure);
+    }
+  else
+    {
+      g_propagate_error (&self->failure, failure);
+    }
+
   dray_pool_worker_set_state (self, DRAY_POOL_WORKER_FAILED);
   dray_process_end (&self->process, 0);
   dray_pool_worker_settle (self);
@@ -26,7 +35,7 @@ dray_pool_worker_fail (DrayPoolWorker *self, GError *failure)
 GError *
 dray_pool_worker_unexpected (DrayFrameType type)
 {
-  return g_error_new (DRAY_ERROR, DRAY_ERROR_PROTOCOL, _ ("a message “%s” out of turn"),
+  return g_error_new (DRAY_ERROR, DRAY_ERROR_PROTOCOL, C_ ("sent", "a message “%s” out of turn"),
                       dray_frame_type_to_string (type));
 }
 
@@ -122,10 +131,16 @@ hear_hello (DrayPoolWorker *self, const DrayFrameHeader *header, GBytes *payload
 }
 
 static void
-hear_launch_error (DrayPoolWorker *self, GBytes *payload)
+hear_launch_error (DrayPoolWorker *self, GBytes *payload, GError **error)
 {
   gboolean malformed;
   g_autoptr (GError) reason = dray_error_decode (payload, &malformed);
+
+  if (malformed)
+    {
+      g_propagate_error (error, g_steal_pointer (&reason));
+      return;
+    }
 
   g_set_error (&self->failure, DRAY_ERROR, DRAY_ERROR_LAUNCH,
                _ ("The worker “%s” could not be prepared: %s"), self->pool->plan->display_name,
@@ -369,7 +384,7 @@ hear_new_worker (DrayPoolWorker *self,
     }
   else if (header->type == DRAY_FRAME_ERROR && header->task_id == 0)
     {
-      hear_launch_error (self, payload);
+      hear_launch_error (self, payload, error);
     }
   else if (self->state == DRAY_POOL_WORKER_INITIALIZING && header->type == DRAY_FRAME_READY)
     {

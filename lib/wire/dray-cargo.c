@@ -147,7 +147,7 @@ read_manifest (GBytes *payload, gsize max, Manifest *manifest, GError **error)
     }
 
   g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                       _("The other side sent a message whose shared memory can’t be understood"));
+                       C_ ("sent", "a message whose shared memory can’t be understood"));
   return FALSE;
 }
 
@@ -180,7 +180,7 @@ dray_cargo_receive (
   if (passage == NULL)
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side named open files that it did not pass"));
+                           C_ ("sent", "a message that names other open files than were passed"));
       return NULL;
     }
 

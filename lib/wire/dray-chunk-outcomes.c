@@ -216,7 +216,7 @@ dray_outcomes_decode (GBytes *payload, DrayOutcomesReader *reader, GError **erro
     return TRUE;
 
   g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                       _("The other side sent outcomes of calls that can’t be read"));
+                       C_ ("sent", "outcomes of calls that can’t be read"));
   return FALSE;
 }
 

@@ -240,7 +240,7 @@ dray_chunk_decode (GBytes *payload, GError **error)
   if (!read_chunk (self))
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side sent calls that can’t be read"));
+                           C_ ("sent", "calls that can’t be read"));
       return NULL;
     }
 

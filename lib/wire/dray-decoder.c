@@ -222,7 +222,8 @@ check_padding (DrayDecoder *self, const guint8 *payload, gsize length)
       if (payload[length + i] != 0)
         {
           refuse (self, g_error_new_literal (DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                                             _("The other side did not end a frame with zeros")));
+                                             C_ ("sent", "a message that does not end with "
+                                                         "zeros")));
           return FALSE;
         }
     }

@@ -125,20 +125,19 @@ set_magic_error (const guint8 bytes[static DRAY_FRAME_HEADER_SIZE], guint32 magi
   if (magic == GUINT32_SWAP_LE_BE (DRAY_FRAME_MAGIC))
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side runs on a machine of another byte order"));
+                           C_ ("sent", "a message in a byte order other than this machine’s"));
       return;
     }
 
   text = dup_leading_text (bytes, DRAY_FRAME_HEADER_SIZE);
   if (text != NULL)
     g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                 _("The other side does not speak Dray’s protocol: "
-                   "it wrote “%s…” where a frame should begin"),
+                 C_ ("sent", "“%s…” where a message of Dray’s protocol should begin"),
                  text);
   else
     g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                 _("The other side does not speak Dray’s protocol: "
-                   "it wrote the bytes %02x %02x %02x %02x where a frame should begin"),
+                 C_ ("sent", "the bytes %02x %02x %02x %02x where a message of Dray’s protocol "
+                             "should begin"),
                  bytes[0], bytes[1], bytes[2], bytes[3]);
 }
 
@@ -167,8 +166,7 @@ check_length (DrayFrameType type, gsize length, gsize max_payload, GError **erro
     return TRUE;
 
   g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-               _("The other side announced a message “%s” of %zu bytes, "
-                 "where at most %zu are allowed"),
+               C_ ("sent", "a message “%s” of %zu bytes, where at most %zu are allowed"),
                frame_types[type].name, length, limit);
   return FALSE;
 }
@@ -199,8 +197,8 @@ dray_frame_header_decode (const guint8 bytes[static DRAY_FRAME_HEADER_SIZE],
   if (version != DRAY_PROTOCOL_VERSION && type != DRAY_FRAME_HELLO)
     {
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                   _("The other side speaks version %u of Dray’s protocol, "
-                     "this library speaks version %u"),
+                   C_ ("sent", "a message in version %u of Dray’s protocol, where this library "
+                               "speaks version %u"),
                    version, (guint) DRAY_PROTOCOL_VERSION);
       return FALSE;
     }
@@ -208,7 +206,7 @@ dray_frame_header_decode (const guint8 bytes[static DRAY_FRAME_HEADER_SIZE],
   if (!is_frame_type (type))
     {
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                   _("The other side sent a message of the unknown type %u"), type);
+                   C_ ("sent", "a message of the unknown type %u"), type);
       return FALSE;
     }
 

@@ -108,8 +108,8 @@ void dray_frame_header_add_flags (guint8 bytes[static DRAY_FRAME_HEADER_SIZE], g
 
 /* Decodes exactly DRAY_FRAME_HEADER_SIZE bytes. Refuses with DRAY_ERROR_PROTOCOL: another magic
  * (naming the other byte order where it is that; quoting the first bytes as text where they are
- * printable: "it wrote “Hello wor…” where a frame should begin"), a version other than ours on any
- * type but hello, an unknown type, a length over @max_payload (values) or over
+ * printable: "“Hello wor…” where a message of Dray’s protocol should begin"), a version other than
+ * ours on any type but hello, an unknown type, a length over @max_payload (values) or over
  * DRAY_FRAME_MAX_CONTROL (all other messages; a hello may use the larger of the two), a payload
  * where the type has none. */
 gboolean dray_frame_header_decode (const guint8 bytes[static DRAY_FRAME_HEADER_SIZE],

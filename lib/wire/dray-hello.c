@@ -71,8 +71,8 @@ check_version (guint version, GError **error)
     return TRUE;
 
   g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-               _("The other side speaks version %u of Dray’s protocol, "
-                 "this library speaks version %u"),
+               C_ ("sent", "a message in version %u of Dray’s protocol, where this library "
+                           "speaks version %u"),
                version, (guint) DRAY_PROTOCOL_VERSION);
   return FALSE;
 }
@@ -85,14 +85,22 @@ check_role (guint role, DrayRole expected, GError **error)
 
   if (role == DRAY_ROLE_HOST)
     g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                         _("The program is not a Dray worker: it sends back what it is sent"));
+                         C_ ("sent", "a copy of what it was sent, so it can’t be a Dray worker"));
   else if (role == DRAY_ROLE_WORKER)
     g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                         _("The program was not started by an application that uses Dray: "
-                           "it is connected to a worker"));
+                         C_ ("sent", "the greeting of a worker, so it can’t be an application "
+                                     "that uses Dray"));
   else
     g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                 _("The other side has the unknown role %u"), role);
+                 C_ ("sent", "a greeting with the unknown role %u"), role);
+  return FALSE;
+}
+
+static gboolean
+set_malformed (GError **error)
+{
+  g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                       C_ ("sent", "a greeting that can’t be read"));
   return FALSE;
 }
 
@@ -106,17 +114,21 @@ check_fixed (const DrayFrameHeader *header, GBytes *payload, DrayRole expected, 
   if (!check_version (header->version, error))
     return FALSE;
 
-  if (header->type != DRAY_FRAME_HELLO || size < FIXED_SIZE)
+  if (header->type != DRAY_FRAME_HELLO)
     {
-      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side did not begin with a greeting"));
+      g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                   C_ ("sent", "a message “%s” before its greeting"),
+                   dray_frame_type_to_string (header->type));
       return FALSE;
     }
+
+  if (size < FIXED_SIZE)
+    return set_malformed (error);
 
   if (data[OFFSET_BYTE_ORDER] != BYTE_ORDER_MARK)
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side runs on a machine of another byte order"));
+                           C_ ("sent", "a message in a byte order other than this machine’s"));
       return FALSE;
     }
 
@@ -152,11 +164,7 @@ dray_hello_decode (const DrayFrameHeader *header,
 
   data = g_bytes_get_data (payload, &size);
   if (!dray_value_check (HELLO_TYPE, strlen (HELLO_TYPE), data, size))
-    {
-      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side sent a greeting that can’t be read"));
-      return FALSE;
-    }
+    return set_malformed (error);
 
   value = g_variant_ref_sink (
     g_variant_new_from_bytes (G_VARIANT_TYPE (HELLO_TYPE), payload, TRUE));

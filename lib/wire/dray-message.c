@@ -451,7 +451,7 @@ dray_progress_decode (GBytes *payload, double *fraction, char **text, GError **e
       || !g_utf8_validate_len ((const char *) data + sizeof said, size - sizeof said - 1, NULL))
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side sent progress that can’t be read"));
+                           C_ ("sent", "progress that can’t be read"));
       return FALSE;
     }
 
@@ -506,7 +506,7 @@ dray_error_decode (GBytes *payload, gboolean *malformed)
   *malformed = !dray_value_check (ERROR_TYPE, strlen (ERROR_TYPE), data, size);
   if (*malformed)
     return g_error_new_literal (DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                                _("The other side sent an error that can’t be read"));
+                                C_ ("sent", "an error that can’t be read"));
 
   value = g_variant_ref_sink (
     g_variant_new_from_bytes (G_VARIANT_TYPE (ERROR_TYPE), payload, TRUE));

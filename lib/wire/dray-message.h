@@ -6,6 +6,10 @@
  * Messages: the payload of each type of frame, to and from the values that it stands for. Pure:
  * no input, no output. Whatever a decoder here is given, by a peer that may be hostile, it
  * answers with a value that is safe to use or with DRAY_ERROR_PROTOCOL.
+ *
+ * The message of such an error, here and in all that decodes, says what was sent: "a value that
+ * does not fit its type". Who sent it is known to the caller, who makes a sentence of that. So it
+ * has the context "sent" for translators, and is to be read after a colon.
  */
 
 #include "dray-frame.h"
@@ -42,8 +46,8 @@ typedef struct _DrayCargo DrayCargo;
 void dray_hello_clear (DrayHello *hello);
 GBytes *dray_hello_encode (const DrayHello *hello);
 /* @expected: the role that the peer must have. Errors in the user's words: another protocol
- * version ("speaks version 9 of Dray's protocol, this library speaks version 1"), a peer that
- * echoes our own hello ("is not a Dray worker: it sends back what it is sent"). */
+ * version ("a message in version 9 of Dray's protocol, where this library speaks version 1"), a
+ * peer that echoes our own hello ("a copy of what it was sent, so it can't be a Dray worker"). */
 gboolean dray_hello_decode (const DrayFrameHeader *header,
                             GBytes *payload,
                             DrayRole expected,

@@ -305,7 +305,7 @@ static gboolean
 set_protocol_error (GError **error)
 {
   g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                       _("The other side named open files that it did not pass"));
+                       C_ ("sent", "a message that names other open files than were passed"));
   return FALSE;
 }
 

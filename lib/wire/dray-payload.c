@@ -131,7 +131,7 @@ dray_payload_check (int fd, gboolean frozen, gsize *size, GError **error)
     }
 
   g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                       _("The other side sent shared memory that is not sealed"));
+                       C_ ("sent", "shared memory that is not sealed"));
   return FALSE;
 }
 
@@ -168,8 +168,8 @@ dray_payload_map (int fd, gsize size, GError **error)
   if (found != size || size == 0)
     {
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                   _("The other side announced %zu bytes of shared memory and sent %zu"), size,
-                      found);
+                   C_ ("sent", "%zu bytes of shared memory, where %zu were announced"), found,
+                   size);
       return NULL;
     }
 

@@ -237,7 +237,7 @@ dray_ring_read (DrayRing *self, guint8 *bytes, gsize size, GError **error)
   if (written - self->position > DRAY_RING_SIZE)
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side wrote more into shared memory than fits"));
+                           C_ ("sent", "more bytes than fit into shared memory"));
       return -1;
     }
 

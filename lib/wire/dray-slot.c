@@ -99,8 +99,7 @@ dray_slot_map (int fd, GError **error)
   if (size <= DRAY_SLOT_HEADER_SIZE)
     {
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                   _("The other side announced %zu bytes of shared memory and sent %zu"),
-                      DRAY_SLOT_HEADER_SIZE, size);
+                   C_ ("sent", "%zu bytes of shared memory, which are too few"), size);
       return NULL;
     }
 

@@ -27,7 +27,7 @@ decode_from (GBytes *payload, gsize offset, GBytes *shared, GError **error)
   if (nul == NULL)
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side sent a value without a type"));
+                           C_ ("sent", "a value without a type"));
       return NULL;
     }
 
@@ -43,7 +43,7 @@ decode_from (GBytes *payload, gsize offset, GBytes *shared, GError **error)
                             g_bytes_get_size (child)))
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side sent a value that does not fit its type"));
+                           C_ ("sent", "a value that does not fit its type"));
       return NULL;
     }
 
@@ -179,7 +179,7 @@ dray_submit_decode_shared (GBytes *payload,
   if (!find_name (payload, &name, &size, &end))
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side sent a task whose function can’t be read"));
+                           C_ ("sent", "a task whose function can’t be read"));
       return FALSE;
     }
 

@@ -79,7 +79,7 @@ map_value (DrayCargo *cargo, GBytes **shared, GError **error)
     case DRAY_CARGO_KNOWN_SLOT:
     default:
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The other side sent shared memory that is not sealed"));
+                           C_ ("sent", "shared memory that is not sealed"));
       return FALSE;
     }
 }

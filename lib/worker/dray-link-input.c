@@ -32,7 +32,7 @@ handle_hello (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
   if (self->greeted)
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The application said hello a second time"));
+                           C_ ("sent", "a second greeting"));
       return FALSE;
     }
 
@@ -93,14 +93,14 @@ check_submit (DrayLink *self, const DrayFrameHeader *header, GError **error)
   if (header->task_id == 0 || header->attempt == 0)
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The application submitted a task that has no number"));
+                           C_ ("sent", "a task without a number"));
       return FALSE;
     }
 
   if (dray_link_get_state (self) == DRAY_LINK_GOODBYE)
     {
       g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The application submitted a task after it had said goodbye"));
+                           C_ ("sent", "a task after it had said goodbye"));
       return FALSE;
     }
 
@@ -209,8 +209,9 @@ handle_frame (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
 
   if (!self->greeted)
     {
-      g_set_error_literal (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                           _("The application did not begin with a hello"));
+      g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
+                   C_ ("sent", "a message “%s” before its greeting"),
+                   dray_frame_type_to_string (header->type));
       return FALSE;
     }
 
@@ -236,17 +237,30 @@ handle_frame (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
 
     default:
       g_set_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL,
-                   _("The application sent a message of the type “%s”, which only a worker sends"),
-                      dray_frame_type_to_string (header->type));
+                   C_ ("sent", "a message “%s”, which only workers send"),
+                   dray_frame_type_to_string (header->type));
       return FALSE;
     }
 }
 
-/* What the host sent makes no sense. Takes @error. Said at once: there may be no later. */
+/* What the host sent makes no sense, or there is no room for it. Takes @error. Said at once: there
+ * may be no later. */
 static void
 fail (DrayLink *self, GError *error)
 {
-  dray_complain (error->message);
+  if (g_error_matches (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL))
+    {
+      g_autofree char *sentence
+        /* Translators: what the application sent: one of the texts with the context “sent”. */
+        = g_strdup_printf (_("The application sent something unexpected: %s"), error->message);
+
+      dray_complain (sentence);
+    }
+  else
+    {
+      dray_complain (error->message);
+    }
+
   g_error_free (error);
   dray_link_advance (self, DRAY_LINK_FAILED);
 }

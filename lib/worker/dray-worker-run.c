@@ -41,9 +41,14 @@ refuse_to_work (DrayLink *link, GError *error)
 {
   g_auto (DrayMessage) message = { 0 };
 
-  if (error == NULL)
-    error = g_error_new_literal (DRAY_ERROR, DRAY_ERROR_FAILED,
-                                 _("The worker’s initializer failed without saying why"));
+  if (error == NULL || *error->message == '\0')
+    {
+      g_clear_error (&error);
+      error = g_error_new_literal (DRAY_ERROR, DRAY_ERROR_FAILED,
+                                   /* Translators: why a worker could not be prepared, at the end
+                                    * of a message that says so. */
+                                   _("its initializer failed without saying why"));
+    }
 
   dray_message_init_error (&message, 0, 0, error);
   dray_link_send (link, NULL, &message, NULL);

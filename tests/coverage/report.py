@@ -50,7 +50,7 @@ REACHED = {
     'lib/worker/dray-link-cargo.c': 92,
     # Descriptors of its own that fail it.
     'lib/worker/dray-link-watcher.c': 95,
-    # An initializer that fails without saying why; a second run; a cancel just before a function.
+    # A second run; a cancel just before a function.
     'lib/worker/dray-worker-run.c': 92,
 }
 

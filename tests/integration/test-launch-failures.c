@@ -96,13 +96,17 @@ test_foreign (Rig *rig, gconstpointer data)
     const char *argument;
     const char *pattern;
   } vectors[] = {
-    { "/bin/cat", NULL, "*“cat”*" },
+    { "/bin/cat", NULL,
+      "The worker “cat” sent something unexpected: a copy of what it was sent, so it can’t be a "
+      "Dray worker" },
     { "yes", NULL, "*“yes”*" },
     { "/bin/yes", NULL, "*“yes”*" },
     { "true", NULL, "*“true”*status 0*" },
     { "false", NULL, "*“false”*status 1*" },
     { "sh", "-c", "*“sh”*status 2*" },
-    { "echo", "hello", "*“echo”*" },
+    { "echo", "hello",
+      "The worker “echo” sent something unexpected: “hello …” where a message of Dray’s protocol "
+      "should begin" },
   };
 
   g_test_summary ("A program that is no worker is told apart, whatever it does instead.");
@@ -126,9 +130,20 @@ test_modes (Rig *rig, gconstpointer data)
     { "--not-a-worker", "*“misbehaving-worker”*" },
     { "--echo-stdin", "*“misbehaving-worker”*" },
     { "--yes", "*“misbehaving-worker”*" },
-    { "--other-version", "*“misbehaving-worker”*version 9*" },
-    { "--other-byte-order", "*“misbehaving-worker”*byte order*" },
-    { "--init-fails", "*“misbehaving-worker”*There is no model to load*" },
+    { "--other-version",
+      "The worker “misbehaving-worker” sent something unexpected: a message in version 9 of Dray’s "
+      "protocol, where this library speaks version 1" },
+    { "--other-byte-order",
+      "The worker “misbehaving-worker” sent something unexpected: a message in a byte order other "
+      "than this machine’s" },
+    { "--init-fails",
+      "The worker “misbehaving-worker” could not be prepared: There is no model to load" },
+    { "--init-says-nothing",
+      "The worker “misbehaving-worker” could not be prepared: its initializer failed without "
+      "saying why" },
+    { "--init-says-empty",
+      "The worker “misbehaving-worker” could not be prepared: its initializer failed without "
+      "saying why" },
     { "--init-exits", "*“misbehaving-worker”*status 5*" },
     { "--init-crashes", "*“misbehaving-worker”*signal 11*" },
   };

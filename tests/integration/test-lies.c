@@ -244,44 +244,51 @@ has_spoken (gpointer user_data)
 typedef struct
 {
   const char *how;
-  const char *pattern; /* of the message, behind the name of the worker */
+  const char *said; /* what the message says that it sent */
 } Lie;
 
 static const Lie lies[] = {
-  { "item", "*a value that does not fit its type" },
-  { "array", "*a value that does not fit its type" },
-  { "boolean", "*a value that does not fit its type" },
-  { "text", "*a value that does not fit its type" },
-  { "type", "*a value that does not fit its type" },
-  { "long-type", "*a value that does not fit its type" },
-  { "nested", "*a value that does not fit its type" },
-  { "padding", "*did not end a frame with zeros*" },
-  { "progress-text", "*progress that can’t be read*" },
-  { "progress-long", "*“progress” of 1048576 bytes*" },
-  { "error-text", "*error that can’t be read*" },
-  { "error-long", "*“error” of 1048576 bytes*" },
-  { "next-task", "*“result” out of turn*" },
-  { "no-task", "*“result” out of turn*" },
-  { "later-attempt", "*“result” out of turn*" },
-  { "returned", "*“returned” out of turn*" },
-  { "returned-next", "*“returned” out of turn*" },
-  { "outcomes", "*“outcomes” out of turn*" },
-  { "hello", "*“hello” out of turn*" },
-  { "ready", "*“ready” out of turn*" },
-  { "submit", "*“submit” out of turn*" },
-  { "type-of-frame", "*unknown type 200*" },
-  { "ring-ahead", "*more into shared memory than fits*" },
-  { "ring-back", "*more into shared memory than fits*" },
-  { "ring-far", "*more into shared memory than fits*" },
-  { "ring-empty", "*where a frame should begin*" },
+  { "item", "a value that does not fit its type" },
+  { "array", "a value that does not fit its type" },
+  { "boolean", "a value that does not fit its type" },
+  { "text", "a value that does not fit its type" },
+  { "type", "a value that does not fit its type" },
+  { "long-type", "a value that does not fit its type" },
+  { "nested", "a value that does not fit its type" },
+  { "padding", "a message that does not end with zeros" },
+  { "progress-text", "progress that can’t be read" },
+  { "progress-long", "a message “progress” of 1048576 bytes, where at most 65536 are allowed" },
+  { "error-text", "an error that can’t be read" },
+  { "error-long", "a message “error” of 1048576 bytes, where at most 65536 are allowed" },
+  { "next-task", "a message “result” out of turn" },
+  { "no-task", "a message “result” out of turn" },
+  { "later-attempt", "a message “result” out of turn" },
+  { "returned", "a message “returned” out of turn" },
+  { "returned-next", "a message “returned” out of turn" },
+  { "outcomes", "a message “outcomes” out of turn" },
+  { "hello", "a message “hello” out of turn" },
+  { "ready", "a message “ready” out of turn" },
+  { "submit", "a message “submit” out of turn" },
+  { "type-of-frame", "a message of the unknown type 200" },
+  { "ring-ahead", "more bytes than fit into shared memory" },
+  { "ring-back", "more bytes than fit into shared memory" },
+  { "ring-far", "more bytes than fit into shared memory" },
+  { "ring-empty", "the bytes 00 00 00 00 where a message of Dray’s protocol should begin" },
 };
+
+/* (transfer full): of the error that comes of it: one sentence */
+static char *
+dup_message (const Lie *lie)
+{
+  return g_strconcat ("The worker “misbehaving-worker” sent something unexpected: ", lie->said,
+                      NULL);
+}
 
 static void
 test_message (Rig *rig, gconstpointer data)
 {
   const Lie *lie = data;
-  g_autofree char *pattern = g_strconcat (
-    "*“misbehaving-worker” sent something unexpected: ", lie->pattern, NULL);
+  g_autofree char *message = dup_message (lie);
   Lies self = { 0 };
   g_autoptr (DrayFuture) future = NULL;
   g_autoptr (DrayFuture) next = NULL;
@@ -296,7 +303,7 @@ test_message (Rig *rig, gconstpointer data)
   pid = rig_ask_pid (rig);
   future = tell (&self, lie->how);
   next = rig_call (rig, "add", "(ii)", 1, 1);
-  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, pattern);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, message);
   rig_expect_text (next, "2");
 
   dray_future_dup_result (future, &error);
@@ -477,12 +484,12 @@ test_domains (Rig *rig, gconstpointer data)
 /* --- Before the first task --- */
 
 static const Lie hellos[] = {
-  { "long", "*“hello” of 4294967231 bytes*" },
-  { "text", "*greeting that can’t be read*" },
-  { "twice", "*“hello” out of turn*" },
-  { "ready-first", "*“ready” out of turn*" },
-  { "error", "*could not be prepared*can’t be read*" },
-  { "task", "*“result” out of turn*" },
+  { "long", "a message “hello” of 4294967231 bytes, where at most 1073741824 are allowed" },
+  { "text", "a greeting that can’t be read" },
+  { "twice", "a message “hello” out of turn" },
+  { "ready-first", "a message “ready” out of turn" },
+  { "error", "an error that can’t be read" },
+  { "task", "a message “result” out of turn" },
 };
 
 static void
@@ -490,6 +497,7 @@ test_hello (Rig *rig, gconstpointer data)
 {
   const Lie *lie = data;
   g_autofree char *mode = g_strconcat ("--lie-in-hello-", lie->how, NULL);
+  g_autofree char *message = dup_message (lie);
   Lies self = { 0 };
   g_autoptr (DrayFuture) future = NULL;
 
@@ -497,7 +505,7 @@ test_hello (Rig *rig, gconstpointer data)
 
   lies_begin (&self, rig, mode);
   future = rig_call (rig, "add", "(ii)", 1, 1);
-  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_LAUNCH, lie->pattern);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_LAUNCH, message);
   g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 3);
   lies_end (&self, 0);
 }
@@ -599,15 +607,16 @@ test_returned_chunk (Rig *rig, gconstpointer data)
 }
 
 static const Lie chunks[] = {
-  { "outcomes", "*can’t be read*" },
-  { "item", "*“item” out of turn*" },
-  { "result", "*“result” out of turn*" },
+  { "outcomes", "outcomes of calls that can’t be read" },
+  { "item", "a message “item” out of turn" },
+  { "result", "a message “result” out of turn" },
 };
 
 static void
 test_chunk (Rig *rig, gconstpointer data)
 {
   const Lie *lie = data;
+  g_autofree char *message = dup_message (lie);
   Lies self = { 0 };
   GVariant *call = g_variant_new ("(s)", lie->how);
   g_autoptr (DrayMap) map = NULL;
@@ -621,8 +630,7 @@ test_chunk (Rig *rig, gconstpointer data)
   outcome = dray_map_wait_next (map, -1, NULL, NULL);
   error = dray_outcome_get_error (outcome);
   g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
-  g_test_message ("%s", error->message);
-  g_assert_true (g_pattern_match_simple (lie->pattern, error->message));
+  g_assert_cmpstr (error->message, ==, message);
   lies_end (&self, 0);
 }
 

@@ -378,26 +378,26 @@ typedef struct
 {
   const char *how;
   gboolean trusted;
-  const char *pattern; /* of the message, behind the name of the worker */
+  const char *said; /* what the message says that it sent */
 } Hostile;
 
-#define NOT_SEALED "*shared memory that is not sealed"
-#define NOT_PASSED "*named open files that it did not pass"
-#define NOT_UNDERSTOOD "*shared memory can’t be understood"
+#define NOT_SEALED "shared memory that is not sealed"
+#define NOT_PASSED "a message that names other open files than were passed"
+#define NOT_UNDERSTOOD "a message whose shared memory can’t be understood"
 
 static const Hostile hostiles[] = {
   { "unsealed", FALSE, NOT_SEALED },
   { "writable", FALSE, NOT_SEALED },
   { "shrinkable", FALSE, NOT_SEALED },
-  { "too-small", FALSE, "*announced 8192 bytes of shared memory and sent 8191" },
-  { "too-large", FALSE, "*announced 8192 bytes of shared memory and sent 8193" },
+  { "too-small", FALSE, "8191 bytes of shared memory, where 8192 were announced" },
+  { "too-large", FALSE, "8193 bytes of shared memory, where 8192 were announced" },
   { "pipe", FALSE, NOT_SEALED },
   { "not-passed", FALSE, NOT_PASSED },
   { "too-many", FALSE, NOT_PASSED },
   { "flood", FALSE, NOT_PASSED },
   { "slot", FALSE, NOT_UNDERSTOOD },
   { "slot-unknown", FALSE, NOT_UNDERSTOOD },
-  { "item-attachment", FALSE, "*“item” out of turn" },
+  { "item-attachment", FALSE, "a message “item” out of turn" },
   { "slot-number", TRUE, NOT_UNDERSTOOD },
   { "slot-too-small", TRUE, NOT_UNDERSTOOD },
   { "slot-unsealed", TRUE, NOT_SEALED },
@@ -409,8 +409,8 @@ static void
 test_hostile (Rig *rig, gconstpointer data)
 {
   const Hostile *hostile = data;
-  g_autofree char *pattern = g_strconcat (
-    "*“misbehaving-worker” sent something unexpected: ", hostile->pattern, NULL);
+  g_autofree char *message = g_strconcat (
+    "The worker “misbehaving-worker” sent something unexpected: ", hostile->said, NULL);
   g_autoptr (DrayFuture) future = NULL;
   g_autoptr (DrayFuture) other = NULL;
 
@@ -419,7 +419,7 @@ test_hostile (Rig *rig, gconstpointer data)
 
   payload_start (rig, hostile->trusted ? PAYLOAD_TRUSTED : PAYLOAD_PASSING);
   future = rig_call (rig, "hostile-cargo", "(s)", hostile->how);
-  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, pattern);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, message);
   other = rig_call (rig, "add", "(ii)", 2, 3);
   rig_expect_text (other, "5");
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);

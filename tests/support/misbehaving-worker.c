@@ -14,6 +14,8 @@
  *   --lie-in-hello-…      says hello, but with a lie; see misbehaving-lies.c
  *   --no-ring             has no shared memory, so that all goes through the pipe
  *   --init-fails          its initializer returns G_IO_ERROR_NOT_FOUND
+ *   --init-says-nothing   its initializer fails without an error
+ *   --init-says-empty     the same with one whose message is ""
  *   --init-hangs          its initializer never returns
  *   --init-exits          its initializer exits with 5
  *   --init-crashes        its initializer is killed by SIGSEGV
@@ -207,6 +209,14 @@ initialize_cb (DrayWorker *worker, GVariant *arguments, gpointer data, GError **
   if (g_str_equal (mode, "--init-fails"))
     {
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "There is no model to load");
+      return FALSE;
+    }
+
+  if (g_str_equal (mode, "--init-says-nothing"))
+    return FALSE;
+  if (g_str_equal (mode, "--init-says-empty"))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "");
       return FALSE;
     }
 
