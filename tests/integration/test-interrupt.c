@@ -259,7 +259,25 @@ assert_interrupted (gboolean succeeded, GError **error)
   g_assert_false (succeeded);
   g_assert_error (*error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_error (error);
+}
+
+static gpointer
+say_given_up (gpointer job)
+{
+  g_assert_true (dray_future_wait (job, -1, NULL, NULL));
   say ("interrupted");
+
+  return NULL;
+}
+
+/* Shuts down, and says so in the midst of it: a job is given up at once, whether it stops or not. */
+static void
+give_up (Scene *scene)
+{
+  GThread *thread = g_thread_new ("says it", say_given_up, scene->job);
+
+  g_assert_true (dray_executor_shutdown_sync (scene->executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL));
+  g_thread_join (thread);
 }
 
 /* The job stops when it is asked to. */
@@ -276,7 +294,7 @@ run_wait_handled (void)
   assert_interrupted (dray_future_wait (scene.job, -1, scene.interrupted, &error), &error);
 
   /* Nobody was killed: the grace period is longer than the test may take. */
-  g_assert_true (dray_executor_shutdown_sync (scene.executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL));
+  give_up (&scene);
   listener_stop (&listener);
   clear (&scene);
   host_assert_settled ();
@@ -295,7 +313,28 @@ run_wait_twice (void)
   listener_start (&listener, &scene);
   say ("ready");
   assert_interrupted (dray_future_wait (scene.job, -1, scene.interrupted, &error), &error);
-  g_assert_true (dray_executor_shutdown_sync (scene.executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL));
+  give_up (&scene);
+  listener_stop (&listener);
+  clear (&scene);
+  host_assert_settled ();
+  say ("ended");
+}
+
+/* The first one is heard in a shutdown that waits for the job, and begins one that does not. */
+static void
+run_in_shutdown (const char *function, const char *status)
+{
+  Scene scene = { 0 };
+  Listener listener = { 0 };
+  GError *error = NULL;
+
+  arrange (&scene, function, status);
+  listener_start (&listener, &scene);
+  say ("ready");
+  assert_interrupted (
+    dray_executor_shutdown_sync (scene.executor, DRAY_SHUTDOWN_DRAIN, scene.interrupted, &error),
+    &error);
+  give_up (&scene);
   listener_stop (&listener);
   clear (&scene);
   host_assert_settled ();
@@ -305,21 +344,13 @@ run_wait_twice (void)
 static void
 run_shutdown_handled (void)
 {
-  Scene scene = { 0 };
-  Listener listener = { 0 };
-  GError *error = NULL;
+  run_in_shutdown ("block", "blocked");
+}
 
-  arrange (&scene, "block", "blocked");
-  listener_start (&listener, &scene);
-  say ("ready");
-  assert_interrupted (
-    dray_executor_shutdown_sync (scene.executor, DRAY_SHUTDOWN_DRAIN, scene.interrupted, &error),
-    &error);
-  g_assert_true (dray_executor_shutdown_sync (scene.executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL));
-  listener_stop (&listener);
-  clear (&scene);
-  host_assert_settled ();
-  say ("ended");
+static void
+run_shutdown_twice (void)
+{
+  run_in_shutdown ("ignore-cancel", "deaf");
 }
 
 /* In the host: programs that care, with a main loop. */
@@ -391,6 +422,7 @@ static const HostPart parts[] = {
   { "wait-handled", run_wait_handled },
   { "wait-twice", run_wait_twice },
   { "shutdown-handled", run_shutdown_handled },
+  { "shutdown-twice", run_shutdown_twice },
   { "loop-handled", run_loop_handled },
   { "loop-twice", run_loop_twice },
 };
@@ -487,6 +519,7 @@ main (int argc, char **argv)
   workshop_add ("/interrupt/handled/shutdown", "shutdown-handled", test_handled);
   workshop_add ("/interrupt/handled/loop", "loop-handled", test_handled);
   workshop_add ("/interrupt/twice/wait", "wait-twice", test_twice);
+  workshop_add ("/interrupt/twice/shutdown", "shutdown-twice", test_twice);
   workshop_add ("/interrupt/twice/loop", "loop-twice", test_twice);
 
   return g_test_run ();
