@@ -2,23 +2,94 @@
 
 #include "config.h"
 
-#include "rig.h"
+#include "payload-rig.h"
+#include "workshop.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Workers that can't be started, or never become ready. */
+/*
+ * Workers that can't be started, or never become ready: with tasks that are small, and with large
+ * ones, which get a worker later or never.
+ */
+
+#define SMALL 10
+#define LARGE (1200 * 1000) /* bytes: more than a ring, or a pipe as workers have it, can hold */
+
+/* What each task is given, and returns where it runs. */
+typedef struct
+{
+  const char *name;
+  guint32 size;    /* bytes */
+  gboolean shared; /* they are in shared memory, both ways */
+} Load;
+
+typedef struct
+{
+  const Load *load;
+  const char *mode; /* (nullable): of the workers */
+} Case;
+
+/* Takes @launcher and returns it. */
+static DrayLauncher *
+prepare (const Case *chosen, DrayLauncher *launcher)
+{
+  if (chosen->load->shared)
+    dray_launcher_set_shared_size (launcher, 4096);
+
+  return launcher;
+}
+
+static DrayLauncher *
+new_launcher (const Case *chosen, const char *program, const char *argument, const char *detail)
+{
+  const char *argv[] = { program, argument, detail, NULL };
+
+  return prepare (chosen, dray_launcher_new_argv (argv));
+}
+
+static DrayLauncher *
+new_worker_launcher (const Case *chosen, const char *mode, const char *detail)
+{
+  g_autofree char *program = fixture_dup_misbehaving_worker ();
+
+  return new_launcher (chosen, program, mode, detail);
+}
+
+/* (transfer full): a call that returns what it is given */
+static DrayFuture *
+call (Rig *rig, const Case *chosen)
+{
+  const guint32 size = chosen->load->size;
+  guint8 *bytes = g_malloc (size);
+
+  for (guint32 i = 0; i < size; i++)
+    bytes[i] = (guint8) i;
+
+  return rig_call (rig, "echo", "@ay",
+                   g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, bytes, size, TRUE, g_free,
+                                            bytes));
+}
+
+static void
+expect_answer (DrayFuture *future, const Case *chosen)
+{
+  g_autoptr (GVariant) result = rig_expect_result (future);
+
+  workshop_assert_bytes (result, chosen->load->size);
+  g_assert_true (payload_is_shared (result) == chosen->load->shared);
+}
 
 /* That calls of @rig fail with a clear error, all of them, after few tries. */
 static void
-assert_no_launch (Rig *rig, const char *pattern)
+assert_no_launch (Rig *rig, const Case *chosen, const char *pattern)
 {
-  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
   g_autoptr (DrayFuture) later = NULL;
   guint64 n_started;
 
   for (int i = 0; i < 20; i++)
-    g_ptr_array_add (futures, rig_call (rig, "null", NULL));
+    g_ptr_array_add (futures, call (rig, chosen));
   for (int i = 0; i < 20; i++)
     rig_expect_error (futures->pdata[i], DRAY_ERROR, DRAY_ERROR_LAUNCH, pattern);
 
@@ -29,17 +100,9 @@ assert_no_launch (Rig *rig, const char *pattern)
   g_assert_cmpuint (rig_get_count (rig, queue_length), ==, 0);
 
   /* A task that comes later is a reason to try again, and meets the same. */
-  later = rig_call (rig, "null", NULL);
+  later = call (rig, chosen);
   rig_expect_error (later, DRAY_ERROR, DRAY_ERROR_LAUNCH, pattern);
   g_assert_cmpuint (rig_get_count (rig, workers_started), <=, n_started + 2);
-}
-
-static DrayLauncher *
-new_launcher (const char *program, const char *argument)
-{
-  const char *argv[] = { program, argument, NULL };
-
-  return dray_launcher_new_argv (argv);
 }
 
 /* Programs that can't be started */
@@ -51,13 +114,13 @@ test_missing (Rig *rig, gconstpointer data)
 
   g_test_summary ("A program that does not exist is named, and the reason is told.");
 
-  rig_start_with (rig, new_launcher (path, NULL), 2);
-  assert_no_launch (rig, "*no-such-program”: No such file or directory");
+  rig_start_with (rig, new_launcher (data, path, NULL, NULL), 2);
+  assert_no_launch (rig, data, "*no-such-program”: No such file or directory");
   g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 0);
   g_clear_object (&rig->executor);
 
-  rig_start_with (rig, new_launcher ("dray-no-such-program-in-the-path", NULL), 2);
-  assert_no_launch (rig, "*“dray-no-such-program-in-the-path”: No such file or directory");
+  rig_start_with (rig, new_launcher (data, "dray-no-such-program-in-the-path", NULL, NULL), 2);
+  assert_no_launch (rig, data, "*“dray-no-such-program-in-the-path”: No such file or directory");
 }
 
 static void
@@ -68,21 +131,21 @@ test_not_executable (Rig *rig, gconstpointer data)
   g_test_summary ("A file that is no program is named, and the reason is told.");
 
   g_file_set_contents (path, "This is not a program.\n", -1, NULL);
-  rig_start_with (rig, new_launcher (path, NULL), 2);
-  assert_no_launch (rig, "*text”: Permission denied");
+  rig_start_with (rig, new_launcher (data, path, NULL, NULL), 2);
+  assert_no_launch (rig, data, "*text”: Permission denied");
 }
 
 static void
 test_folder (Rig *rig, gconstpointer data)
 {
   g_autofree char *path = rig_dup_path (rig, "no-such-folder");
-  DrayLauncher *launcher = rig_new_launcher (NULL);
+  DrayLauncher *launcher = new_worker_launcher (data, NULL, NULL);
 
   g_test_summary ("A folder that can't be entered is named, and not the program blamed for it.");
 
   dray_launcher_set_directory (launcher, path);
   rig_start_with (rig, launcher, 2);
-  assert_no_launch (rig, "*no-such-folder”: No such file or directory");
+  assert_no_launch (rig, data, "*no-such-folder”: No such file or directory");
 }
 
 /* Programs that are no workers */
@@ -113,8 +176,8 @@ test_foreign (Rig *rig, gconstpointer data)
 
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
     {
-      rig_start_with (rig, new_launcher (vectors[i].program, vectors[i].argument), 2);
-      assert_no_launch (rig, vectors[i].pattern);
+      rig_start_with (rig, new_launcher (data, vectors[i].program, vectors[i].argument, NULL), 2);
+      assert_no_launch (rig, data, vectors[i].pattern);
       g_clear_object (&rig->executor);
     }
 }
@@ -153,8 +216,8 @@ test_modes (Rig *rig, gconstpointer data)
 
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
     {
-      rig_start_with (rig, rig_new_launcher (vectors[i].mode), 2);
-      assert_no_launch (rig, vectors[i].pattern);
+      rig_start_with (rig, new_worker_launcher (data, vectors[i].mode, NULL), 2);
+      assert_no_launch (rig, data, vectors[i].pattern);
       g_clear_object (&rig->executor);
     }
 }
@@ -162,25 +225,28 @@ test_modes (Rig *rig, gconstpointer data)
 static void
 test_silent (Rig *rig, gconstpointer data)
 {
+  const Case *chosen = data;
+
   g_test_summary ("A worker that is not ready in time is killed and counts as one that could not "
                   "be started.");
 
-  rig_start_with (rig, rig_new_launcher (data), 2);
+  rig_start_with (rig, new_worker_launcher (chosen, chosen->mode, NULL), 2);
   g_object_set (rig->executor, "launch-timeout", 100, NULL);
-  assert_no_launch (rig, "*“misbehaving-worker” was not ready in time*");
+  assert_no_launch (rig, data, "*“misbehaving-worker” was not ready in time*");
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, rig_get_count (rig, workers_started));
 }
 
 static void
 test_cancel_while_launching (Rig *rig, gconstpointer data)
 {
+  const Case *chosen = data;
   g_autoptr (DrayFuture) future = NULL;
 
   g_test_summary ("A task whose worker is still starting can be cancelled, and the executor be "
                   "shut down.");
 
-  rig_start_with (rig, rig_new_launcher (data), 1);
-  future = rig_call (rig, "null", NULL);
+  rig_start_with (rig, new_worker_launcher (chosen, chosen->mode, NULL), 1);
+  future = call (rig, chosen);
   rig_run_until_count (rig, workers_started, 1);
   dray_future_cancel (future);
   rig_expect_cancelled (future);
@@ -200,14 +266,14 @@ test_recovery (Rig *rig, gconstpointer data)
 
   g_test_summary ("When the program appears later, the executor works from then on.");
 
-  rig_start_with (rig, new_launcher (path, NULL), 1);
-  early = rig_call (rig, "null", NULL);
+  rig_start_with (rig, new_launcher (data, path, NULL, NULL), 1);
+  early = call (rig, data);
   rig_expect_error (early, DRAY_ERROR, DRAY_ERROR_LAUNCH, NULL);
 
   g_assert_true (g_file_set_contents (path, script, -1, NULL));
   g_assert_cmpint (chmod (path, 0755), ==, 0);
-  late = rig_call (rig, "add", "(ii)", 1, 2);
-  rig_expect_text (late, "3");
+  late = call (rig, data);
+  expect_answer (late, data);
 }
 
 static void
@@ -215,39 +281,46 @@ test_one_left (Rig *rig, gconstpointer data)
 {
   g_autofree char *worker = fixture_dup_misbehaving_worker ();
   g_autofree char *path = rig_dup_path (rig, "vanishing-program");
-  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
 
   g_test_summary ("While one worker is alive, that no others can be started fails nobody.");
 
   g_assert_cmpint (symlink (worker, path), ==, 0);
-  rig_start_with (rig, new_launcher (path, NULL), 3);
+  rig_start_with (rig, new_launcher (data, path, NULL, NULL), 3);
   rig_ask_pid (rig);
   g_assert_cmpint (unlink (path), ==, 0);
   for (int i = 0; i < 40; i++)
-    g_ptr_array_add (futures, rig_call (rig, "sleep", "(u)", 10));
+    g_ptr_array_add (futures, i % 2 == 0 ? rig_call (rig, "sleep", "(u)", 10) : call (rig, data));
   for (int i = 0; i < 40; i++)
-    rig_expect_text (futures->pdata[i], "()");
+    if (i % 2 == 0)
+      rig_expect_text (futures->pdata[i], "()");
+    else
+      expect_answer (futures->pdata[i], data);
   g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 1);
 }
 
 static void
 test_at_times (Rig *rig, gconstpointer data)
 {
-  g_autofree char *program = fixture_dup_misbehaving_worker ();
   g_autofree char *path = rig_dup_path (rig, "times");
-  const char *argv[] = { program, "--init-fails-at-times", path, NULL };
   const guint n_tasks = 120;
-  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
 
   g_test_summary ("Every other worker fails to initialise, and all are used up soon: another try is "
                   "made each time, and no task fails.");
 
-  rig_start_with (rig, dray_launcher_new_argv (argv), 3);
+  rig_start_with (rig, new_worker_launcher (data, "--init-fails-at-times", path), 3);
   g_object_set (rig->executor, "max-tasks-per-worker", 20, NULL);
   for (guint i = 0; i < n_tasks; i++)
-    g_ptr_array_add (futures, i % 2 == 0 ? rig_call (rig, "add", "(ii)", i, 1)
-                                         : rig_call (rig, "bytes", "(u)", 300000));
-  rig_run_until_all_done (futures);
+    g_ptr_array_add (futures, call (rig, data));
+
+  /* None is kept for longer than it takes to look at it. */
+  while (futures->len > 0)
+    {
+      g_autoptr (DrayFuture) future = g_ptr_array_steal_index (futures, 0);
+
+      expect_answer (future, data);
+    }
   g_assert_cmpuint (rig_get_count (rig, succeeded), ==, n_tasks);
   g_assert_cmpuint (rig_get_count (rig, workers_died), >=, 3);
 }
@@ -255,35 +328,36 @@ test_at_times (Rig *rig, gconstpointer data)
 static void
 test_commands_go_on (Rig *rig, gconstpointer data)
 {
-  const char *argv[] = { "echo", "fine", NULL };
-  DrayTask *task = dray_task_new_command (argv);
-  g_autoptr (DrayFuture) call = NULL;
+  const Case *chosen = data;
+  g_autofree char *size = g_strdup_printf ("%u", chosen->load->size);
+  const char *argv[] = { "head", "-c", size, "/dev/zero", NULL };
+  g_autoptr (DrayFuture) waiting = NULL;
   g_autoptr (DrayFuture) command = NULL;
+  g_autoptr (GVariant) output = NULL;
 
   g_test_summary ("Commands are run while workers can't be started.");
 
-  rig_start_with (rig, new_launcher ("/no/such/program", NULL), 1);
-  call = rig_call (rig, "null", NULL);
-  dray_task_set_encoding (task, DRAY_ENCODING_UTF8);
-  command = rig_submit (rig, task);
-  rig_expect_text (command, "'fine\\n'");
-  rig_expect_error (call, DRAY_ERROR, DRAY_ERROR_LAUNCH, NULL);
+  rig_start_with (rig, new_launcher (data, "/no/such/program", NULL, NULL), 1);
+  waiting = call (rig, data);
+  command = rig_submit (rig, dray_task_new_command (argv));
+  output = rig_expect_result (command);
+  g_assert_cmpuint (g_variant_get_size (output), ==, chosen->load->size);
+  rig_expect_error (waiting, DRAY_ERROR, DRAY_ERROR_LAUNCH, NULL);
 }
 
 static void
 test_slow_start (Rig *rig, gconstpointer data)
 {
-  g_autofree char *program = fixture_dup_misbehaving_worker ();
-  const char *argv[] = { program, "--slow-start", "300", NULL };
-  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
 
   g_test_summary ("Workers that take their time are waited for, and not more of them started than "
                   "there are slots.");
 
-  rig_start_with (rig, dray_launcher_new_argv (argv), 2);
+  rig_start_with (rig, new_worker_launcher (data, "--slow-start", "300"), 2);
   for (int i = 0; i < 20; i++)
-    g_ptr_array_add (futures, rig_call (rig, "null", NULL));
-  rig_run_until_all_done (futures);
+    g_ptr_array_add (futures, call (rig, data));
+  for (int i = 0; i < 20; i++)
+    expect_answer (futures->pdata[i], data);
   g_assert_cmpuint (rig_get_count (rig, succeeded), ==, 20);
   g_assert_cmpuint (rig_get_count (rig, workers_started), <=, 2);
 }
@@ -291,41 +365,68 @@ test_slow_start (Rig *rig, gconstpointer data)
 static void
 test_early_crashes (Rig *rig, gconstpointer data)
 {
-  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
   g_autoptr (DrayFuture) good = NULL;
 
   g_test_summary ("Workers that die of their very first task slow the executor down, and fail "
                   "nobody but those tasks.");
 
-  rig_start (rig, 1);
+  rig_start_with (rig, new_worker_launcher (data, NULL, NULL), 1);
   for (int i = 0; i < 6; i++)
     g_ptr_array_add (futures, rig_call (rig, "exit", "(i)", 1));
-  good = rig_call (rig, "add", "(ii)", 1, 2);
+  good = call (rig, data);
   for (int i = 0; i < 6; i++)
     rig_expect_error (futures->pdata[i], DRAY_ERROR, DRAY_ERROR_WORKER_DIED, NULL);
-  rig_expect_text (good, "3");
+  expect_answer (good, data);
 }
+
+static const Load loads[] = {
+  { "small", SMALL, FALSE },
+  { "large", LARGE, FALSE },
+  { "shared", LARGE, TRUE },
+};
+
+static const struct
+{
+  const char *path;
+  const char *mode;
+  gboolean works; /* in the end, so that there is something to be shared */
+  void (*test) (Rig *rig, gconstpointer data);
+} scenes[] = {
+  { "missing", NULL, FALSE, test_missing },
+  { "not-executable", NULL, FALSE, test_not_executable },
+  { "folder", NULL, FALSE, test_folder },
+  { "foreign", NULL, FALSE, test_foreign },
+  { "modes", NULL, FALSE, test_modes },
+  { "silent", "--silent", FALSE, test_silent },
+  { "init-hangs", "--init-hangs", FALSE, test_silent },
+  { "cancelled/silent", "--silent", FALSE, test_cancel_while_launching },
+  { "cancelled/init-hangs", "--init-hangs", FALSE, test_cancel_while_launching },
+  { "recovery", NULL, TRUE, test_recovery },
+  { "one-left", NULL, TRUE, test_one_left },
+  { "at-times", NULL, TRUE, test_at_times },
+  { "commands", NULL, FALSE, test_commands_go_on },
+  { "slow-start", NULL, TRUE, test_slow_start },
+  { "early-crashes", NULL, TRUE, test_early_crashes },
+};
 
 int
 main (int argc, char **argv)
 {
+  static Case cases[G_N_ELEMENTS (scenes)][G_N_ELEMENTS (loads)];
+
   g_test_init (&argc, &argv, NULL);
 
-  rig_add ("/launch-failures/missing", NULL, test_missing);
-  rig_add ("/launch-failures/not-executable", NULL, test_not_executable);
-  rig_add ("/launch-failures/folder", NULL, test_folder);
-  rig_add ("/launch-failures/foreign", NULL, test_foreign);
-  rig_add ("/launch-failures/modes", NULL, test_modes);
-  rig_add ("/launch-failures/silent", "--silent", test_silent);
-  rig_add ("/launch-failures/init-hangs", "--init-hangs", test_silent);
-  rig_add ("/launch-failures/cancelled/silent", "--silent", test_cancel_while_launching);
-  rig_add ("/launch-failures/cancelled/init-hangs", "--init-hangs", test_cancel_while_launching);
-  rig_add ("/launch-failures/recovery", NULL, test_recovery);
-  rig_add ("/launch-failures/one-left", NULL, test_one_left);
-  rig_add ("/launch-failures/at-times", NULL, test_at_times);
-  rig_add ("/launch-failures/commands", NULL, test_commands_go_on);
-  rig_add ("/launch-failures/slow-start", NULL, test_slow_start);
-  rig_add ("/launch-failures/early-crashes", NULL, test_early_crashes);
+  for (gsize i = 0; i < G_N_ELEMENTS (scenes); i++)
+    for (gsize j = 0; j < G_N_ELEMENTS (loads); j++)
+      {
+        g_autofree char *path = g_strdup_printf ("/launch-failures/%s/%s", scenes[i].path,
+                                                 loads[j].name);
+
+        cases[i][j] = (Case){ &loads[j], scenes[i].mode };
+        if (scenes[i].works || !loads[j].shared)
+          rig_add (path, &cases[i][j], scenes[i].test);
+      }
 
   return g_test_run ();
 }
