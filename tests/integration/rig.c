@@ -8,6 +8,7 @@
 
 #include <ftw.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Life */
 
@@ -331,6 +332,62 @@ rig_run_until_count_at (Rig *self, gsize offset, guint64 value, const char *name
   g_autofree char *what = g_strdup_printf ("%s is %" G_GUINT64_FORMAT, name, value);
 
   fixture_iterate_until (has_count, &wait, what);
+}
+
+typedef struct
+{
+  Rig *rig;           /* (unowned) */
+  DrayFuture *future; /* (unowned) */
+  int pid;
+  guint64 n_sleeps; /* how often its main thread had gone to sleep when it was looked at */
+  guint64 bytes_in;
+  guint n_looks; /* since when nothing has changed */
+} FullWait;
+
+/* Returns: how often the main thread of the process has gone to sleep; 0 if it does not sleep now */
+static guint64
+count_sleeps (int pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/task/%d/status", pid, pid);
+  g_autofree char *status = NULL;
+  const char *line;
+
+  if (!g_file_get_contents (path, &status, NULL, NULL) || strstr (status, "\nState:\tS") == NULL)
+    return 0;
+
+  line = strstr (status, "\nvoluntary_ctxt_switches:");
+  g_assert_nonnull (line);
+
+  return g_ascii_strtoull (strchr (line, ':') + 1, NULL, 10);
+}
+
+/* That nothing comes from it could mean that it has no processor. That it sleeps all the time, while
+ * it has so much to send, means that it waits for room. */
+static gboolean
+is_full (gpointer user_data)
+{
+  FullWait *self = user_data;
+  g_autofree char *status = dray_future_dup_status (self->future);
+  const guint64 n_sleeps = status != NULL ? count_sleeps (self->pid) : 0;
+  const guint64 bytes_in = rig_get_count (self->rig, bytes_in);
+
+  self->n_looks = n_sleeps != 0 && n_sleeps == self->n_sleeps && bytes_in == self->bytes_in
+                    ? self->n_looks + 1
+                    : 0;
+  self->n_sleeps = n_sleeps;
+  self->bytes_in = bytes_in;
+
+  return self->n_looks >= 3 || dray_future_is_done (self->future);
+}
+
+gboolean
+rig_block_until_full (Rig *self, DrayFuture *future, int pid)
+{
+  FullWait wait = { .rig = self, .future = future, .pid = pid };
+
+  workshop_block_until (is_full, &wait, "the worker waits for room");
+
+  return wait.n_looks >= 3;
 }
 
 void

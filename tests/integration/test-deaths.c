@@ -268,49 +268,6 @@ make_other_starting (Scene *scene)
   expect_death (scene, victim);
 }
 
-typedef struct
-{
-  Scene *scene; /* (unowned) */
-  int pid;
-  guint64 n_switches; /* how often its main thread had gone to sleep when it was looked at */
-  guint64 bytes_in;
-  guint n_looks; /* since when nothing has changed */
-} Blocking;
-
-/* Returns: how often the main thread of the process has gone to sleep; 0 if it does not sleep now */
-static guint64
-count_sleeps (int pid)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/task/%d/status", pid, pid);
-  g_autofree char *status = NULL;
-  const char *line;
-
-  g_assert_true (g_file_get_contents (path, &status, NULL, NULL));
-  line = strstr (status, "\nvoluntary_ctxt_switches:");
-  g_assert_nonnull (line);
-
-  return strstr (status, "\nState:\tS") != NULL ? g_ascii_strtoull (strchr (line, ':') + 1, NULL, 10)
-                                               : 0;
-}
-
-/* That nothing comes from it could mean that it has no processor. That it sleeps all the time, while
- * it has so much to send, means that it waits for room. */
-static gboolean
-is_blocked (gpointer user_data)
-{
-  Blocking *self = user_data;
-  const guint64 n_switches = count_sleeps (self->pid);
-  const guint64 bytes_in = rig_get_count (self->scene->rig, bytes_in);
-
-  self->n_looks = n_switches != 0 && n_switches == self->n_switches && bytes_in == self->bytes_in
-                    ? self->n_looks + 1
-                    : 0;
-  self->n_switches = n_switches;
-  self->bytes_in = bytes_in;
-
-  return self->n_looks >= 3;
-}
-
 /* Nobody takes what comes, so that the host stops reading, and the library waits in the midst of
  * what it writes. Values in shared memory have frames so small that it takes many of them. */
 static void
@@ -320,7 +277,6 @@ make_result_blocked (Scene *scene)
   const gboolean many = cell->moment->detail > 0;
   const guint32 item_size = many ? MIN (cell->size, 64 * 1024) : cell->size;
   const int pid = rig_ask_pid (scene->rig);
-  Blocking blocking = { .scene = scene, .pid = pid };
   g_autoptr (DrayFuture) victim = NULL;
   gsize size = 0;
 
@@ -331,7 +287,7 @@ make_result_blocked (Scene *scene)
   g_signal_connect (victim, "item", G_CALLBACK (count_item_cb), &size);
   submit_behind (scene);
   workshop_block_until_status (victim, "trapped");
-  workshop_block_until (is_blocked, &blocking, "the worker waits for room");
+  g_assert_true (rig_block_until_full (scene->rig, victim, pid));
   g_assert_cmpuint (rig_get_count (scene->rig, bytes_in), <, LARGE_RESULT);
   kill (pid, SIGUSR1);
   expect_death (scene, victim);

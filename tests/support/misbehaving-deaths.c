@@ -214,7 +214,7 @@ trap_and_send_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
   g_variant_get (arguments, "(&suuu)", &way, &n_items, &item_size, &size);
   set_trap (way);
   dray_job_set_progress (job, -1, "trapped");
-  for (guint32 i = 0; i < n_items; i++)
+  for (guint32 i = 0; i < n_items && !dray_job_is_cancelled (job); i++)
     dray_job_emit (job, misbehaving_new_bytes (item_size));
 
   return misbehaving_new_bytes (size);

@@ -79,8 +79,8 @@
  *                         many bytes
  *   trap-and-block (su)   the same, but sends the bytes as an item, sets the status "trapped", and
  *                         waits until it is cancelled
- *   trap-and-send (suuu)  the same, but sets the status "trapped", emits N items of SIZE bytes, and
- *                         returns so many bytes
+ *   trap-and-send (suuu)  the same, but sets the status "trapped", emits N items of SIZE bytes unless
+ *                         it is cancelled, and returns so many bytes
  *   die-in-result (su)    dies in that way in the midst of a result of so many bytes
  *   record-and-die (uss)  adds its number to the file of that name, a u, and dies in that way
  *   garbage               writes what is no frame to the channel
