@@ -4,7 +4,8 @@
 
 #include "aim.h"
 #include "host.h"
-#include "rig.h"
+#include "payload-rig.h"
+#include "workshop.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -26,13 +27,18 @@
 #define N_WORKERS 3
 #define NEIGHBOUR_TIME 150 /* µs */
 
+#define N_LARGE 400
+#define LARGE (1200 * 1000) /* bytes: more than a ring, or a pipe as workers have it, can hold */
+
 typedef struct
 {
-  guint limit;     /* ms */
-  guint grace;     /* ms */
-  guint signal_at; /* ms after the limit: when the worker would be sent a signal */
-  gboolean deaf;   /* to SIGTERM */
-  gboolean piped;  /* the worker has nothing but pipes */
+  guint limit;      /* ms */
+  guint grace;      /* ms */
+  guint signal_at;  /* ms after the limit: when the worker would be sent a signal */
+  gboolean deaf;    /* to SIGTERM */
+  gboolean piped;   /* the worker has no ring */
+  gboolean sealed;  /* large results are in sealed memory */
+  gboolean trusted; /* or in slots */
 } Race;
 
 static gboolean
@@ -117,6 +123,45 @@ check_outcome (DrayFuture *future, guint number, guint n_begun)
 }
 
 static void
+start (Rig *rig, const Race *race)
+{
+  DrayLauncher *launcher = rig_new_launcher (race->piped ? "--no-ring" : NULL);
+
+  dray_launcher_set_trusted (launcher, race->trusted);
+  if (race->sealed)
+    dray_launcher_set_shared_size (launcher, LARGE);
+  rig_start_with (rig, launcher, N_WORKERS);
+  g_object_set (rig->executor, "grace-period", race->grace, NULL);
+}
+
+/* Tasks that are submitted a few at a time. */
+typedef struct
+{
+  Rig *rig; /* (unowned) */
+  Aim aim;  /* at the moment that counts, or rather so long before it as it takes to get there */
+  guint n_unfinished;
+  guint n_told;
+} Series;
+
+static gboolean
+has_room (gpointer data)
+{
+  Series *self = data;
+
+  return self->n_unfinished < 2 * N_WORKERS;
+}
+
+static gboolean
+is_all_told (gpointer data)
+{
+  Series *self = data;
+
+  return self->n_unfinished == 0;
+}
+
+/* Small ones */
+
+static void
 test_race (Rig *rig, gconstpointer data)
 {
   const Race *race = data;
@@ -127,8 +172,7 @@ test_race (Rig *rig, gconstpointer data)
 
   g_test_summary ("Limits run out as tasks end: tasks that have none all succeed, begun once.");
 
-  rig_start_with (rig, rig_new_launcher (race->piped ? "--no-ring" : NULL), N_WORKERS);
-  g_object_set (rig->executor, "grace-period", race->grace, NULL);
+  start (rig, race);
   for (guint i = 0; i < N_TASKS; i++)
     {
       g_ptr_array_add (futures, submit (rig, race, path, i));
@@ -143,19 +187,121 @@ test_race (Rig *rig, gconstpointer data)
   g_assert_cmpuint (n_told, ==, N_TASKS);
 }
 
+/* Large results: the limit runs out, or the worker is killed, as they are on their way */
+
+typedef struct
+{
+  Series *series; /* (unowned) */
+  guint number;
+  gboolean succeeded;
+  gboolean shared; /* its result lies in memory that the worker has made */
+} LargeTask;
+
+/* Every second one of those that have a limit is aimed at it; the others, at the signal. */
+static gboolean
+is_aimed_at_limit (guint number)
+{
+  return number % 4 == 0;
+}
+
+static void
+large_told_cb (DrayFuture *future, gpointer data)
+{
+  LargeTask *task = data;
+  Series *series = task->series;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = dray_future_dup_result (future, &error);
+
+  task->succeeded = result != NULL;
+  if (result != NULL)
+    {
+      g_autoptr (GVariant) bytes = NULL;
+      guint32 number;
+
+      g_variant_get (result, "(u@ay)", &number, &bytes);
+      g_assert_cmpuint (number, ==, task->number);
+      workshop_assert_bytes (bytes, LARGE);
+      task->shared = payload_is_shared (bytes);
+    }
+  else
+    {
+      g_assert_true (has_limit (task->number));
+      g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TIMED_OUT);
+    }
+  if (is_aimed_at_limit (task->number))
+    aim_correct (&series->aim, result != NULL);
+  series->n_unfinished--;
+  series->n_told++;
+}
+
+/* In µs. */
+static guint32
+get_large_time (const Series *series, const Race *race, guint number)
+{
+  const guint32 until_limit = (guint32) series->aim.delay;
+
+  if (!has_limit (number))
+    return NEIGHBOUR_TIME;
+
+  return is_aimed_at_limit (number) ? until_limit : until_limit + race->signal_at * 1000;
+}
+
+/* Nobody keeps the future, so that the results need not all be kept. */
+static void
+submit_large (LargeTask *self, const Race *race, const char *path)
+{
+  Series *series = self->series;
+  const guint32 time = get_large_time (series, race, self->number);
+  DrayTask *task = dray_task_new_call (
+    "record-bytes", g_variant_new ("(uusbu)", self->number, time, path, race->deaf, LARGE));
+  g_autoptr (DrayFuture) future = NULL;
+
+  if (has_limit (self->number))
+    dray_task_set_time_limit (task, race->limit);
+  future = rig_submit (series->rig, task);
+  series->n_unfinished++;
+  dray_future_add_done_callback (future, large_told_cb, self, NULL);
+}
+
+/* The aim is at the limit, from the end of the function: before it by as much as it takes until the
+ * result is there. */
+static void
+test_large (Rig *rig, gconstpointer data)
+{
+  const Race *race = data;
+  g_autofree char *path = rig_dup_path (rig, "record");
+  Series series = { .rig = rig, .aim = AIM_INIT (race->limit * 1000, 0) };
+  g_autofree LargeTask *tasks = g_new0 (LargeTask, N_LARGE);
+  g_autofree guint *n_begun = NULL;
+
+  g_test_summary ("Limits run out as large results are written: those arrive whole or not at all, and "
+                  "tasks that have no limit all succeed, begun once.");
+
+  start (rig, race);
+  for (guint i = 0; i < N_LARGE; i++)
+    {
+      fixture_iterate_until (has_room, &series, "some tasks are done");
+      tasks[i] = (LargeTask){ .series = &series, .number = i };
+      submit_large (&tasks[i], race, path);
+    }
+  fixture_iterate_until (is_all_told, &series, "the last tasks are done");
+
+  rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
+  n_begun = read_record (path);
+  for (guint i = 0; i < N_LARGE; i++)
+    {
+      g_assert_cmpuint (n_begun[i], <=, 1);
+      g_assert_true (!tasks[i].succeeded || n_begun[i] == 1);
+      g_assert_true (tasks[i].shared == (tasks[i].succeeded && (race->sealed || race->trusted)));
+    }
+  g_assert_cmpuint (series.n_told, ==, N_LARGE);
+  g_test_message ("%u arrived in time, %u did not", series.aim.n_early, series.aim.n_late);
+}
+
 /* Cancelled in place of a limit */
 
 /* How long one takes that is cancelled: µs. */
 #define CANCELLED_TIME 10000
-
-typedef struct
-{
-  Rig *rig; /* (unowned) */
-  Aim aim;  /* at the end of those whose cancel is confirmed, or rather so long before it as it
-             * takes until there is a signal */
-  guint n_unfinished;
-  guint n_told;
-} Cancelling;
 
 /* These end as cancelled only where that came before their end: the others, when they are told to
  * stop, and what becomes of their worker nobody sees. */
@@ -165,18 +311,10 @@ is_confirmed (guint number)
   return number % 4 == 0;
 }
 
-static gboolean
-has_room (gpointer data)
-{
-  Cancelling *self = data;
-
-  return self->n_unfinished < 2 * N_WORKERS;
-}
-
 static void
 neighbour_told_cb (DrayFuture *future, gpointer data)
 {
-  Cancelling *self = data;
+  Series *self = data;
 
   self->n_unfinished--;
   self->n_told++;
@@ -185,14 +323,14 @@ neighbour_told_cb (DrayFuture *future, gpointer data)
 static void
 confirmed_told_cb (DrayFuture *future, gpointer data)
 {
-  Cancelling *self = data;
+  Series *self = data;
 
   aim_correct (&self->aim, dray_future_get_state (future) == DRAY_FUTURE_CANCELLED);
   neighbour_told_cb (future, data);
 }
 
 static DrayFuture *
-submit_cancelled (Cancelling *self, const Race *race, const char *path, guint number)
+submit_cancelled (Series *self, const Race *race, const char *path, guint number)
 {
   DrayTask *task = dray_task_new_call (
     "record", g_variant_new ("(uusb)", number, has_limit (number) ? CANCELLED_TIME : NEIGHBOUR_TIME,
@@ -227,6 +365,8 @@ check_cancelled (DrayFuture *future, guint number, guint n_begun)
   return FALSE;
 }
 
+/* The aim is at the end of those whose cancel is confirmed, and before it by as much as it takes until
+ * there is a signal. */
 static void
 test_cancel (Rig *rig, gconstpointer data)
 {
@@ -234,15 +374,14 @@ test_cancel (Rig *rig, gconstpointer data)
   g_autofree char *path = rig_dup_path (rig, "record");
   g_autoptr (GPtrArray) futures = rig_new_futures ();
   Marksmen *marksmen = marksmen_new ();
-  Cancelling self = { .rig = rig, .aim = AIM_INIT (CANCELLED_TIME, 0.1) };
+  Series self = { .rig = rig, .aim = AIM_INIT (CANCELLED_TIME, 0.1) };
   g_autofree guint *n_begun = NULL;
   guint n_killed = 0;
 
   g_test_summary ("Tasks are cancelled, and their workers killed, as they end: tasks that nobody "
                   "cancelled all succeed, begun once.");
 
-  rig_start_with (rig, rig_new_launcher (race->piped ? "--no-ring" : NULL), N_WORKERS);
-  g_object_set (rig->executor, "grace-period", race->grace, NULL);
+  start (rig, race);
   for (guint i = 0; i < N_TASKS; i++)
     {
       fixture_iterate_until (has_room, &self, "some tasks are done");
@@ -340,6 +479,18 @@ main (int argc, char **argv)
   static const Race terminated = { .limit = 1, .grace = 2, .signal_at = 1 };
   static const Race killed = { .limit = 1, .grace = 2, .signal_at = 2, .deaf = TRUE };
   static const Race piped = { .limit = 2, .grace = 0, .piped = TRUE };
+  static const struct
+  {
+    const char *path;
+    Race race;
+  } larges[] = {
+    { "/time-limit-races/large/killed-at-once", { .limit = 30, .grace = 0 } },
+    { "/time-limit-races/large/terminated", { .limit = 30, .grace = 4, .signal_at = 2 } },
+    { "/time-limit-races/large/killed", { .limit = 30, .grace = 4, .signal_at = 4, .deaf = TRUE } },
+    { "/time-limit-races/large/pipes", { .limit = 30, .grace = 0, .piped = TRUE } },
+    { "/time-limit-races/large/sealed", { .limit = 30, .grace = 0, .sealed = TRUE } },
+    { "/time-limit-races/large/slots", { .limit = 30, .grace = 0, .trusted = TRUE } },
+  };
 
   if (host_is_wanted (argc, argv))
     return host_run (argv, parts, G_N_ELEMENTS (parts));
@@ -350,6 +501,8 @@ main (int argc, char **argv)
   rig_add ("/time-limit-races/terminated", &terminated, test_race);
   rig_add ("/time-limit-races/killed", &killed, test_race);
   rig_add ("/time-limit-races/pipes", &piped, test_race);
+  for (gsize i = 0; i < G_N_ELEMENTS (larges); i++)
+    rig_add (larges[i].path, &larges[i].race, test_large);
   rig_add ("/time-limit-races/cancelled/pipes", &piped, test_cancel);
   rig_add ("/time-limit-races/cancelled/killed-at-once", &killed_at_once, test_cancel);
   rig_add ("/time-limit-races/cancelled/terminated", &terminated, test_cancel);

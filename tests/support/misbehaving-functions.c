@@ -94,6 +94,16 @@ misbehaving_record (const char *filename, guint32 number)
 }
 
 /* Whatever it is told. That it was begun is on record before anything else. */
+static void
+record_and_sleep (guint32 number, guint32 microseconds, const char *filename, gboolean deaf)
+{
+  misbehaving_record (filename, number);
+  if (deaf)
+    signal (SIGTERM, SIG_IGN);
+  if (microseconds > 0)
+    g_usleep (microseconds);
+}
+
 static GVariant *
 record_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
@@ -102,13 +112,22 @@ record_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   gboolean deaf;
 
   g_variant_get (arguments, "(uu&sb)", &number, &microseconds, &filename, &deaf);
-  misbehaving_record (filename, number);
-  if (deaf)
-    signal (SIGTERM, SIG_IGN);
-  if (microseconds > 0)
-    g_usleep (microseconds);
+  record_and_sleep (number, microseconds, filename, deaf);
 
   return g_variant_new_uint32 (number);
+}
+
+static GVariant *
+record_bytes_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  const char *filename;
+  guint32 number, microseconds, size;
+  gboolean deaf;
+
+  g_variant_get (arguments, "(uu&sbu)", &number, &microseconds, &filename, &deaf, &size);
+  record_and_sleep (number, microseconds, filename, deaf);
+
+  return g_variant_new ("(u@ay)", number, misbehaving_new_bytes (size));
 }
 
 static GVariant *
@@ -695,6 +714,7 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "progress", "(u)", progress_cb, NULL },
   { "raise", "(i)", raise_cb, NULL },
   { "record", "(uusb)", record_cb, NULL },
+  { "record-bytes", "(uusbu)", record_bytes_cb, NULL },
   { "sleep", "(u)", sleep_cb, NULL },
   { "spin", "*", spin_cb, NULL },
   { "stderr", "(?)", stderr_cb, NULL },

@@ -49,6 +49,7 @@
  *   sleep (u)             sleeps so many milliseconds, unless it is cancelled
  *   record (uusb)         adds its number to the file of that name, a u; sleeps so many µs,
  *                         whatever it is told (with TRUE, SIGTERM included); u: its number
+ *   record-bytes (uusbu)  the same; (uay): its number, and so many bytes
  *   block                 sets the status "blocked"; waits until it is cancelled, and fails
  *   stream (uu)           emits N items of SIZE bytes; u: how many of them were sent
  *   counted-stream (uus)  the same, and keeps in a file of that name how many of them were sent so
