@@ -31,7 +31,7 @@ struct _DrayLink
   int in_fd;   /* (owned) */
   int out_fd;  /* (owned) */
   int kick_fd; /* (owned): an eventfd; written to once, it ends every poll() of the watcher. -1 if
-                * there was none to be had */
+                * there was none to be had, or it is lost: then it is changed under the lock */
   int cancel_signal;     /* 0: none. This and the next are set before the greeting */
   pthread_t main_thread; /* valid where there is a signal */
 

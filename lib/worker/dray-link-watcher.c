@@ -38,7 +38,8 @@ outwait_phase_locked (DrayLink *self)
   return !is_over_locked (self) && self->phase == phase;
 }
 
-/* A kick that is not about the end: to look again what is being run. */
+/* A kick that is not about the end: to look again what is being run. Where a function has closed the
+ * descriptor, one that is not its own, there are no more kicks; poll() would return for ever. */
 static void
 forget_kick (DrayLink *self)
 {
@@ -48,10 +49,9 @@ forget_kick (DrayLink *self)
   g_mutex_lock (&self->lock);
   if (!is_over_locked (self))
     n_read = read (self->kick_fd, &n_kicks, sizeof n_kicks);
-  g_mutex_unlock (&self->lock);
-
   if (n_read < 0 && errno != EAGAIN && errno != EINTR)
-    g_critical ("An eventfd can't be read: %s", g_strerror (errno));
+    self->kick_fd = -1;
+  g_mutex_unlock (&self->lock);
 }
 
 /* As poll() without a limit of time. To be readable includes that nobody is at the other end; else

@@ -56,6 +56,43 @@ allocate_stream_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **e
   return g_variant_new_uint32 (n_sent);
 }
 
+static GVariant *
+emit_twice_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint32 size;
+
+  g_variant_get (arguments, "(u)", &size);
+  dray_job_emit (job, misbehaving_new_bytes (size));
+  dray_job_emit (job, misbehaving_new_bytes (size));
+
+  return NULL;
+}
+
+/* What is between the ends is not touched, so it costs nothing. */
+static GVariant *
+allocate_many_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  g_autoptr (GPtrArray) memories = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
+  guint32 n, size, n_kept = 0;
+
+  g_variant_get (arguments, "(uu)", &n, &size);
+  for (guint32 i = 0; i < n; i++)
+    {
+      guint8 *bytes;
+
+      g_ptr_array_add (memories, dray_job_allocate_bytes (job, size, (gpointer *) &bytes));
+      bytes[0] = bytes[size - 1] = (guint8) i;
+    }
+  for (guint32 i = 0; i < n; i++)
+    {
+      const guint8 *bytes = g_bytes_get_data (memories->pdata[i], NULL);
+
+      n_kept += bytes[0] == (guint8) i && bytes[size - 1] == (guint8) i;
+    }
+
+  return g_variant_new_uint32 (n_kept);
+}
+
 /* One value, made in place, and again and again. */
 static GVariant *
 same_twice_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
@@ -85,16 +122,20 @@ sum_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   return g_variant_new_uint64 (sum);
 }
 
+/* @data: non-NULL: the memory is made before that */
 static GVariant *
 without_descriptors_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
   const struct rlimit none = { .rlim_cur = 3, .rlim_max = 3 };
+  GVariant *value = NULL;
   guint32 size;
 
   g_variant_get (arguments, "(u)", &size);
+  if (data != NULL)
+    value = fill_bytes (job, size, 0);
   setrlimit (RLIMIT_NOFILE, &none);
 
-  return fill_bytes (job, size, 0);
+  return value != NULL ? value : fill_bytes (job, size, 0);
 }
 
 /* Open files */
@@ -174,6 +215,8 @@ return_attachments_cb (DrayJob *job, GVariant *arguments, gpointer data, GError 
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "It failed with open files");
   else if (g_strcmp0 (data, "block") == 0)
     return misbehaving_block (job, error);
+  else if (g_strcmp0 (data, "large") == 0)
+    return misbehaving_new_bytes (100000);
   else
     return g_variant_new_uint32 ((guint32) n_texts);
 
@@ -425,14 +468,18 @@ hostile_cargo_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
 
 const MisbehavingFunction misbehaving_cargo_functions[] = {
   { "allocate", "(uy)", allocate_cb, NULL },
+  { "allocate-many", "(uu)", allocate_many_cb, NULL },
   { "allocate-stream", "(uu)", allocate_stream_cb, NULL },
   { "close-passage", "*", close_passage_cb, NULL },
   { "die-with-attachments", "*", die_with_attachments_cb, NULL },
+  { "emit-twice", "(u)", emit_twice_cb, NULL },
   { "hostile-cargo", "(s)", hostile_cargo_cb, NULL },
+  { "lose-descriptors", "(u)", without_descriptors_cb, (gpointer) "late" },
   { "read-attachments", "*", read_attachments_cb, NULL },
   { "return-attachments", "(as)", return_attachments_cb, NULL },
   { "return-attachments-block", "(as)", return_attachments_cb, (gpointer) "block" },
   { "return-attachments-fail", "(as)", return_attachments_cb, (gpointer) "fail" },
+  { "return-attachments-large", "(as)", return_attachments_cb, (gpointer) "large" },
   { "same-twice", "(u)", same_twice_cb, NULL },
   { "sum", "*", sum_cb, NULL },
   { "without-descriptors", "(u)", without_descriptors_cb, NULL },

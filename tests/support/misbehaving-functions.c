@@ -229,6 +229,48 @@ hang_in_handler_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **e
 }
 
 static GVariant *
+leave_hanging_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  g_signal_connect (dray_job_get_cancellable (job), "cancelled", G_CALLBACK (hang_cb), NULL);
+
+  return block_cb (job, arguments, data, error);
+}
+
+/* The C library has each thread do that, by a signal which none of them can block. */
+static GVariant *
+set_group_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  while (!g_cancellable_set_error_if_cancelled (dray_job_get_cancellable (job), error))
+    {
+      dray_job_set_progress (job, -1, "changing");
+      for (guint i = 0; i < 20; i++)
+        if (setegid (getegid ()) != 0)
+          g_error ("setegid: %s", g_strerror (errno));
+    }
+
+  return NULL;
+}
+
+static GVariant *
+close_eventfds_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  for (int fd = 3; fd < 256; fd++)
+    {
+      g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
+      g_autofree char *target = g_file_read_link (path, NULL);
+
+      if (g_strcmp0 (target, "anon_inode:[eventfd]") == 0)
+        close (fd);
+    }
+
+  dray_job_set_progress (job, -1, "closed");
+  while (!g_cancellable_set_error_if_cancelled (dray_job_get_cancellable (job), error))
+    g_usleep (1000);
+
+  return NULL;
+}
+
+static GVariant *
 spin_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
   static volatile guint64 n_turns;
@@ -305,6 +347,27 @@ static GVariant *
 attempt_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
   return g_variant_new_uint32 (dray_job_get_attempt (job));
+}
+
+static GVariant *
+run_again_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  return g_variant_new_int32 (dray_worker_run (dray_job_get_worker (job)));
+}
+
+static gpointer
+get_current_job_cb (gpointer data)
+{
+  return dray_job_get_current ();
+}
+
+static GVariant *
+who_am_i_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  gpointer elsewhere = g_thread_join (g_thread_new ("another", get_current_job_cb, NULL));
+
+  return g_variant_new ("(bbb)", dray_job_get_current () == job,
+                        dray_job_get_worker (job) == misbehaving_the_worker, elsewhere == NULL);
 }
 
 static GVariant *
@@ -688,6 +751,7 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "both", "*", both_cb, NULL },
   { "burn", "(u)", burn_cb, NULL },
   { "bytes", "(u)", bytes_cb, NULL },
+  { "close-eventfds", "*", close_eventfds_cb, NULL },
   { "counter", "*", counter_cb, NULL },
   { "counted-stream", "(uus)", counted_stream_cb, NULL },
   { "cwd", "*", cwd_cb, NULL },
@@ -704,6 +768,7 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "hog", "(u)", hog_cb, NULL },
   { "ignore-cancel", "*", ignore_cancel_cb, NULL },
   { "init-args", "*", init_args_cb, NULL },
+  { "leave-hanging", "*", leave_hanging_cb, NULL },
   { "limits", "*", limits_cb, NULL },
   { "note-term", "(s)", note_term_cb, NULL },
   { "null", "*", null_cb, NULL },
@@ -715,11 +780,14 @@ const MisbehavingFunction misbehaving_functions[] = {
   { "raise", "(i)", raise_cb, NULL },
   { "record", "(uusb)", record_cb, NULL },
   { "record-bytes", "(uusbu)", record_bytes_cb, NULL },
+  { "run-again", "*", run_again_cb, NULL },
+  { "set-group", "*", set_group_cb, NULL },
   { "sleep", "(u)", sleep_cb, NULL },
   { "spin", "*", spin_cb, NULL },
   { "stderr", "(?)", stderr_cb, NULL },
   { "stop", "*", stop_cb, NULL },
   { "stream", "(uu)", stream_cb, NULL },
   { "touch", "(s)", touch_cb, NULL },
+  { "who-am-i", "*", who_am_i_cb, NULL },
   { NULL, NULL, NULL, NULL },
 };

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -91,11 +92,20 @@ step_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
     return misbehaving_wait_for_signal (job, error);
   if (g_str_equal (what, "large"))
     return g_variant_new_take_string (g_strnfill (100000, 'x'));
+  if (g_str_equal (what, "10000") || g_str_equal (what, "25000"))
+    return g_variant_new_take_string (g_strnfill (strtoul (what, NULL, 10), 'x'));
   if (g_str_equal (what, "nothing"))
     return NULL;
   if (g_str_equal (what, "fail"))
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "no %" G_GINT64_FORMAT, number);
+      return NULL;
+    }
+  if (g_str_equal (what, "fail-at-length"))
+    {
+      g_autofree char *message = g_strnfill (40000, 'x');
+
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BUSY, message);
       return NULL;
     }
   if (g_str_equal (what, "id"))

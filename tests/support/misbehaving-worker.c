@@ -26,6 +26,7 @@
  *   --die-before-hello WAY FILE, --die-after-hello WAY FILE, --die-in-initializer WAY FILE
  *                         dies there, in a way of misbehaving.h; FILE: "", or then only the one
  *                         that makes it
+ *   --runs-twice          is a worker, and then wants to be one once more
  *   --die-in-finalizer WAY
  *                         dies when it has done all its work
  *   --cancel-signal       has what is cancelled interrupted by SIGUSR1
@@ -69,6 +70,15 @@
  *   hang-in-handler       sets the status "deaf"; waits for ever, and so does the handler that is
  *                         called when it is cancelled
  *   spin                  sets the status "spinning"; never returns, and keeps a processor busy
+ *   leave-hanging         sets the status "blocked"; waits until it is cancelled, and fails; but the
+ *                         handler that is called then waits for ever
+ *   set-group             sets the status "changing", and its group to what it is, 20 times, until
+ *                         it is cancelled, and fails. Each time a signal comes to all threads
+ *   close-eventfds        closes all eventfds that it finds, the library's own; sets the status
+ *                         "closed"; waits until it is cancelled, and fails
+ *   run-again             i: what dray_worker_run() returns, inside of it
+ *   who-am-i              (bbb): whether its thread's job is the one it was given, and that one's
+ *                         worker the right one; whether another thread has no job
  *   stop                  sets the status "stopping", and stops itself with SIGSTOP; returns when
  *                         it is continued
  *   exit (i)              exits with that status
@@ -119,17 +129,22 @@
  *                         place plus the seed
  *   allocate-stream (uu)  emits N items of SIZE bytes like that, with seeds 0, 1 …; u: how many of
  *                         them were sent
+ *   emit-twice (u)        emits so many bytes twice, whatever becomes of that
+ *   allocate-many (uu)    u: in how many of N memories of SIZE bytes, which it has at once, what it
+ *                         writes to both ends stays there
  *   same-twice (u)        emits one ay like that twice, and returns it
  *   sum *                 t: of the bytes of its arguments
  *   without-descriptors (u)
  *                         makes the process have no more descriptors; ay: as allocate
+ *   lose-descriptors (u)  the same, but only when there is something to return
  *   close-passage         makes its end of the socket for descriptors look closed
  *   read-attachments      as: what is in the open files that came with the task
  *   die-with-attachments  exits with 7 at the first attempt, later the same
  *   return-attachments (as)
  *                         returns an open file with each of the texts; u: how many
- *   return-attachments-fail (as), return-attachments-block (as)
- *                         the same, but then it fails, or waits until it is cancelled
+ *   return-attachments-fail (as), return-attachments-block (as), return-attachments-large (as)
+ *                         the same, but then it fails, waits until it is cancelled, or returns ay:
+ *                         100000 bytes
  *   hostile-cargo (s)     passes what it should not: "unsealed", "writable", "shrinkable",
  *                         "too-small", "too-large", "pipe": memory; "not-passed", "too-many",
  *                         "flood", "item-attachment": descriptors; "slot", "slot-number",
@@ -162,6 +177,7 @@
 /* The worker */
 
 DrayJob *volatile misbehaving_job;
+DrayWorker *misbehaving_the_worker;
 
 static GVariant *
 call_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
@@ -293,7 +309,10 @@ run_worker (const char *mode)
   dray_worker_set_initializer (worker, initialize_cb, (gpointer) mode, NULL);
   dray_worker_set_finalizer (worker, finalize_cb, (gpointer) mode, NULL);
 
+  misbehaving_the_worker = worker;
   status = dray_worker_run (worker);
+  if (g_str_equal (mode, "--runs-twice"))
+    status = dray_worker_run (worker);
   if (g_str_equal (mode, "--never-ends"))
     {
       if (*mode_arguments[0] != '\0')

@@ -93,6 +93,9 @@ void misbehaving_take_cancel_signal (DrayWorker *worker);
 /* What runs (unowned) (nullable) */
 extern DrayJob *volatile misbehaving_job;
 
+/* What dray_worker_run() is called for (unowned) */
+extern DrayWorker *misbehaving_the_worker;
+
 /* What "init-args" and "counter" return. */
 extern GVariant *misbehaving_initial_arguments; /* (owned) (nullable) */
 extern guint misbehaving_n_calls;

@@ -44,15 +44,20 @@ worker_peer_tear_down (WorkerPeer *self, gconstpointer data)
   close_fd (&self->errors_fd);
   g_clear_pointer (&self->decoder, dray_decoder_free);
   g_clear_pointer (&self->outbox, dray_outbox_free);
+  g_clear_pointer (&self->passage, dray_passage_free);
+  g_clear_pointer (&self->ring, dray_ring_free);
   fixture_tear_down (&self->fixture, data);
 }
 
+/* @source_fd: -1 if it has nothing beside the standard ones */
 static void
 spawn (WorkerPeer *self,
        const char *mode,
        const char *variable,
        GSpawnChildSetupFunc prepare,
-       gpointer data)
+       gpointer data,
+       int source_fd,
+       int target_fd)
 {
   g_autofree char *program = fixture_dup_misbehaving_worker ();
   const char *argv[] = { program, mode, NULL };
@@ -66,22 +71,46 @@ spawn (WorkerPeer *self,
       environment = g_environ_setenv (environment, parts[0], parts[1], TRUE);
     }
 
-  g_spawn_async_with_pipes (NULL, (char **) argv, environment, G_SPAWN_DO_NOT_REAP_CHILD, prepare,
-                            data, &self->pid, &self->input_fd, &self->output_fd, &self->errors_fd,
-                            &error);
+  g_spawn_async_with_pipes_and_fds (NULL, argv, (const char *const *) environment,
+                                    G_SPAWN_DO_NOT_REAP_CHILD, prepare, data, -1, -1, -1,
+                                    &source_fd, &target_fd, source_fd >= 0 ? 1 : 0, &self->pid,
+                                    &self->input_fd, &self->output_fd, &self->errors_fd, &error);
   g_assert_no_error (error);
 }
 
 void
 worker_peer_spawn (WorkerPeer *self, const char *mode, const char *variable)
 {
-  spawn (self, mode, variable, NULL, NULL);
+  spawn (self, mode, variable, NULL, NULL, -1, -1);
 }
 
 void
 worker_peer_spawn_prepared (WorkerPeer *self, GSpawnChildSetupFunc prepare, gpointer data)
 {
-  spawn (self, NULL, NULL, prepare, data);
+  spawn (self, NULL, NULL, prepare, data, -1, -1);
+}
+
+void
+worker_peer_spawn_with_passage (WorkerPeer *self)
+{
+  g_autoptr (GError) error = NULL;
+  int theirs;
+
+  self->passage = dray_passage_new (&theirs, &error);
+  g_assert_no_error (error);
+  spawn (self, NULL, NULL, NULL, NULL, theirs, DRAY_PASSAGE_DESCRIPTOR);
+  close (theirs);
+}
+
+void
+worker_peer_spawn_with_ring (WorkerPeer *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->ring = dray_ring_new (&error);
+  g_assert_no_error (error);
+  spawn (self, NULL, NULL, NULL, NULL, dray_ring_get_descriptor (self->ring), DRAY_RING_DESCRIPTOR);
+  dray_ring_close_descriptor (self->ring);
 }
 
 void
@@ -99,22 +128,38 @@ worker_peer_make_ready (WorkerPeer *self)
 }
 
 void
-worker_peer_greet (WorkerPeer *self, GVariant *arguments)
+worker_peer_hear_hello (WorkerPeer *self)
 {
   g_autoptr (GBytes) payload = worker_peer_expect (self, DRAY_FRAME_HELLO, 0);
   const DrayFrameHeader header = { .type = DRAY_FRAME_HELLO, .version = DRAY_PROTOCOL_VERSION };
   g_auto (DrayHello) theirs = { 0 };
-  g_auto (DrayHello) ours = { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION };
-  g_auto (DrayMessage) message = { 0 };
   g_autoptr (GError) error = NULL;
 
   dray_hello_decode (&header, payload, DRAY_ROLE_WORKER, &theirs, &error);
   g_assert_no_error (error);
   g_assert_cmpint (theirs.pid, ==, self->pid);
+}
 
+void
+worker_peer_say_hello (WorkerPeer *self, GVariant *arguments)
+{
+  g_auto (DrayHello) ours = { .role = DRAY_ROLE_HOST, .version = DRAY_PROTOCOL_VERSION };
+  g_auto (DrayMessage) message = { 0 };
+
+  if (self->passage != NULL)
+    ours.cookie = g_bytes_ref (dray_passage_get_cookie (self->passage));
+  if (self->ring != NULL)
+    ours.ring = dray_ring_get_cookie (self->ring);
   ours.arguments = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
   dray_message_init_hello (&message, &ours);
   worker_peer_send (self, &message);
+}
+
+void
+worker_peer_greet (WorkerPeer *self, GVariant *arguments)
+{
+  worker_peer_hear_hello (self);
+  worker_peer_say_hello (self, arguments);
 }
 
 /* Sending */

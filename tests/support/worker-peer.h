@@ -11,6 +11,8 @@
 #include "dray-decoder.h"
 #include "dray-message.h"
 #include "dray-outbox.h"
+#include "dray-passage.h"
+#include "dray-ring.h"
 #include "fixture.h"
 
 G_BEGIN_DECLS
@@ -26,6 +28,10 @@ typedef struct
 
   DrayDecoder *decoder; /* (owned) */
   DrayOutbox *outbox;   /* (owned) */
+
+  /* what it is offered beside the channel */
+  DrayPassage *passage; /* (owned) (nullable) */
+  DrayRing *ring;       /* (owned) (nullable): what comes there is not heard */
 } WorkerPeer;
 
 #define worker_peer_add(path, data, test) \
@@ -39,12 +45,18 @@ void worker_peer_tear_down (WorkerPeer *self, gconstpointer data);
 void worker_peer_spawn (WorkerPeer *self, const char *mode, const char *variable);
 /* @prepare: (nullable): is called in the child before the worker is executed */
 void worker_peer_spawn_prepared (WorkerPeer *self, GSpawnChildSetupFunc prepare, gpointer data);
+/* The same, and the hello offers it a passage, or a ring. */
+void worker_peer_spawn_with_passage (WorkerPeer *self);
+void worker_peer_spawn_with_ring (WorkerPeer *self);
 /* Spawns a worker and brings it to where it takes tasks. */
 void worker_peer_start (WorkerPeer *self);
 /* The same without the first. */
 void worker_peer_make_ready (WorkerPeer *self);
 /* Exchanges hellos. @arguments: (nullable): the initial ones, consumed if floating. */
 void worker_peer_greet (WorkerPeer *self, GVariant *arguments);
+/* The two halves of that. */
+void worker_peer_hear_hello (WorkerPeer *self);
+void worker_peer_say_hello (WorkerPeer *self, GVariant *arguments);
 
 /* Sending. @arguments: (nullable): in GVariant's text format. What is pushed goes with the next
  * thing that is sent, in one write. */

@@ -95,8 +95,25 @@ test_too_large (WorkerPeer *peer, gconstpointer data)
   worker_peer_submit (peer, 2, "stream", "(@u 3, @u 4294967295)");
   worker_peer_expect_error (peer, 2, DRAY_ERROR, DRAY_ERROR_TOO_LARGE, NULL);
 
-  worker_peer_submit (peer, 3, "add", "(1, 2)");
-  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 3, "3");
+  worker_peer_submit (peer, 3, "emit-twice", "(@u 4294967295,)");
+  worker_peer_expect_error (peer, 3, DRAY_ERROR, DRAY_ERROR_TOO_LARGE, NULL);
+
+  worker_peer_submit (peer, 4, "add", "(1, 2)");
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 4, "3");
+  end_in_good_order (peer);
+}
+
+static void
+test_current (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A function's thread knows its job, which knows its worker; other threads have "
+                  "none");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "who-am-i", NULL);
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 1, "(true, true, true)");
+  worker_peer_submit (peer, 2, "who-am-i", NULL);
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 2, "(true, true, true)");
   end_in_good_order (peer);
 }
 
@@ -321,6 +338,87 @@ test_recall_at_once (WorkerPeer *peer, gconstpointer data)
 }
 
 static void
+test_cancel_handler_hangs (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A handler that hangs when its call is cancelled keeps neither other calls from "
+                  "being run, nor the worker from ending in good order");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "leave-hanging", NULL);
+  worker_peer_expect_status (peer, 1, "blocked");
+  worker_peer_cancel (peer, 1);
+  expect_cancelled (peer, 1);
+  worker_peer_submit (peer, 2, "counter", NULL);
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 2, "uint32 2");
+  end_in_good_order (peer);
+}
+
+/* That frame; before it the first call may set its status. */
+static void
+hear_until (WorkerPeer *peer, DrayFrameType type, guint64 id)
+{
+  DrayFrameHeader header;
+
+  for (;;)
+    {
+      g_autoptr (GBytes) payload = worker_peer_hear (peer, &header);
+
+      g_assert_nonnull (payload);
+      if (header.type == type)
+        break;
+      g_assert_cmpint (header.type, ==, DRAY_FRAME_PROGRESS);
+      g_assert_cmpuint (header.task_id, ==, 1);
+    }
+  g_assert_cmpuint (header.task_id, ==, id);
+}
+
+/* A call that waits is given back: somebody reads. */
+static void
+return_one (WorkerPeer *peer, guint64 id)
+{
+  worker_peer_submit (peer, id, "echo", NULL);
+  worker_peer_cancel (peer, id);
+  hear_until (peer, DRAY_FRAME_RETURNED, id);
+}
+
+static void
+test_cancel_between_signals (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A call that makes signals come to all threads without end is cancelled as well");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "set-group", NULL);
+  for (guint64 id = 2; id < 20; id++)
+    {
+      return_one (peer, id);
+      for (guint i = 0; i < 3; i++)
+        worker_peer_expect_status (peer, 1, "changing");
+    }
+  worker_peer_cancel (peer, 1);
+  hear_until (peer, DRAY_FRAME_ERROR, 1);
+  end_in_good_order (peer);
+}
+
+static void
+test_cancel_without_eventfd (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("So is one that has closed what wakes the library up, and nothing is said");
+
+  worker_peer_start (peer);
+  worker_peer_submit (peer, 1, "close-eventfds", NULL);
+  worker_peer_expect_status (peer, 1, "closed");
+  for (guint64 id = 2; id < 20; id++)
+    return_one (peer, id);
+  worker_peer_cancel (peer, 1);
+  expect_cancelled (peer, 1);
+  worker_peer_submit (peer, 20, "block", NULL);
+  worker_peer_expect_status (peer, 20, "blocked");
+  worker_peer_cancel (peer, 20);
+  expect_cancelled (peer, 20);
+  end_in_good_order (peer);
+}
+
+static void
 test_cancel_ignored (WorkerPeer *peer, gconstpointer data)
 {
   g_auto (DrayMessage) message = { 0 };
@@ -474,6 +572,7 @@ main (int argc, char **argv)
   worker_peer_add ("/job/errors", NULL, test_errors);
   worker_peer_add ("/job/too-large", NULL, test_too_large);
   worker_peer_add ("/job/large", NULL, test_large);
+  worker_peer_add ("/job/current", NULL, test_current);
   worker_peer_add ("/job/pipelined", NULL, test_pipelined);
   worker_peer_add ("/job/items", NULL, test_items);
   worker_peer_add ("/job/progress", NULL, test_progress);
@@ -483,6 +582,9 @@ main (int argc, char **argv)
   worker_peer_add ("/job/cancel/waiting", NULL, test_cancel_waiting);
   worker_peer_add ("/job/cancel/at-once", NULL, test_cancel_at_once);
   worker_peer_add ("/job/recall/at-once", NULL, test_recall_at_once);
+  worker_peer_add ("/job/cancel/handler-hangs", NULL, test_cancel_handler_hangs);
+  worker_peer_add ("/job/cancel/between-signals", NULL, test_cancel_between_signals);
+  worker_peer_add ("/job/cancel/without-eventfd", NULL, test_cancel_without_eventfd);
   worker_peer_add ("/job/cancel/ignored", NULL, test_cancel_ignored);
   worker_peer_add ("/job/signal/blocked-in-system", NULL, test_signal);
   worker_peer_add ("/job/signal/host-gone", NULL, test_signal_host_gone);
