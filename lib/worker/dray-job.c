@@ -154,21 +154,14 @@ dray_job_finish (DrayJob *self, GVariant *result, GError *error)
 gboolean
 dray_job_settle (DrayJob *self, GVariant **result, GError **error)
 {
-  g_autoptr (GError) failure = NULL;
-
+  /* It sends nothing that could fail it. */
   g_atomic_int_set (&self->over, TRUE);
-  failure = g_atomic_pointer_exchange (&self->failure, NULL);
   if (*result != NULL)
     *result = g_variant_take_ref (*result);
-  if (failure == NULL && *error == NULL)
+  if (*error == NULL)
     return TRUE;
 
   g_clear_pointer (result, g_variant_unref);
-  if (failure != NULL)
-    {
-      g_clear_error (error);
-      *error = g_steal_pointer (&failure);
-    }
   return FALSE;
 }
 
