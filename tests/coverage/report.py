@@ -46,12 +46,6 @@ REACHED = {
     'lib/host/dray-pool-worker-hear.c': 93,
     # A task that is asked back while it begins; initial arguments that are too large.
     'lib/host/dray-pool-worker.c': 95,
-    # Shared memory that no host sends; a result that can't be said.
-    'lib/worker/dray-link-cargo.c': 92,
-    # Descriptors of its own that fail it.
-    'lib/worker/dray-link-watcher.c': 95,
-    # A second run; a cancel just before a function.
-    'lib/worker/dray-worker-run.c': 92,
 }
 
 REASON = re.compile(r'/\* Not covered: (\S.*)')

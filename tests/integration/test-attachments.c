@@ -369,6 +369,24 @@ test_failed (Rig *rig, gconstpointer data)
 }
 
 static void
+test_too_large (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (DrayFuture) next = NULL;
+
+  g_test_summary ("Nor does one whose result is too large.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "max-message-size", G_GUINT64_CONSTANT (50000), NULL);
+  future = call_returning (rig, "return-attachments-large", 2);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_TOO_LARGE, NULL);
+  g_assert_null (dray_future_dup_attachments (future));
+  next = call_returning (rig, "return-attachments", 2);
+  g_assert_cmpuint (rig_expect_uint32 (next), ==, 2);
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 1);
+}
+
+static void
 test_dropped (Rig *rig, gconstpointer data)
 {
   g_autoptr (DrayFuture) last = NULL;
@@ -597,6 +615,7 @@ main (int argc, char **argv)
   rig_add ("/attachments/returned/before-the-end", NULL, test_before_the_end);
   rig_add ("/attachments/returned/too-many", NULL, test_too_many);
   rig_add ("/attachments/returned/failed", NULL, test_failed);
+  rig_add ("/attachments/returned/too-large", NULL, test_too_large);
   rig_add ("/attachments/returned/dropped", NULL, test_dropped);
   rig_add ("/attachments/returned/lingering", NULL, test_lingering);
   rig_add ("/attachments/returned/undelivered", NULL, test_undelivered);

@@ -5,6 +5,8 @@
 #include "map-rig.h"
 #include "workshop.h"
 
+#include <string.h>
+
 /* One function over many arguments: each call has its outcome, in order or not, however one takes
  * them; and no more is asked for than there is room for. */
 
@@ -143,6 +145,82 @@ test_errors (Rig *rig, gconstpointer data)
         map_record_expect_error (record, i, G_IO_ERROR, G_IO_ERROR_NOT_FOUND);
     }
   g_assert_cmpuint (rig_get_count (rig, failed), ==, record->n_errors);
+}
+
+static const char *
+fail_at_length (guint64 index)
+{
+  return index % 3 == 1 ? "fail-at-length" : "";
+}
+
+static void
+test_long_errors (Rig *rig, gconstpointer data)
+{
+  const guint64 index = 1;
+  g_autoptr (MapRecord) record = map_record_new (300, fail_at_length);
+  g_autoptr (DrayMap) map = NULL;
+  const GError *error;
+
+  g_test_summary ("An error whose message is as long as one can be comes whole, between others.");
+
+  rig_start (rig, 2);
+  map = map_record_start (record, rig);
+  map_record_run (record, map);
+  g_assert_no_error (record->error);
+  g_assert_true (record->in_order);
+  g_assert_cmpuint (record->n_errors, ==, 100);
+  error = dray_outcome_get_error (g_hash_table_lookup (record->errors, &index));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
+  g_assert_cmpuint (strlen (error->message), ==, 32 * 1024);
+}
+
+static const char *
+fill_up (guint64 index)
+{
+  return index % 2 == 0 ? "10000" : "25000";
+}
+
+static void
+test_filled_up (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (1000, fill_up);
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary ("Where a result has no room behind those that are packed, these go first.");
+
+  rig_start (rig, 2);
+  map = map_record_start (record, rig);
+  map_record_run (record, map);
+  g_assert_no_error (record->error);
+  g_assert_true (record->in_order);
+  g_assert_cmpuint (record->n_values, ==, 1000);
+}
+
+static void
+test_too_large (Rig *rig, gconstpointer data)
+{
+  GVariant *values[9];
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("A result that is too large is refused by itself.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "max-message-size", G_GUINT64_CONSTANT (100000), NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    values[i] = g_variant_new ("(u)", i % 3 == 1 ? 200000 : 10);
+  map = dray_executor_map_values (rig->executor, "bytes", values, G_N_ELEMENTS (values));
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    {
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, -1, NULL, &error);
+
+      g_assert_no_error (error);
+      if (i % 3 == 1)
+        g_assert_error (dray_outcome_get_error (outcome), DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
+      else
+        g_assert_cmpuint (g_variant_get_size (dray_outcome_get_value (outcome)), ==, 10);
+    }
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 1);
 }
 
 static void
@@ -560,6 +638,9 @@ main (int argc, char **argv)
   rig_add ("/map/unordered", NULL, test_unordered);
   rig_add ("/map/ordered-waits", NULL, test_ordered_waits);
   rig_add ("/map/errors", NULL, test_errors);
+  rig_add ("/map/errors/long", NULL, test_long_errors);
+  rig_add ("/map/filled-up", NULL, test_filled_up);
+  rig_add ("/map/too-large", NULL, test_too_large);
   rig_add ("/map/bad-arguments", NULL, test_unknown_function);
   rig_add ("/map/bound", NULL, test_bound);
   rig_add ("/map/spread", NULL, test_spread);

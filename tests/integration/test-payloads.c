@@ -322,8 +322,23 @@ test_worker_without_descriptors (Rig *rig, gconstpointer data)
 
   g_test_summary ("A worker that can make no shared memory sends its result in the frame.");
 
-  payload_start (rig, PAYLOAD_PASSING);
+  payload_start (rig, GPOINTER_TO_INT (data));
   future = rig_call (rig, "without-descriptors", "(u)", PAYLOAD_LARGE);
+  result = rig_expect_result (future);
+  payload_check_bytes (result, PAYLOAD_LARGE, 0);
+  g_assert_false (payload_is_shared (result));
+}
+
+static void
+test_worker_loses_descriptors (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (GVariant) result = NULL;
+
+  g_test_summary ("So does one that has made it, and can't pass it any more.");
+
+  payload_start (rig, PAYLOAD_TRUSTED);
+  future = rig_call (rig, "lose-descriptors", "(u)", PAYLOAD_LARGE);
   result = rig_expect_result (future);
   payload_check_bytes (result, PAYLOAD_LARGE, 0);
   g_assert_false (payload_is_shared (result));
@@ -460,7 +475,11 @@ main (int argc, char **argv)
   rig_add ("/payloads/settings", NULL, test_settings);
   rig_add ("/payloads/crash/passing", GINT_TO_POINTER (PAYLOAD_PASSING), test_crash);
   rig_add ("/payloads/crash/trusted", GINT_TO_POINTER (PAYLOAD_TRUSTED), test_crash);
-  rig_add ("/payloads/shortage/worker", NULL, test_worker_without_descriptors);
+  rig_add ("/payloads/shortage/worker", GINT_TO_POINTER (PAYLOAD_PASSING),
+           test_worker_without_descriptors);
+  rig_add ("/payloads/shortage/worker/trusted", GINT_TO_POINTER (PAYLOAD_TRUSTED),
+           test_worker_without_descriptors);
+  rig_add ("/payloads/shortage/worker/late", NULL, test_worker_loses_descriptors);
   rig_add ("/payloads/shortage/host", NULL, test_host_without_descriptors);
   for (guint i = 0; i < G_N_ELEMENTS (hostiles); i++)
     {

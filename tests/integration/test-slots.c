@@ -109,6 +109,28 @@ test_same_twice (Rig *rig, gconstpointer data)
   payload_check_bytes (result, PAYLOAD_MIB, 1);
 }
 
+static void
+test_too_many (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (DrayFuture) next = NULL;
+  g_autoptr (GVariant) result = NULL;
+
+  g_test_summary ("A function that wants more memory at once than all slots may have, or more of "
+                  "it than there are slots, gets other memory.");
+
+  payload_start (rig, PAYLOAD_TRUSTED);
+  future = rig_call (rig, "allocate-many", "(uu)", 7, 100 * PAYLOAD_MIB);
+  g_assert_cmpuint (rig_expect_uint32 (future), ==, 7);
+  g_clear_object (&future);
+  future = rig_call (rig, "allocate-many", "(uu)", 20, PAYLOAD_MIB);
+  g_assert_cmpuint (rig_expect_uint32 (future), ==, 20);
+  next = rig_call (rig, "allocate", "(uy)", PAYLOAD_MIB, 3);
+  result = rig_expect_result (next);
+  payload_check_bytes (result, PAYLOAD_MIB, 3);
+  g_assert_true (payload_is_shared (result));
+}
+
 /* --- Elsewhere --- */
 
 static void
@@ -195,6 +217,7 @@ main (int argc, char **argv)
   rig_add ("/slots/kept", NULL, test_kept);
   rig_add ("/slots/part-kept", NULL, test_part_kept);
   rig_add ("/slots/sizes", NULL, test_sizes);
+  rig_add ("/slots/too-many", NULL, test_too_many);
   rig_add ("/slots/same-twice", NULL, test_same_twice);
   for (guint i = 0; i < G_N_ELEMENTS (ways); i++)
     {

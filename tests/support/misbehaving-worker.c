@@ -119,6 +119,9 @@
  *   count-signals         (uu): how many signals have come for what is cancelled, and how many of
  *                         them while something else ran. No signal is blocked any more
  *
+ *   hold-next (s)         the call that comes next has begun, and makes an empty file of that name;
+ *                         its function is entered when the file is gone
+ *
  *   escape (ss)           tries a way out of a sandbox; u: 0 if it is open, or an errno. The ways
  *                         are in misbehaving-escape.c
  *   escape-reopen         the same, for writing, of the open file that came with the task

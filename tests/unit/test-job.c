@@ -4,6 +4,8 @@
 
 #include "worker-peer.h"
 
+#include <glib/gstdio.h>
+
 /* What a call does, seen from the host's end of the channel. */
 
 static void
@@ -523,6 +525,36 @@ test_signal_blocked (WorkerPeer *peer, gconstpointer data)
   end_in_good_order (peer);
 }
 
+static gboolean
+file_exists (gpointer path)
+{
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+static void
+test_signal_before_function (WorkerPeer *peer, gconstpointer data)
+{
+  g_autofree char *directory = g_dir_make_tmp ("dray-test-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (directory, "held", NULL);
+  g_autofree char *arguments = g_strdup_printf ("('%s',)", path);
+
+  g_test_summary ("A call that is cancelled when it has begun, and its function has not, is over "
+                  "without that, and without a signal");
+
+  start_with_signal (peer);
+  worker_peer_submit (peer, 1, "hold-next", arguments);
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 1, "()");
+  worker_peer_submit (peer, 2, "signal-ends-wait", NULL);
+  fixture_iterate_until (file_exists, path, "the call to begin");
+  worker_peer_cancel (peer, 2);
+  return_one (peer, 3);
+  g_unlink (path);
+  worker_peer_expect_error (peer, 2, G_IO_ERROR, G_IO_ERROR_CANCELLED, "The task was cancelled");
+  g_assert_cmpuint (expect_no_strays (peer, 4), ==, 0);
+  end_in_good_order (peer);
+  g_rmdir (directory);
+}
+
 static void
 test_signal_races (WorkerPeer *peer, gconstpointer data)
 {
@@ -589,6 +621,7 @@ main (int argc, char **argv)
   worker_peer_add ("/job/signal/blocked-in-system", NULL, test_signal);
   worker_peer_add ("/job/signal/host-gone", NULL, test_signal_host_gone);
   worker_peer_add ("/job/signal/blocked", NULL, test_signal_blocked);
+  worker_peer_add ("/job/signal/before-function", NULL, test_signal_before_function);
   worker_peer_add ("/job/signal/races", NULL, test_signal_races);
 
   return g_test_run ();

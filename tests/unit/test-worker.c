@@ -5,9 +5,11 @@
 #include "dray-cargo.h"
 #include "worker-peer.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,6 +139,30 @@ test_initializer_fails (WorkerPeer *peer, gconstpointer data)
 }
 
 static void
+test_run_twice (WorkerPeer *peer, gconstpointer data)
+{
+  static const char complaint[] = "dray_worker_run() was called a second time in one process";
+  g_autofree char *errors = NULL;
+  const char *first;
+
+  g_test_summary ("A process that is a worker, or was one, is told that it can't be one again; the "
+                  "calls go on");
+
+  /* It must not be ended by a critical warning. */
+  worker_peer_spawn (peer, "--runs-twice", "G_DEBUG=");
+  worker_peer_make_ready (peer);
+  worker_peer_submit (peer, 1, "run-again", NULL);
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 1, "2");
+  worker_peer_submit (peer, 2, "add", "(1, 2)");
+  worker_peer_expect_text (peer, DRAY_FRAME_RESULT, 2, "3");
+  worker_peer_goodbye (peer);
+  errors = worker_peer_expect_exit (peer, 2);
+  first = strstr (errors, complaint);
+  g_assert_nonnull (first);
+  g_assert_nonnull (strstr (first + strlen (complaint), complaint));
+}
+
+static void
 test_initializer_hangs (WorkerPeer *peer, gconstpointer data)
 {
   g_autofree char *errors = NULL;
@@ -214,6 +240,37 @@ test_standard_output (WorkerPeer *peer, gconstpointer data)
                    "printed to standard output\nwritten to descriptor 1\n");
 }
 
+static void
+make_non_blocking_cb (gpointer data)
+{
+  fcntl (STDIN_FILENO, F_SETFL, O_NONBLOCK);
+  fcntl (STDOUT_FILENO, F_SETFL, O_NONBLOCK);
+}
+
+static void
+test_non_blocking (WorkerPeer *peer, gconstpointer data)
+{
+  const gsize size = 4 * 1024 * 1024;
+  g_autofree char *errors = NULL;
+
+  g_test_summary ("A worker whose channel was made not to block by what has started it waits there "
+                  "nonetheless");
+
+  worker_peer_spawn_prepared (peer, make_non_blocking_cb, NULL);
+  worker_peer_make_ready (peer);
+  for (guint64 id = 1; id <= 5; id++)
+    {
+      g_autoptr (GVariant) value = NULL;
+
+      worker_peer_submit (peer, id, "bytes", "(@u 4194304,)");
+      value = worker_peer_expect_value (peer, DRAY_FRAME_RESULT, id);
+      g_assert_cmpuint (g_variant_get_size (value), ==, size);
+    }
+  worker_peer_goodbye (peer);
+  errors = worker_peer_expect_exit (peer, 0);
+  g_assert_cmpstr (errors, ==, "");
+}
+
 /* Hosts that make no sense */
 
 typedef struct
@@ -236,6 +293,8 @@ static const Nonsense nonsense[] = {
   { "submit-empty", TRUE, { .type = DRAY_FRAME_SUBMIT, .task_id = 1, .attempt = 1 }, "",
     "a task whose function can’t be read" },
   { "submit-without-id", TRUE, { .type = DRAY_FRAME_SUBMIT, .attempt = 1 }, "",
+    "a task without a number" },
+  { "chunk-without-id", TRUE, { .type = DRAY_FRAME_CHUNK, .attempt = 1 }, "",
     "a task without a number" },
   { "unknown-type", TRUE, { .type = 77 }, "", "a message of the unknown type 77" },
 };
@@ -349,6 +408,42 @@ test_cargo (WorkerPeer *peer, gconstpointer data)
   g_assert_nonnull (strstr (errors, "other open files than were passed"));
 }
 
+/* @data: whether its memory comes with it */
+static void
+test_slot (WorkerPeer *peer, gconstpointer data)
+{
+  const DrayFrameHeader header = { .type = DRAY_FRAME_SUBMIT, .task_id = 1, .attempt = 1 };
+  const gsize size = 128 * 1024;
+  g_autoptr (GVariant) nothing = g_variant_ref_sink (g_variant_new_tuple (NULL, 0));
+  DrayCargo *cargo = dray_cargo_new ();
+  g_auto (DrayMessage) message = { 0 };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *errors = NULL;
+
+  g_test_summary ("Memory that the host could change at any time is for what workers send; a host "
+                  "that sends some breaks the protocol");
+
+  worker_peer_spawn_with_passage (peer);
+  worker_peer_make_ready (peer);
+  g_assert_true (dray_passage_is_confirmed (peer->passage));
+  cargo->kind = data != NULL ? DRAY_CARGO_NEW_SLOT : DRAY_CARGO_KNOWN_SLOT;
+  cargo->slot = 1;
+  cargo->size = 8;
+  if (data != NULL)
+    {
+      cargo->memory_fd = memfd_create ("slot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+      g_assert_cmpint (ftruncate (cargo->memory_fd, (off_t) size), ==, 0);
+      g_assert_cmpint (fcntl (cargo->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), ==, 0);
+    }
+  dray_message_init_loaded (&message, &header, "echo", nothing, cargo, G_MAXUINT32, &error);
+  g_assert_no_error (error);
+  dray_cargo_pass (&message, peer->passage, &error);
+  g_assert_no_error (error);
+  worker_peer_send (peer, &message);
+  errors = worker_peer_expect_exit (peer, 3);
+  g_assert_nonnull (strstr (errors, "shared memory that is not sealed"));
+}
+
 static void
 test_submit_after_goodbye (WorkerPeer *peer, gconstpointer data)
 {
@@ -367,21 +462,30 @@ test_submit_after_goodbye (WorkerPeer *peer, gconstpointer data)
 
 /* How it ends */
 
+/* (transfer full): what the finalizer of a worker with that @variable (out) leaves */
+static char *
+dup_trace (char **variable)
+{
+  char *trace = NULL;
+  int fd = g_file_open_tmp ("dray-test-XXXXXX", &trace, NULL);
+
+  g_assert_cmpint (fd, >=, 0);
+  close (fd);
+  g_unlink (trace);
+
+  *variable = g_strdup_printf ("MISBEHAVING_WORKER_FINALIZED=%s", trace);
+  return trace;
+}
+
 /* A worker whose finalizer leaves a trace. */
 static void
 start_with_trace (WorkerPeer *peer, char **trace)
 {
   g_autofree char *variable = NULL;
-  int fd = g_file_open_tmp ("dray-test-XXXXXX", trace, NULL);
 
-  g_assert_cmpint (fd, >=, 0);
-  close (fd);
-  g_unlink (*trace);
-
-  variable = g_strdup_printf ("MISBEHAVING_WORKER_FINALIZED=%s", *trace);
+  *trace = dup_trace (&variable);
   worker_peer_spawn (peer, NULL, variable);
-  worker_peer_greet (peer, NULL);
-  g_bytes_unref (worker_peer_expect (peer, DRAY_FRAME_READY, 0));
+  worker_peer_make_ready (peer);
 }
 
 static void
@@ -534,6 +638,44 @@ test_host_does_not_listen (WorkerPeer *peer, gconstpointer data)
   expect_trace (trace);
 }
 
+static void
+test_host_does_not_listen_at_first (WorkerPeer *peer, gconstpointer data)
+{
+  g_autofree char *trace = NULL;
+  g_autofree char *errors = NULL;
+  g_autofree char *variable = NULL;
+
+  g_test_summary ("So is one that closes it before the worker is ready");
+
+  trace = dup_trace (&variable);
+  worker_peer_spawn (peer, NULL, variable);
+  worker_peer_hear_hello (peer);
+  worker_peer_close_output (peer);
+  worker_peer_say_hello (peer, NULL);
+  errors = worker_peer_expect_exit (peer, 0);
+  g_assert_cmpstr (errors, ==, "");
+  expect_trace (trace);
+}
+
+/* @data: whether the host has to be woken up */
+static void
+test_host_does_not_read_ring (WorkerPeer *peer, gconstpointer data)
+{
+  g_autofree char *errors = NULL;
+
+  g_test_summary ("The same where the output goes into shared memory, with room for all of it or "
+                  "not");
+
+  worker_peer_spawn_with_ring (peer);
+  worker_peer_make_ready (peer);
+  worker_peer_close_output (peer);
+  if (data != NULL)
+    g_assert_true (dray_ring_sleep (peer->ring));
+  worker_peer_submit (peer, 1, "stream", data != NULL ? "(@u 1, @u 100000)" : "(@u 1000, @u 5000)");
+  errors = worker_peer_expect_exit (peer, 0);
+  g_assert_cmpstr (errors, ==, "");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -545,6 +687,8 @@ main (int argc, char **argv)
   worker_peer_add ("/worker/initializer/arguments", NULL, test_initial_arguments);
   worker_peer_add ("/worker/initializer/fails", NULL, test_initializer_fails);
   worker_peer_add ("/worker/initializer/hangs", NULL, test_initializer_hangs);
+  worker_peer_add ("/worker/run-twice", NULL, test_run_twice);
+  worker_peer_add ("/worker/non-blocking", NULL, test_non_blocking);
   worker_peer_add ("/worker/clean-slate", NULL, test_clean_slate);
   worker_peer_add ("/worker/standard-output", NULL, test_standard_output);
 
@@ -558,6 +702,8 @@ main (int argc, char **argv)
   worker_peer_add ("/worker/refuses/other-byte-order", NULL, test_other_byte_order);
   worker_peer_add ("/worker/refuses/nonsense-while-busy", NULL, test_nonsense_while_busy);
   worker_peer_add ("/worker/refuses/cargo", NULL, test_cargo);
+  worker_peer_add ("/worker/refuses/new-slot", "new", test_slot);
+  worker_peer_add ("/worker/refuses/known-slot", NULL, test_slot);
   worker_peer_add ("/worker/refuses/submit-after-goodbye", NULL, test_submit_after_goodbye);
 
   worker_peer_add ("/worker/end/goodbye", NULL, test_goodbye);
@@ -568,6 +714,10 @@ main (int argc, char **argv)
   worker_peer_add ("/worker/end/gone-and-ignored", NULL, test_host_gone_and_ignored);
   worker_peer_add ("/worker/end/gone-and-handler-hangs", NULL, test_host_gone_and_handler_hangs);
   worker_peer_add ("/worker/end/does-not-listen", NULL, test_host_does_not_listen);
+  worker_peer_add ("/worker/end/does-not-listen/at-first", NULL,
+                   test_host_does_not_listen_at_first);
+  worker_peer_add ("/worker/end/does-not-listen/bell", "sleeps", test_host_does_not_read_ring);
+  worker_peer_add ("/worker/end/does-not-listen/ring", NULL, test_host_does_not_read_ring);
 
   return g_test_run ();
 }
