@@ -96,7 +96,8 @@ dray_pool_recall_overtaken (DrayPool *self)
  *
  * A task that waits in a worker already, behind the one that runs there, is pending, too. It is
  * asked back if something more urgent is pending now. If the worker has just begun it, it stays
- * where it is.
+ * where it is. That is done for such a change only: a task that is submitted with a low number
+ * comes behind those that wait in a worker already.
  *
  * The task that [method@Future.get_task] gives is not changed. Any thread; the costs do not depend
  * on how many tasks are pending.

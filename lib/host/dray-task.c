@@ -321,7 +321,11 @@ dray_task_get_label (DrayTask *self)
  * Sets how soon the task has its turn among those that are pending. As everywhere in GLib a
  * lower number comes first; the default is 0. Tasks of one priority run in the order in which
  * they were submitted. What runs already is never interrupted.
- * Once the task was submitted, [method@Future.set_priority] changes it.
+ *
+ * A worker that is busy may have been sent what it runs next: one call, or as many as it is
+ * expected to run in a millisecond. A task that is submitted after that comes behind those, however
+ * urgent it is. To come before them it has to be raised once it is pending:
+ * [method@Future.set_priority] changes the priority of what was submitted.
  *
  * Since: 0.1
  */
