@@ -5,9 +5,6 @@
 #include "workshop.h"
 
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 /*
  * A main context that stands still for long, and callbacks in which everything is dropped.
@@ -64,15 +61,6 @@ typedef struct
   guint n_maps_over;
   guint n_shut_down;
 } Scene;
-
-static gsize
-get_resident (void)
-{
-  g_autofree char *text = NULL;
-
-  g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
-  return strtoul (strchr (text, ' '), NULL, 10) * (gsize) sysconf (_SC_PAGESIZE);
-}
 
 static int
 ask_pid (DrayExecutor *executor)
@@ -222,7 +210,7 @@ has_run_out (gpointer data)
                                     self->after_crash, self->unlaunched };
   g_autoptr (DrayCounters) counters = dray_executor_dup_counters (self->executor);
 
-  self->peak = MAX (self->peak, get_resident ());
+  self->peak = MAX (self->peak, fixture_get_resident ());
   for (guint i = 0; i < G_N_ELEMENTS (ended); i++)
     if (!dray_future_is_done (ended[i]->future))
       return FALSE;
@@ -238,7 +226,7 @@ scene_stand_still (Scene *self, guint seconds)
 {
   g_autoptr (DrayCounters) counters = NULL;
 
-  self->memory = self->peak = get_resident ();
+  self->memory = self->peak = fixture_get_resident ();
   self->end = g_get_monotonic_time () + seconds * G_TIME_SPAN_SECOND;
   scene_begin (self);
   workshop_block_until (has_run_out, self, "the time of everything is over");
@@ -584,34 +572,10 @@ is_dropped_and_told (gpointer data)
   return self->objects == NULL;
 }
 
-static gboolean
-never_cb (gpointer data)
-{
-  g_assert_not_reached ();
-}
-
-static void
-set_flag (gpointer data)
-{
-  *(gboolean *) data = TRUE;
-}
-
-/* (transfer full): a context that says when it is gone. */
-static GMainContext *
-new_mortal_context (gboolean *is_gone)
-{
-  GMainContext *context = g_main_context_new ();
-  g_autoptr (GSource) source = g_timeout_source_new_seconds (1000);
-
-  g_source_set_callback (source, never_cb, is_gone, set_flag);
-  g_source_attach (source, context);
-  return context;
-}
-
 static void
 test_drop_everything (Fixture *fixture, gconstpointer data)
 {
-  gboolean is_gone = FALSE;
+  int is_gone = FALSE; /* atomic */
   World self = { .kind = GPOINTER_TO_UINT (data) };
   DrayExecutor *executor;
 
@@ -620,14 +584,14 @@ test_drop_everything (Fixture *fixture, gconstpointer data)
 
   self.objects = g_ptr_array_new_with_free_func (g_object_unref);
   self.calls = g_ptr_array_new_with_free_func (g_free);
-  self.context = new_mortal_context (&is_gone);
+  self.context = fixture_new_mortal_context (&is_gone);
   g_main_context_push_thread_default (self.context);
   executor = keep (&self, workshop_new (4));
   begin_futures (&self, executor);
   begin_others (&self, executor);
   fixture_iterate_until (is_dropped_and_told, &self, "everything is dropped, and all are told");
   g_main_context_pop_thread_default (g_main_context_get_thread_default ());
-  fixture_iterate_until_true (&is_gone, "the context is gone");
+  fixture_iterate_until_context_gone (&is_gone);
 
   g_assert_cmpuint (self.n_dropped, ==, 1);
   for (guint i = 0; i < self.calls->len; i++)

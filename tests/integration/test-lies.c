@@ -7,10 +7,8 @@
 #include "workshop.h"
 
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 /*
  * Workers that lie. Whatever they say, or however much of it: the task fails with a reason that can
@@ -62,15 +60,6 @@ typedef struct
   GThread *control_thread; /* (owned) */
   int controlling;         /* atomic */
 } Lies;
-
-static gsize
-get_resident (void)
-{
-  g_autofree char *text = NULL;
-
-  g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
-  return strtoul (strchr (text, ' '), NULL, 10) * (gsize) sysconf (_SC_PAGESIZE);
-}
 
 /* Of this thread, in µs. */
 static gint64
@@ -172,7 +161,7 @@ tick_and_look_cb (gpointer user_data)
 {
   Lies *self = user_data;
 
-  self->peak = MAX (self->peak, get_resident ());
+  self->peak = MAX (self->peak, fixture_get_resident ());
   return tick_cb (&self->ticker);
 }
 
@@ -195,7 +184,7 @@ lies_begin (Lies *self, Rig *rig, const char *mode)
   self->other = workshop_new (1);
   ask_other (self);
 
-  self->start = self->peak = get_resident ();
+  self->start = self->peak = fixture_get_resident ();
   ticker_start (&self->ticker, g_main_context_default (), tick_and_look_cb, self);
 }
 

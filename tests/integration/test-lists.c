@@ -369,42 +369,11 @@ test_kill (Rig *rig, gconstpointer data)
   dray_worker_process_kill (worker);
 }
 
-static gboolean
-never_cb (gpointer user_data)
-{
-  return G_SOURCE_CONTINUE;
-}
-
-/* On whatever thread has the last reference. */
-static void
-note_end_cb (gpointer user_data)
-{
-  g_atomic_int_set ((int *) user_data, TRUE);
-}
-
-static gboolean
-has_ended (gpointer user_data)
-{
-  return g_atomic_int_get ((int *) user_data);
-}
-
-/* A source of its own, whose data goes with it: the last thing that a main context has. */
-static GMainContext *
-new_context (int *ended)
-{
-  GMainContext *context = g_main_context_new ();
-  g_autoptr (GSource) source = g_timeout_source_new_seconds (3600);
-
-  g_source_set_callback (source, never_cb, ended, note_end_cb);
-  g_source_attach (source, context);
-  return context;
-}
-
 static void
 test_shut_down (Rig *rig, gconstpointer data)
 {
   int ended = FALSE; /* atomic */
-  GMainContext *context = new_context (&ended);
+  GMainContext *context = fixture_new_mortal_context (&ended);
   g_autoptr (DrayFuture) future = NULL;
 
   g_test_summary ("Lists that are asked for when the executor has shut down are empty, and keep "
@@ -426,7 +395,7 @@ test_shut_down (Rig *rig, gconstpointer data)
   g_main_context_pop_thread_default (context);
 
   g_main_context_unref (context);
-  fixture_iterate_until (has_ended, &ended, "the main context is gone");
+  fixture_iterate_until_context_gone (&ended);
 }
 
 /* Counters */

@@ -152,7 +152,54 @@ fixture_run_until_done (DrayFuture *future)
   fixture_iterate_until_true (&done, "the future is done");
 }
 
+/* Main contexts */
+
+static gboolean
+never_cb (gpointer user_data)
+{
+  g_assert_not_reached ();
+}
+
+static void
+note_gone_cb (gpointer user_data)
+{
+  g_atomic_int_set ((int *) user_data, TRUE);
+}
+
+static gboolean
+is_context_gone (gpointer user_data)
+{
+  return g_atomic_int_get ((const int *) user_data);
+}
+
+/* A source of its own, whose data goes with it: the last thing that a main context has. */
+GMainContext *
+fixture_new_mortal_context (int *gone)
+{
+  GMainContext *context = g_main_context_new ();
+  g_autoptr (GSource) source = g_timeout_source_new_seconds (3600);
+
+  g_source_set_callback (source, never_cb, gone, note_gone_cb);
+  g_source_attach (source, context);
+  return context;
+}
+
+void
+fixture_iterate_until_context_gone (const int *gone)
+{
+  fixture_iterate_until (is_context_gone, (gpointer) gone, "the main context is gone");
+}
+
 /* Looking */
+
+gsize
+fixture_get_resident (void)
+{
+  g_autofree char *text = NULL;
+
+  g_assert_true (g_file_get_contents ("/proc/self/statm", &text, NULL, NULL));
+  return strtoul (strchr (text, ' '), NULL, 10) * (gsize) sysconf (_SC_PAGESIZE);
+}
 
 /* Finds the state and the parent of a process; its name may hold spaces and parentheses. */
 static gboolean

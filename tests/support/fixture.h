@@ -56,6 +56,14 @@ void fixture_run_until_done (DrayFuture *future);
 /* The deadline of all of them, from now, on the monotonic clock in µs. */
 gint64 fixture_get_deadline (void);
 
+/* How much memory this process has, in bytes. */
+gsize fixture_get_resident (void);
+
+/* (transfer full): a main context that sets *@gone when it is gone, on whatever thread has the last
+ * reference; nothing happens in it. Waits for that, iterating the thread's default one. */
+GMainContext *fixture_new_mortal_context (int *gone); /* atomic */
+void fixture_iterate_until_context_gone (const int *gone);
+
 /* Whether the process has ended; one that is left as a zombie has. */
 gboolean fixture_process_is_gone (int pid);
 
