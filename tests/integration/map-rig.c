@@ -131,6 +131,22 @@ map_record_wait (MapRecord *self, DrayMap *map)
 }
 
 void
+map_record_cancel_confirmed (MapRecord *self, DrayMap *map)
+{
+  dray_task_set_cancel_mode (dray_map_get_task (map), DRAY_CANCEL_CONFIRMED);
+  while (self->n_outcomes < MAP_N_BEFORE_CANCEL)
+    {
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, -1, NULL, NULL);
+
+      map_record_take (self, outcome);
+    }
+
+  dray_map_cancel (map);
+  map_record_run (self, map);
+  g_assert_error (self->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+void
 map_record_expect_error (MapRecord *self, guint64 index, GQuark domain, int code)
 {
   DrayOutcome *outcome = g_hash_table_lookup (self->errors, &index);

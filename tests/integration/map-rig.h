@@ -46,6 +46,9 @@ void map_record_take (MapRecord *self, DrayOutcome *outcome);
  * not. */
 void map_record_run (MapRecord *self, DrayMap *map);
 void map_record_wait (MapRecord *self, DrayMap *map);
+/* Takes 2000 outcomes, and cancels the map, which is over when its workers have said so. */
+#define MAP_N_BEFORE_CANCEL 2000
+void map_record_cancel_confirmed (MapRecord *self, DrayMap *map);
 /* As a DrayMapFunction, and a GAsyncReadyCallback for dray_map_for_each_async(). */
 void map_record_outcome_cb (DrayMap *map, DrayOutcome *outcome, gpointer record);
 void map_record_finish_cb (GObject *map, GAsyncResult *result, gpointer record);

@@ -7,6 +7,7 @@
 #include "workshop.h"
 
 #include <ftw.h>
+#include <gio/gunixfdlist.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,6 +167,19 @@ rig_new_task (const char *function, const char *arguments)
   return dray_task_new_call (function, value);
 }
 
+DrayTask *
+rig_new_task_with (const char *function, int fd)
+{
+  g_autoptr (GUnixFDList) list = g_unix_fd_list_new ();
+  DrayTask *task = dray_task_new_call (function, NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (g_unix_fd_list_append (list, fd, &error), ==, 0);
+  g_assert_no_error (error);
+  g_assert_true (dray_task_set_attachments (task, list, &error));
+  return task;
+}
+
 /* Expecting */
 
 GVariant *
@@ -234,6 +248,16 @@ rig_expect_cancelled (DrayFuture *future)
   g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_CANCELLED);
 }
 
+const RigMisdeed rig_misdeeds[] = {
+  { "garbage", NULL, DRAY_ERROR_PROTOCOL },
+  { "half-frame", NULL, DRAY_ERROR_WORKER_DIED },
+  { "oversized", NULL, DRAY_ERROR_PROTOCOL },
+  { "wrong-id", NULL, DRAY_ERROR_PROTOCOL },
+  { "exit", "(1,)", DRAY_ERROR_WORKER_DIED },
+  { "raise", "(11,)", DRAY_ERROR_WORKER_DIED },
+  { "missing", NULL, DRAY_ERROR_UNKNOWN_FUNCTION },
+};
+
 int
 rig_ask_pid (Rig *self)
 {
@@ -256,28 +280,13 @@ rig_run_until_running (DrayFuture *future)
   fixture_iterate_until (has_started, future, "the task runs");
 }
 
-typedef struct
-{
-  DrayFuture *future; /* (unowned) */
-  const char *status; /* (unowned) */
-} StatusWait;
-
-static gboolean
-has_status (gpointer user_data)
-{
-  StatusWait *wait = user_data;
-  g_autofree char *status = dray_future_dup_status (wait->future);
-
-  return g_strcmp0 (status, wait->status) == 0;
-}
-
 void
 rig_run_until_status (DrayFuture *future, const char *status)
 {
-  StatusWait wait = { future, status };
+  FixtureStatus wait = { future, status };
   g_autofree char *what = g_strdup_printf ("the task says “%s”", status);
 
-  fixture_iterate_until (has_status, &wait, what);
+  fixture_iterate_until (fixture_has_status, &wait, what);
 }
 
 /* One after the other, so that a test of many tasks has more time than a test of one. */

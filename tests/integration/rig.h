@@ -65,6 +65,8 @@ void rig_add_calls (Rig *self, GPtrArray *futures, const char *function, guint n
 DrayFuture *rig_submit (Rig *self, DrayTask *task);
 /* (transfer full): a task for rig_submit(), its arguments in GVariant's text format (nullable) */
 DrayTask *rig_new_task (const char *function, const char *arguments);
+/* (transfer full): a task without arguments, to which the open file @fd is attached */
+DrayTask *rig_new_task_with (const char *function, int fd);
 
 /* Each iterates the main context until the future is done, and checks how it ended. */
 GVariant *rig_expect_result (DrayFuture *future);
@@ -75,6 +77,16 @@ void rig_expect_text (DrayFuture *future, const char *expected);
 /* @pattern: (nullable): of the message, as of g_pattern_match_simple() */
 void rig_expect_error (DrayFuture *future, GQuark domain, int code, const char *pattern);
 void rig_expect_cancelled (DrayFuture *future);
+
+/* Calls of misbehaving workers that fail, each in its way. */
+typedef struct
+{
+  const char *function;
+  const char *arguments; /* (nullable): in GVariant's text format */
+  int code;              /* of DRAY_ERROR */
+} RigMisdeed;
+
+extern const RigMisdeed rig_misdeeds[7];
 
 /* (transfer full): the process that runs the next call; for executors of one worker */
 int rig_ask_pid (Rig *self);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gio/gunixfdlist.h>
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <stdlib.h>
@@ -293,19 +292,6 @@ test_execute (Scene *scene, gconstpointer data)
     }
 }
 
-static DrayTask *
-new_task_with (const char *function, int fd)
-{
-  g_autoptr (GUnixFDList) list = g_unix_fd_list_new ();
-  DrayTask *task = dray_task_new_call (function, NULL);
-  g_autoptr (GError) error = NULL;
-
-  g_assert_cmpint (g_unix_fd_list_append (list, fd, &error), ==, 0);
-  g_assert_no_error (error);
-  g_assert_true (dray_task_set_attachments (task, list, &error));
-  return task;
-}
-
 static void
 test_reopen (Scene *scene, gconstpointer data)
 {
@@ -326,7 +312,7 @@ test_reopen (Scene *scene, gconstpointer data)
       g_autoptr (DrayFuture) future = NULL;
 
       sandbox_rig_start (&scene->rig, control ? DRAY_SANDBOX_NONE : sandboxes[i], 1);
-      future = rig_submit (&scene->rig, new_task_with ("escape-reopen", fd));
+      future = rig_submit (&scene->rig, rig_new_task_with ("escape-reopen", fd));
       g_assert_cmpint (rig_expect_uint32 (future) == 0, ==, control);
       g_clear_object (&scene->rig.executor);
     }
@@ -355,7 +341,7 @@ test_typing (Scene *scene, gconstpointer data)
       guint32 outcome;
 
       sandbox_rig_start (&scene->rig, (DraySandbox) i, 1);
-      future = rig_submit (&scene->rig, new_task_with ("escape-type", fd));
+      future = rig_submit (&scene->rig, rig_new_task_with ("escape-type", fd));
       outcome = rig_expect_uint32 (future);
       if (i == DRAY_SANDBOX_NONE)
         g_test_message ("without a sandbox: %s", g_strerror ((int) outcome));

@@ -11,7 +11,7 @@
 static const char *
 block_one (guint64 index)
 {
-  return index == 2000 ? "block" : "";
+  return index == MAP_N_BEFORE_CANCEL ? "block" : "";
 }
 
 /* An endless map of which a few calls were done, and some run and wait. */
@@ -67,16 +67,7 @@ test_cancel_confirmed (Rig *rig, gconstpointer data)
   rig_start (rig, 2);
   g_object_set (rig->executor, "grace-period", 60000, NULL);
   map = map_record_start (record, rig);
-  dray_task_set_cancel_mode (dray_map_get_task (map), DRAY_CANCEL_CONFIRMED);
-  while (record->n_outcomes < 2000)
-    {
-      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, -1, NULL, NULL);
-
-      map_record_take (record, outcome);
-    }
-  dray_map_cancel (map);
-  map_record_run (record, map);
-  g_assert_error (record->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  map_record_cancel_confirmed (record, map);
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
 }
 

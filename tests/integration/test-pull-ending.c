@@ -92,34 +92,20 @@ test_cancel (Rig *rig, gconstpointer data)
 static void
 test_misbehaving (Rig *rig, gconstpointer data)
 {
-  static const struct
-  {
-    const char *function;
-    const char *arguments;
-    int code;
-  } cases[] = {
-    { "garbage", NULL, DRAY_ERROR_PROTOCOL },
-    { "half-frame", NULL, DRAY_ERROR_WORKER_DIED },
-    { "oversized", NULL, DRAY_ERROR_PROTOCOL },
-    { "wrong-id", NULL, DRAY_ERROR_PROTOCOL },
-    { "exit", "(1,)", DRAY_ERROR_WORKER_DIED },
-    { "raise", "(11,)", DRAY_ERROR_WORKER_DIED },
-    { "missing", NULL, DRAY_ERROR_UNKNOWN_FUNCTION },
-  };
-
   g_test_summary ("Whatever a worker does, whoever pulls is told.");
 
   rig_start (rig, 1);
-  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (rig_misdeeds); i++)
     {
+      const RigMisdeed *misdeed = &rig_misdeeds[i];
       G_GNUC_UNUSED g_autoptr (DrayFuture) harmless = rig_call (rig, "null", NULL);
-      g_autoptr (DrayFuture) future = puller_submit (rig, cases[i].function, cases[i].arguments);
-      g_autoptr (DrayFuture) second = puller_submit (rig, cases[i].function, cases[i].arguments);
+      g_autoptr (DrayFuture) future = puller_submit (rig, misdeed->function, misdeed->arguments);
+      g_autoptr (DrayFuture) second = puller_submit (rig, misdeed->function, misdeed->arguments);
       g_autoptr (GError) error = NULL;
 
-      expect_numbers_and_error (future, 0, DRAY_ERROR, cases[i].code);
+      expect_numbers_and_error (future, 0, DRAY_ERROR, misdeed->code);
       g_assert_null (dray_future_wait_next_item (second, -1, NULL, &error));
-      g_assert_error (error, DRAY_ERROR, cases[i].code);
+      g_assert_error (error, DRAY_ERROR, misdeed->code);
     }
 }
 

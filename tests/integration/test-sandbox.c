@@ -6,7 +6,6 @@
 #include "sandbox-rig.h"
 
 #include <fcntl.h>
-#include <gio/gunixfdlist.h>
 #include <glib-unix.h>
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -37,19 +36,6 @@ add_for_each (const char *name, void (*test) (Rig *rig, gconstpointer data))
 
 /* --- What works --- */
 
-static DrayTask *
-new_task_with (const char *function, int fd)
-{
-  g_autoptr (GUnixFDList) list = g_unix_fd_list_new ();
-  DrayTask *task = dray_task_new_call (function, NULL);
-  g_autoptr (GError) error = NULL;
-
-  g_assert_cmpint (g_unix_fd_list_append (list, fd, &error), ==, 0);
-  g_assert_no_error (error);
-  g_assert_true (dray_task_set_attachments (task, list, &error));
-  return task;
-}
-
 static void
 test_works (Rig *rig, gconstpointer data)
 {
@@ -76,7 +62,7 @@ test_works (Rig *rig, gconstpointer data)
   large = rig_call (rig, "bytes", "(u)", LARGE);
   bytes = rig_expect_result (large);
   workshop_assert_bytes (bytes, LARGE);
-  attached = rig_submit (rig, new_task_with ("read-attachments", fd));
+  attached = rig_submit (rig, rig_new_task_with ("read-attachments", fd));
   rig_expect_text (attached, "['text']");
   returned = rig_call (rig, "return-attachments", "(^as)", ((const char *const[]){ "a", NULL }));
   g_assert_cmpuint (rig_expect_uint32 (returned), ==, 1);
@@ -354,7 +340,7 @@ test_grandchild (Rig *rig, gconstpointer data)
   g_assert_no_error (error);
   g_unix_set_fd_nonblocking (fds[0], TRUE, NULL);
   sandbox_rig_start (rig, (DraySandbox) GPOINTER_TO_INT (data), 1);
-  future = rig_submit (rig, new_task_with ("grandchild-session", fds[1]));
+  future = rig_submit (rig, rig_new_task_with ("grandchild-session", fds[1]));
   close (fds[1]);
   g_assert_cmpuint (rig_expect_uint32 (future), >, 0);
   rig_let_time_pass ();

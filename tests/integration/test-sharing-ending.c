@@ -248,34 +248,20 @@ test_retry (Rig *rig, gconstpointer data)
 static void
 test_misbehaving (Rig *rig, gconstpointer data)
 {
-  static const struct
-  {
-    const char *function;
-    const char *arguments;
-    int code;
-  } failures[] = {
-    { "garbage", NULL, DRAY_ERROR_PROTOCOL },
-    { "half-frame", NULL, DRAY_ERROR_WORKER_DIED },
-    { "oversized", NULL, DRAY_ERROR_PROTOCOL },
-    { "wrong-id", NULL, DRAY_ERROR_PROTOCOL },
-    { "exit", "(1,)", DRAY_ERROR_WORKER_DIED },
-    { "raise", "(11,)", DRAY_ERROR_WORKER_DIED },
-    { "missing", NULL, DRAY_ERROR_UNKNOWN_FUNCTION },
-  };
-
   g_test_summary (
     "Whatever becomes of a run, all that share it are told, and the next one is a run "
     "of its own.");
 
   rig_start (rig, 1);
-  for (gsize i = 0; i < G_N_ELEMENTS (failures); i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (rig_misdeeds); i++)
     {
+      const RigMisdeed *misdeed = &rig_misdeeds[i];
       G_GNUC_UNUSED g_autoptr (DrayFuture) harmless = rig_call (rig, "null", NULL);
-      g_autoptr (DrayFuture) first = submit (rig, failures[i].function, failures[i].arguments);
-      g_autoptr (DrayFuture) second = submit (rig, failures[i].function, failures[i].arguments);
+      g_autoptr (DrayFuture) first = submit (rig, misdeed->function, misdeed->arguments);
+      g_autoptr (DrayFuture) second = submit (rig, misdeed->function, misdeed->arguments);
 
-      rig_expect_error (second, DRAY_ERROR, failures[i].code, NULL);
-      rig_expect_error (first, DRAY_ERROR, failures[i].code, NULL);
+      rig_expect_error (second, DRAY_ERROR, misdeed->code, NULL);
+      rig_expect_error (first, DRAY_ERROR, misdeed->code, NULL);
     }
 }
 

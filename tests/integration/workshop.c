@@ -91,27 +91,12 @@ workshop_block_until_running (DrayFuture *future)
   workshop_block_until (is_running, future, "the task runs");
 }
 
-typedef struct
-{
-  DrayFuture *future;
-  const char *status;
-} StatusWait;
-
-static gboolean
-has_status (gpointer user_data)
-{
-  StatusWait *wait = user_data;
-  g_autofree char *status = dray_future_dup_status (wait->future);
-
-  return g_strcmp0 (status, wait->status) == 0;
-}
-
 void
 workshop_block_until_status (DrayFuture *future, const char *status)
 {
-  StatusWait wait = { future, status };
+  FixtureStatus wait = { future, status };
 
-  workshop_block_until (has_status, &wait, status);
+  workshop_block_until (fixture_has_status, &wait, status);
 }
 
 typedef struct

@@ -152,6 +152,15 @@ fixture_run_until_done (DrayFuture *future)
   fixture_iterate_until_true (&done, "the future is done");
 }
 
+gboolean
+fixture_has_status (gpointer user_data)
+{
+  const FixtureStatus *wanted = user_data;
+  g_autofree char *status = dray_future_dup_status (wanted->future);
+
+  return g_strcmp0 (status, wanted->status) == 0;
+}
+
 /* Main contexts */
 
 static gboolean

@@ -53,6 +53,15 @@ void fixture_iterate_until_gone (int pid);
 /* Until @future is done and everything that it sent was delivered. */
 void fixture_run_until_done (DrayFuture *future);
 
+/* A condition: that this is what the task has said of its progress. */
+typedef struct
+{
+  DrayFuture *future; /* (unowned) */
+  const char *status; /* (unowned) (nullable) */
+} FixtureStatus;
+
+gboolean fixture_has_status (gpointer status);
+
 /* The deadline of all of them, from now, on the monotonic clock in µs. */
 gint64 fixture_get_deadline (void);
 

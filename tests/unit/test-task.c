@@ -16,6 +16,22 @@ new_command (void)
   return dray_task_new_command ((const char *const[]) { "/usr/bin/sort", "-u", NULL });
 }
 
+/* Of what both calls and commands have. */
+static void
+check_defaults (DrayTask *task)
+{
+  g_assert_cmpint (dray_task_get_priority (task), ==, 0);
+  g_assert_cmpuint (dray_task_get_time_limit (task), ==, 0);
+  g_assert_cmpuint (dray_task_get_max_retries (task), ==, 0);
+  g_assert_cmpint (dray_task_get_cancel_mode (task), ==, DRAY_CANCEL_IMMEDIATE);
+  g_assert_false (dray_task_get_pull (task));
+  g_assert_null (dray_task_get_key (task));
+  g_assert_null (dray_task_get_directory (task));
+  g_assert_null (dray_task_get_environment (task));
+  g_assert_null (dray_task_get_input_bytes (task));
+  g_assert_cmpint (dray_task_get_input_fd (task), ==, -1);
+}
+
 static void
 test_call (void)
 {
@@ -30,18 +46,8 @@ test_call (void)
   g_assert_false (g_variant_is_floating (arguments));
   g_assert_true (g_variant_is_of_type (arguments, G_VARIANT_TYPE ("(s)")));
 
-  g_assert_cmpint (dray_task_get_priority (task), ==, 0);
-  g_assert_cmpuint (dray_task_get_time_limit (task), ==, 0);
-  g_assert_cmpuint (dray_task_get_max_retries (task), ==, 0);
-  g_assert_cmpint (dray_task_get_cancel_mode (task), ==, DRAY_CANCEL_IMMEDIATE);
-  g_assert_false (dray_task_get_pull (task));
-  g_assert_null (dray_task_get_key (task));
-
+  check_defaults (task);
   g_assert_null (dray_task_get_argv (task));
-  g_assert_null (dray_task_get_directory (task));
-  g_assert_null (dray_task_get_environment (task));
-  g_assert_null (dray_task_get_input_bytes (task));
-  g_assert_cmpint (dray_task_get_input_fd (task), ==, -1);
 }
 
 static void
@@ -353,16 +359,7 @@ test_sealed (void)
     }
 
   g_assert_cmpstr (dray_task_get_label (task), ==, "sort");
-  g_assert_cmpint (dray_task_get_priority (task), ==, 0);
-  g_assert_cmpuint (dray_task_get_time_limit (task), ==, 0);
-  g_assert_cmpuint (dray_task_get_max_retries (task), ==, 0);
-  g_assert_cmpint (dray_task_get_cancel_mode (task), ==, DRAY_CANCEL_IMMEDIATE);
-  g_assert_false (dray_task_get_pull (task));
-  g_assert_null (dray_task_get_key (task));
-  g_assert_null (dray_task_get_directory (task));
-  g_assert_null (dray_task_get_environment (task));
-  g_assert_null (dray_task_get_input_bytes (task));
-  g_assert_cmpint (dray_task_get_input_fd (task), ==, -1);
+  check_defaults (task);
   g_assert_cmpint (dray_task_get_split (task), ==, DRAY_SPLIT_NONE);
   g_assert_cmpint (dray_task_get_encoding (task), ==, DRAY_ENCODING_BYTES);
   g_assert_cmpuint (dray_task_get_max_record_size (task), ==, 1024 * 1024);
