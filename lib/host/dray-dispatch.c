@@ -331,30 +331,20 @@ dray_pool_dispatch (DrayPool *self)
 {
   gboolean shutting_down;
 
-  /* Steps of one dispatch call others that end in one: once is enough. */
-  if (self->dispatching)
-    {
-      self->dispatch_again = TRUE;
-      return;
-    }
-
+  /* None of its steps hears a process, or finds one gone: all that ends in a dispatch. */
+  g_assert (!self->dispatching);
   self->dispatching = TRUE;
-  do
-    {
-      self->dispatch_again = FALSE;
-      while (give_out_one (self))
-        ;
-      dray_dispatch_give_up_if_hopeless (self);
-      dray_dispatch_flush_workers (self);
-      recall_waiting_tasks (self);
+  while (give_out_one (self))
+    ;
+  dray_dispatch_give_up_if_hopeless (self);
+  dray_dispatch_flush_workers (self);
+  recall_waiting_tasks (self);
 
-      dray_pool_lock (self);
-      shutting_down = self->shutting_down && self->n_refusing == 0;
-      dray_pool_unlock (self);
-      if (shutting_down)
-        dray_dispatch_apply_shutdown (self);
-    }
-  while (self->dispatch_again);
+  dray_pool_lock (self);
+  shutting_down = self->shutting_down && self->n_refusing == 0;
+  dray_pool_unlock (self);
+  if (shutting_down)
+    dray_dispatch_apply_shutdown (self);
   self->dispatching = FALSE;
   rest (self);
 

@@ -548,8 +548,7 @@ dray_pool_worker_free (DrayPoolWorker *self)
   set_idle (self, FALSE);
   set_roomy (self, FALSE);
   g_queue_unlink (&pool->workers, &self->link);
-  if (self->is_unflushed)
-    g_queue_unlink (&pool->unflushed_workers, &self->unflushed_link);
+  g_assert (!self->is_unflushed);
   dray_lists_worker_gone (pool, self);
 
   dray_io_timer_clear (&self->timer);

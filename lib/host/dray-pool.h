@@ -127,7 +127,6 @@ struct _DrayPool
   guint n_pass_failures;    /* in a row: calls whose attachments could not be passed */
   guint64 last_unpassed_id; /* tickets up to this one have waited long enough for that */
   gboolean dispatching;
-  gboolean dispatch_again;
   DrayIoTimer relaunch; /* set: no worker is started before it expires */
   DrayIoTimer restart;  /* set: no command is started before it expires */
   DrayIoTimer repass;   /* set: no call with attachments is given out before it expires */

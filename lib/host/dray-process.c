@@ -330,13 +330,6 @@ dray_process_close_input (DrayProcess *self)
   close_fd (&self->input_fd);
 }
 
-void
-dray_process_discard_output (DrayProcess *self)
-{
-  if (!self->output_ended)
-    end_output (self);
-}
-
 /* --- The start --- */
 
 /* One pipe, both ends close-on-exec, our end non-blocking. A pipe has no other flags. */

@@ -96,8 +96,6 @@ void dray_process_set_reading (DrayProcess *self, gboolean reading);
 gsize dray_process_count_piped (DrayProcess *self);
 void dray_process_set_writing (DrayProcess *self, gboolean writing);
 void dray_process_close_input (DrayProcess *self);
-/* Nothing that it still writes matters: what comes is not read any more. */
-void dray_process_discard_output (DrayProcess *self);
 /* In @grace ms it is to be gone; a later call can only make it sooner. 0 kills at once. */
 void dray_process_end (DrayProcess *self, guint grace);
 /* The same, because of what it does now: it may still be spared. Never at once, but from the
