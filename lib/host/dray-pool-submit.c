@@ -63,15 +63,15 @@ leave_line_locked (DrayPool *self, DrayRoomWaiter *waiter)
   return waited;
 }
 
+/* Those who wait have left the line before the pool is closed, and their deliveries with it: each
+ * still has its main context. */
 void
 dray_pool_offer_room_locked (DrayPool *self)
 {
-  DrayRoomWaiter *waiter;
+  DrayRoomWaiter *waiter = g_queue_peek_head (&self->room_waiters);
 
-  while ((waiter = g_queue_peek_head (&self->room_waiters)) != NULL
-         && has_room_locked (self, waiter->task)
-         && !dray_delivery_add_notice_locked (waiter->delivery, &waiter->notice))
-    leave_line_locked (self, waiter); /* its main context is gone */
+  if (waiter != NULL && has_room_locked (self, waiter->task))
+    dray_delivery_add_notice_locked (waiter->delivery, &waiter->notice);
 }
 
 static gboolean
