@@ -493,6 +493,37 @@ test_limit (Rig *rig, gconstpointer data)
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
 }
 
+static void
+test_old (Rig *rig, gconstpointer data)
+{
+  const gboolean full = GPOINTER_TO_INT (data);
+  DrayTask *task = rig_new_task ("hostile-cargo", "('old-attempt',)");
+  g_autoptr (GPtrArray) held = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (DrayFuture) future = NULL;
+  struct rlimit limit;
+
+  g_test_summary ("What comes of an attempt that is over is closed, and not heard, whether there is "
+                  "room for it or not.");
+
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE,
+                              &(struct rlimit){ 4 * MAX_ATTACHMENTS, limit.rlim_max }),
+                   ==, 0);
+  rig_start_with (rig, rig_new_launcher ("--no-ring"), 1);
+  while (full && held->len < 2)
+    {
+      g_ptr_array_add (held, call_returning (rig, "return-attachments", MAX_ATTACHMENTS));
+      g_assert_cmpuint (rig_expect_uint32 (held->pdata[held->len - 1]), ==, MAX_ATTACHMENTS);
+    }
+  dray_task_set_max_retries (task, 1);
+  future = rig_submit (rig, task);
+  rig_expect_text (future, "()");
+  g_assert_null (dray_future_dup_attachments (future));
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, 1);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+}
+
 /* --- Where they can't be passed --- */
 
 static void
@@ -621,6 +652,8 @@ main (int argc, char **argv)
   rig_add ("/attachments/returned/undelivered", NULL, test_undelivered);
   rig_add ("/attachments/returned/outlives", NULL, test_outlives);
   rig_add ("/attachments/returned/limit", NULL, test_limit);
+  rig_add ("/attachments/returned/old", GINT_TO_POINTER (FALSE), test_old);
+  rig_add ("/attachments/returned/old/no-room", GINT_TO_POINTER (TRUE), test_old);
   rig_add ("/attachments/not-passed", NULL, test_not_passed);
 
   rig_add ("/attachments/map", NULL, test_map);

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "rig.h"
+#include "workshop.h"
 
 #include <signal.h>
 #include <string.h>
@@ -172,6 +173,60 @@ test_protocol_behind (Rig *rig, gconstpointer data)
         rig_expect_error (behind, DRAY_ERROR, DRAY_ERROR_PROTOCOL, NULL);
       g_assert_cmpuint (count_begun (path, i), <=, 1);
     }
+}
+
+typedef struct
+{
+  const char *path;
+  guint32 number;
+} Begun;
+
+static gboolean
+is_begun (gpointer user_data)
+{
+  const Begun *begun = user_data;
+
+  return count_begun (begun->path, begun->number) == 1;
+}
+
+static gboolean
+has_ten_undelivered (gpointer rig)
+{
+  return rig_get_count (rig, undelivered_items) >= 10;
+}
+
+static void
+test_protocol_behind_unread (Rig *rig, gconstpointer data)
+{
+  g_autofree char *go_on = rig_dup_path (rig, "go-on");
+  g_autofree char *path = rig_dup_path (rig, "record");
+  Begun begun = { path, 1 };
+  g_autoptr (GPtrArray) quick = rig_new_futures ();
+  g_autoptr (DrayFuture) broken = NULL;
+  g_autoptr (DrayFuture) behind = NULL;
+  g_autoptr (DrayFuture) last = NULL;
+
+  g_test_summary ("What a worker has written is read late, and breaks the protocol: its next task, "
+                  "which it has begun by then, fails as well and is run once; the one behind that "
+                  "runs elsewhere, as its first attempt.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "max-undelivered-items", 10, NULL);
+  rig_add_calls (rig, quick, "null", 100); /* so that it gets more than one ahead */
+  rig_run_until_all_done (quick);
+
+  broken = rig_call (rig, "spoil-unread", "(us)", 20, go_on);
+  behind = rig_call (rig, "record", "(uusb)", begun.number, 60000000, path, TRUE);
+  last = rig_call (rig, "attempt", NULL);
+  workshop_block_until (has_ten_undelivered, rig, "nothing more is read");
+  g_assert_true (g_file_set_contents (go_on, "", 0, NULL));
+  workshop_block_until (is_begun, &begun, "the next task is begun");
+
+  rig_expect_error (broken, DRAY_ERROR, DRAY_ERROR_PROTOCOL, "*“misbehaving-worker”*");
+  rig_expect_error (behind, DRAY_ERROR, DRAY_ERROR_PROTOCOL, "*“misbehaving-worker”*");
+  g_assert_cmpuint (rig_expect_uint32 (last), ==, 1);
+  g_assert_true (is_begun (&begun));
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
 }
 
 static void
@@ -439,6 +494,7 @@ main (int argc, char **argv)
   rig_add ("/crashes/killed/idle", NULL, test_killed_while_idle);
   rig_add ("/crashes/protocol", NULL, test_protocol);
   rig_add ("/crashes/protocol/behind", NULL, test_protocol_behind);
+  rig_add ("/crashes/protocol/behind/unread", NULL, test_protocol_behind_unread);
   rig_add ("/crashes/deaf-channel", NULL, test_deaf_channel);
   rig_add ("/crashes/half-frame", NULL, test_half_frame);
   rig_add ("/crashes/print", NULL, test_print);

@@ -470,6 +470,42 @@ test_domains (Rig *rig, gconstpointer data)
   lies_end (&self, 0);
 }
 
+/* --- What it has begun --- */
+
+static gboolean
+is_stopped (gpointer pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", GPOINTER_TO_INT (pid));
+  g_autofree char *stat = NULL;
+
+  return g_file_get_contents (path, &stat, NULL, NULL) && strstr (stat, ") T ") != NULL;
+}
+
+static void
+test_begun (Rig *rig, gconstpointer data)
+{
+  Lies self = { 0 };
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (DrayFuture) next = NULL;
+  int pid;
+
+  g_test_summary ("A worker that says that it has begun its next task, and does not end the one that "
+                  "is cancelled, is ended all the same, and the next task runs elsewhere, as its "
+                  "first attempt.");
+
+  lies_begin (&self, rig, NULL);
+  pid = rig_ask_pid (rig);
+  future = tell (&self, "begun");
+  next = rig_call (rig, "attempt", NULL);
+  fixture_iterate_until (is_stopped, GINT_TO_POINTER (pid), "the worker has stopped");
+  rig_run_until_count (rig, queue_length, 0);
+  dray_future_cancel (future);
+  rig_expect_cancelled (future);
+  g_assert_cmpuint (rig_expect_uint32 (next), ==, 1);
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, 0);
+  lies_end (&self, pid);
+}
+
 /* --- Before the first task --- */
 
 static const Lie hellos[] = {
@@ -648,6 +684,7 @@ main (int argc, char **argv)
   rig_add ("/lies/flood/old-attempt", NULL, test_old_flood);
   rig_add ("/lies/flood/gigabyte", NULL, test_gigabyte_of_errors);
   rig_add ("/lies/flood/domains", NULL, test_domains);
+  rig_add ("/lies/begun", NULL, test_begun);
   for (guint i = 0; i < G_N_ELEMENTS (hellos); i++)
     {
       g_autofree char *path = g_strconcat ("/lies/hello/", hellos[i].how, NULL);

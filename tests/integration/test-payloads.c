@@ -350,6 +350,7 @@ test_host_without_descriptors (Rig *rig, gconstpointer data)
   struct rlimit limit, none;
   g_autoptr (DrayFuture) argument = NULL;
   g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (DrayFuture) stream = NULL;
   g_autoptr (DrayFuture) later = NULL;
   g_autoptr (GVariant) made = NULL;
   g_autoptr (GVariant) result = NULL;
@@ -359,7 +360,7 @@ test_host_without_descriptors (Rig *rig, gconstpointer data)
 
   g_test_summary (
     "An application that can have no more descriptors sends arguments in the frame; a "
-    "result that it can't receive is an error that says so; both go on later.");
+    "result or an item that it can't receive is an error that says so; all go on later.");
 
   memset (ones, 1, PAYLOAD_LARGE);
   made = g_variant_ref_sink (
@@ -373,6 +374,8 @@ test_host_without_descriptors (Rig *rig, gconstpointer data)
   dray_future_wait (argument, -1, NULL, NULL);
   future = rig_call (rig, "allocate", "(uy)", PAYLOAD_LARGE, 0);
   dray_future_wait (future, -1, NULL, NULL);
+  stream = rig_call (rig, "allocate-stream", "(uu)", G_MAXUINT32, PAYLOAD_LARGE);
+  dray_future_wait (stream, -1, NULL, NULL);
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
 
   sum = dray_future_dup_result (argument, &error);
@@ -380,6 +383,7 @@ test_host_without_descriptors (Rig *rig, gconstpointer data)
   g_assert_cmpuint (g_variant_get_uint64 (sum), ==, PAYLOAD_LARGE);
   g_assert_null (dray_future_dup_result (future, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+  rig_expect_error (stream, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES, "?*");
 
   later = rig_call (rig, "allocate", "(uy)", PAYLOAD_LARGE, 0);
   result = rig_expect_result (later);
@@ -413,6 +417,7 @@ static const Hostile hostiles[] = {
   { "slot", FALSE, NOT_UNDERSTOOD },
   { "slot-unknown", FALSE, NOT_UNDERSTOOD },
   { "item-attachment", FALSE, "a message “item” out of turn" },
+  { "other-task", FALSE, "a message “result” out of turn" },
   { "slot-number", TRUE, NOT_UNDERSTOOD },
   { "slot-too-small", TRUE, NOT_UNDERSTOOD },
   { "slot-unsealed", TRUE, NOT_SEALED },

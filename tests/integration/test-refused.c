@@ -159,11 +159,25 @@ refuse_larger_pipes (void)
   close (fds[1]);
 }
 
+/* That a worker which says that it uses the memory that there is not is not started. */
+static void
+assert_no_ring (void)
+{
+  const char *const argv[] = { host_get_worker (), "--lie-in-hello-pid", NULL };
+  g_autoptr (DrayLauncher) launcher = dray_launcher_new_argv (argv);
+  DrayExecutor *executor = dray_executor_new (launcher);
+
+  scarcity_assert_fails (dray_executor_call (executor, "null", NULL), DRAY_ERROR_LAUNCH,
+                         "a message “ready” out of turn");
+  host_finish (executor);
+}
+
 static void
 run_no_memfd (void)
 {
   refuse_memfd ();
   assert_works (FALSE);
+  assert_no_ring ();
 }
 
 /* Memory that may be written and changed is none that anybody could be given. */

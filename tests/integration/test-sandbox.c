@@ -469,6 +469,81 @@ test_required (Rig *rig, gconstpointer data)
     }
 }
 
+/* What the launch helper says, and only it can: as lib/wire/dray-confinement.h has it. */
+typedef struct
+{
+  guint32 magic;
+  guint8 version;
+  guint8 type;
+  guint16 flags;
+  guint64 task_id;
+  guint32 attempt;
+  guint32 length;
+  guint32 in_force;
+  guint32 started;
+  guint32 lacks[4];
+  gint32 errors[4];
+} RawConfined;
+
+enum
+{
+  TYPE_READY = 2,
+  TYPE_CONFINED = 14,
+};
+
+typedef struct
+{
+  guint8 type;
+  guint32 length;
+  int code;
+  const char *pattern;
+} Lie;
+
+static const Lie lies[] = {
+  { TYPE_READY, 0, DRAY_ERROR_LAUNCH, "*“ready” out of turn*" },
+  { TYPE_CONFINED, 8, DRAY_ERROR_LAUNCH, "*“confined” out of turn*" },
+  { TYPE_CONFINED, 40, DRAY_ERROR_SANDBOX, "*can’t be put into its sandbox*built without*" },
+};
+
+/* (transfer full): a bubblewrap that writes to the worker's channel, and ends */
+static char *
+make_lying_script (const Lie *lie)
+{
+  const RawConfined raw = {
+    .magic = 0x59415244,
+    .version = 1,
+    .type = lie->type,
+    .length = lie->length,
+    .lacks = { 0, 0, 4, 0 },
+  };
+  g_autoptr (GString) script = g_string_new ("#!/bin/sh\nprintf '");
+
+  for (gsize i = 0; i < 24 + lie->length; i++)
+    g_string_append_printf (script, "\\%03o", ((const guint8 *) &raw)[i]);
+  g_string_append (script, "' >/proc/self/fd/11\n");
+  return g_string_free (g_steal_pointer (&script), FALSE);
+}
+
+static void
+test_lies (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("What comes before the sandbox is known to be in force, and is not about that or "
+                  "can't be, is a launch failure; no worker runs.");
+
+  for (gsize i = 0; i < G_N_ELEMENTS (lies); i++)
+    {
+      g_autofree char *script = make_lying_script (&lies[i]);
+      g_autoptr (DrayFuture) future = NULL;
+
+      sandbox_rig_replace_bubblewrap (rig, script);
+      sandbox_rig_start (rig, DRAY_SANDBOX_NO_NETWORK, 1);
+      future = rig_call (rig, "add", "(ii)", 1, 2);
+      rig_expect_error (future, DRAY_ERROR, lies[i].code, lies[i].pattern);
+      rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
+      sandbox_rig_replace_bubblewrap (rig, NULL);
+    }
+}
+
 static void
 count_cb (GObject *object, GParamSpec *pspec, gpointer data)
 {
@@ -609,6 +684,7 @@ main (int argc, char **argv)
   add_for_each ("preferred", test_preferred);
   add_for_each ("preferred-ends", test_preferred_ends);
   add_for_each ("no-program", test_no_program);
+  rig_add ("/sandbox/lies", NULL, test_lies);
   rig_add ("/sandbox/no-grant", NULL, test_no_grant);
 
   result = g_test_run ();

@@ -406,6 +406,22 @@ send_lingering_socket (DrayJob *job)
   misbehaving_write_raw (&raw, sizeof raw);
 }
 
+/* A result of "()", with an open file. */
+static void
+send_result_of (DrayJob *job, guint attempt)
+{
+  RawCargo raw = make_raw (job, 1, 0, 0);
+  int fd = memfd_create ("old", MFD_CLOEXEC);
+
+  pass_raw (1, fd, 1);
+  close (fd);
+  raw.attempt = attempt;
+  raw.n_attachments = 1;
+  raw.length = 24 + 4;
+  memcpy (raw.rest, "\0\0()", 4);
+  misbehaving_write_raw (&raw, sizeof raw);
+}
+
 static GVariant *
 hostile_cargo_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
@@ -449,6 +465,20 @@ hostile_cargo_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
       raw.slot = 5;
       raw.serial = 0;
       misbehaving_write_raw (&raw, sizeof raw);
+    }
+  else if (g_str_equal (how, "other-task"))
+    {
+      raw.task_id += 1000000;
+      pass_raw (1, fd, 1);
+      misbehaving_write_raw (&raw, sizeof raw);
+    }
+  else if (g_str_equal (how, "old-attempt"))
+    {
+      if (dray_job_get_attempt (job) == 1)
+        _exit (7);
+      send_result_of (job, dray_job_get_attempt (job) - 1);
+      close (fd);
+      return NULL;
     }
   else if (g_str_equal (how, "lingering"))
     send_lingering_socket (job);

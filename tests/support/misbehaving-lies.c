@@ -262,6 +262,20 @@ move_ring (const char *how)
   return TRUE;
 }
 
+/* Says that it has begun the next task, and stops. */
+static gboolean
+claim_next (DrayJob *job, const char *how)
+{
+  guint64 *gate = misbehaving_find_gate ();
+
+  if (gate == NULL || !g_str_equal (how, "begun"))
+    return FALSE;
+
+  __atomic_store_n (gate, (dray_job_get_id (job) + 1) << 1, __ATOMIC_SEQ_CST);
+  raise (SIGSTOP);
+  return TRUE;
+}
+
 static GVariant *
 lie_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
@@ -272,7 +286,7 @@ lie_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   dray_job_set_progress (job, -1, "lying");
   g_variant_get (arguments, "(&s)", &how);
   if (!tell_nonsense (job, how) && !speak_out_of_turn (job, how) && !move_ring (how)
-      && !flood (job, how))
+      && !claim_next (job, how) && !flood (job, how))
     g_error ("There is no lie “%s”", how);
   misbehaving_pause_for_ever ();
 

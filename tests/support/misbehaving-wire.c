@@ -43,6 +43,10 @@ typedef struct
 {
   guint32 magic;
   _Alignas (64) guint64 written;
+  _Alignas (64) guint64 read;
+  _Alignas (64) guint32 reader_sleeps;
+  _Alignas (64) guint32 writer_sleeps;
+  _Alignas (64) guint64 gate;
 } RawRing;
 
 #define RING_DATA 4096
@@ -69,6 +73,14 @@ misbehaving_find_ring_position (void)
   RawRing *ring = find_ring ();
 
   return ring != NULL ? &ring->written : NULL;
+}
+
+guint64 *
+misbehaving_find_gate (void)
+{
+  RawRing *ring = find_ring ();
+
+  return ring != NULL ? &ring->gate : NULL;
 }
 
 gpointer
@@ -228,6 +240,37 @@ misbehaving_write_half_frame (DrayJob *job, gsize size)
   misbehaving_write_raw (bytes, written);
 }
 
+/* Whatever lies in the ring is none of its frames any more. Returns: whether anything did */
+static gboolean
+spoil_unread (RawRing *ring)
+{
+  const guint64 read = __atomic_load_n (&ring->read, __ATOMIC_ACQUIRE);
+
+  for (guint64 position = read; position < ring->written; position++)
+    ((guint8 *) ring)[RING_DATA + position % RING_SIZE] = 0xff;
+  return ring->written > read;
+}
+
+static GVariant *
+spoil_unread_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  RawRing *ring = find_ring ();
+  guint32 n_items;
+  const char *path;
+
+  g_variant_get (arguments, "(u&s)", &n_items, &path);
+  for (guint32 i = 0; i < n_items; i++)
+    dray_job_emit (job, misbehaving_new_bytes (10));
+  while (!g_file_test (path, G_FILE_TEST_EXISTS))
+    g_usleep (1000);
+
+  dray_job_emit (job, misbehaving_new_bytes (10));
+  while (!spoil_unread (ring))
+    g_usleep (1000);
+
+  return NULL;
+}
+
 static GVariant *
 half_frame_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
@@ -274,6 +317,7 @@ const MisbehavingFunction misbehaving_wire_functions[] = {
   { "half-frame", "*", half_frame_cb, NULL },
   { "old-attempt", "*", old_attempt_cb, NULL },
   { "oversized", "*", oversized_cb, NULL },
+  { "spoil-unread", "(us)", spoil_unread_cb, NULL },
   { "wrong-id", "*", wrong_id_cb, NULL },
   { NULL, NULL, NULL, NULL },
 };

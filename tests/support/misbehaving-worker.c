@@ -96,6 +96,8 @@
  *   record-and-die (uss)  adds its number to the file of that name, a u, and dies in that way
  *   garbage               writes what is no frame to the channel
  *   garbage-and-on        the same after a moment, and returns
+ *   spoil-unread (us)     emits N items; when that file exists, one more, and spoils what the
+ *                         application has not read by then; returns
  *   half-frame            writes half a frame to the channel and exits with 0
  *   oversized             writes the header of a frame of the largest length to the channel
  *   wrong-id              writes a result for a task that nobody submitted to the channel
@@ -152,8 +154,10 @@
  *                         "too-small", "too-large", "pipe": memory; "not-passed", "too-many",
  *                         "flood", "item-attachment": descriptors; "slot", "slot-number",
  *                         "slot-too-small", "slot-unsealed", "slot-unknown": slots; "lingering": a
- *                         result, with a socket that takes a minute to close; "die": half a frame,
- *                         and is killed
+ *                         result, with a socket that takes a minute to close; "other-task": a
+ *                         result of a task that it was not given; "old-attempt": exits with 7 at
+ *                         the first attempt; at a later one a result, with an open file, of the
+ *                         attempt before; then returns; "die": half a frame, and is killed
  *
  * Those that write to the channel wait until they are cancelled, where nothing else is said.
  *

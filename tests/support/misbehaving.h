@@ -39,9 +39,10 @@ void misbehaving_write_hello (guint8 version, gboolean swap);
 /* FALSE: @how is none of the ways. */
 gboolean misbehaving_lie_in_hello (const char *how);
 
-/* In the memory that is shared with the host (unowned) (nullable): how far it was written, and the
- * ledger behind it. Whoever changes the first has to ring. */
+/* In the memory that is shared with the host (unowned) (nullable): how far it was written, the task
+ * that was begun last, and the ledger behind it. Whoever changes the first has to ring. */
 guint64 *misbehaving_find_ring_position (void);
+guint64 *misbehaving_find_gate (void);
 gpointer misbehaving_find_ledger (void);
 void misbehaving_ring_bell (void);
 
