@@ -204,7 +204,9 @@ test_identity (Rig *rig, gconstpointer data)
 static void
 test_bad_arguments (Rig *rig, gconstpointer data)
 {
-  g_test_summary ("Nothing can be the first of none, and there are no futures at NULL.");
+  DrayFuture *const none[] = { NULL };
+
+  g_test_summary ("Nothing can be the first of none, there are no futures at NULL, and NULL is none.");
 
   g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*n_futures > 0*");
   g_assert_null (dray_future_first (NULL, 0));
@@ -212,6 +214,8 @@ test_bad_arguments (Rig *rig, gconstpointer data)
   g_assert_null (dray_future_any (NULL, 0));
   g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*are_futures*");
   g_assert_null (dray_future_all (NULL, 1));
+  g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*are_futures*");
+  g_assert_null (dray_future_all (none, 1));
   g_test_assert_expected_messages ();
 }
 

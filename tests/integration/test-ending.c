@@ -4,6 +4,8 @@
 
 #include "workshop.h"
 
+#include <signal.h>
+
 /*
  * The end of an executor from where it is least expected: made stronger while it lasts, cancelled,
  * inside callbacks, by the last reference, in the middle of everything.
@@ -124,6 +126,148 @@ test_cancellable (Fixture *fixture, gconstpointer data)
   g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_KILL, NULL, NULL));
   workshop_iterate_until_all_told (records);
   workshop_assert_failed (records->pdata[0], DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+}
+
+static gboolean
+is_shut_down (gpointer executor)
+{
+  return dray_executor_is_shut_down (executor);
+}
+
+static void
+test_cancelled_late (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that a wait which is cancelled when all is over, but before that was told, is told once,
+   * and that the next one is told that all is over. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GPtrArray) records = workshop_new_records ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Told told[2] = { 0 };
+
+  add (records, executor, "block", NULL);
+  workshop_block_until_running (future_at (records, 0));
+  dray_executor_shutdown_async (executor, DRAY_SHUTDOWN_KILL, cancellable, shut_down_cb, &told[0]);
+  workshop_block_until (is_shut_down, executor, "the executor has shut down");
+  g_cancellable_cancel (cancellable);
+  fixture_iterate_until_true (&told[0].told, "the wait has ended");
+  g_assert_true (told[0].cancelled);
+
+  dray_executor_shutdown_async (executor, DRAY_SHUTDOWN_KILL, NULL, shut_down_cb, &told[1]);
+  fixture_iterate_until_true (&told[1].told, "the executor has shut down");
+  g_assert_false (told[1].cancelled);
+  workshop_iterate_until_all_told (records);
+  workshop_assert_failed (records->pdata[0], DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+}
+
+/* Meanwhile: what a worker does while the executor is being shut down. That takes as long as the
+ * arguments of a task that is given up take to be freed, here until it is done. */
+
+typedef struct
+{
+  int pid;
+  int signal;
+  DrayFuture *awaited; /* (unowned) */
+  GThread *thread;     /* (unowned): that shuts down */
+  gboolean happened;
+} Meanwhile;
+
+static gboolean
+is_done_with_signal (gpointer user_data)
+{
+  Meanwhile *self = user_data;
+
+  if (dray_future_is_done (self->awaited))
+    return TRUE;
+
+  /* More than once: it says that it stops before it does. */
+  kill (self->pid, self->signal);
+  return FALSE;
+}
+
+static void
+meanwhile_cb (gpointer user_data)
+{
+  Meanwhile *self = user_data;
+
+  g_assert_true (self->thread == g_thread_self ());
+  g_assert_false (self->happened);
+  self->happened = TRUE;
+  workshop_block_until (is_done_with_signal, self, "it is done during the shutdown");
+}
+
+static int
+ask_pid (DrayExecutor *executor)
+{
+  g_autoptr (DrayFuture) future = dray_executor_call (executor, "pid", NULL);
+  g_autoptr (GVariant) result = dray_future_wait_result (future, -1, NULL, NULL);
+
+  g_assert_nonnull (result);
+  return (int) g_variant_get_uint32 (result);
+}
+
+static void
+shut_down_meanwhile (DrayExecutor *executor, DrayShutdownMode mode, Meanwhile *self)
+{
+  static const guint8 bytes[8];
+
+  /* Nobody has a future of it: it goes when it is given up. */
+  dray_executor_set_paused (executor, TRUE);
+  g_object_unref (dray_executor_call (executor, "null",
+                                      g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, bytes,
+                                                               sizeof bytes, TRUE, meanwhile_cb,
+                                                               self)));
+  self->thread = g_thread_self ();
+  g_assert_true (dray_executor_shutdown_sync (executor, mode, NULL, NULL));
+  g_assert_true (self->happened);
+}
+
+static void
+test_done_meanwhile (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that what comes after a task which succeeds while all that is pending is being cancelled
+   * is cancelled, too, and does not run. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GPtrArray) records = workshop_new_records ();
+  g_autoptr (DrayTask) next = dray_task_new_call ("null", NULL);
+  Meanwhile meanwhile = { .pid = ask_pid (executor), .signal = SIGCONT };
+  g_autoptr (DrayCounters) counters = NULL;
+
+  add (records, executor, "stop", NULL);
+  workshop_block_until_status (future_at (records, 0), "stopping");
+  g_ptr_array_add (records,
+                   workshop_watch (dray_future_and_then (future_at (records, 0), executor, next,
+                                                         DRAY_POSITION_NONE)));
+  meanwhile.awaited = future_at (records, 1);
+  shut_down_meanwhile (executor, DRAY_SHUTDOWN_CANCEL_PENDING, &meanwhile);
+
+  workshop_iterate_until_all_told (records);
+  workshop_assert_succeeded (records->pdata[0]);
+  workshop_assert_cancelled (records->pdata[1]);
+  counters = dray_executor_dup_counters (executor);
+  g_assert_cmpuint (counters->cancelled, ==, 2);
+}
+
+static void
+test_lost_meanwhile (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that what would be run again, since its worker dies while the executor is being shut
+   * down, is not, and was shut down. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GPtrArray) records = workshop_new_records ();
+  g_autoptr (DrayTask) task = dray_task_new_call ("block", NULL);
+  Meanwhile meanwhile = { .pid = ask_pid (executor), .signal = SIGKILL };
+  g_autoptr (DrayCounters) counters = NULL;
+
+  dray_task_set_max_retries (task, 3);
+  g_ptr_array_add (records, workshop_watch (dray_executor_submit (executor, task, NULL)));
+  workshop_block_until_status (future_at (records, 0), "blocked");
+  meanwhile.awaited = future_at (records, 0);
+  shut_down_meanwhile (executor, GPOINTER_TO_UINT (data), &meanwhile);
+
+  workshop_iterate_until_all_told (records);
+  workshop_assert_failed (records->pdata[0], DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
+  counters = dray_executor_dup_counters (executor);
+  g_assert_cmpuint (counters->workers_started, ==, 1);
 }
 
 /* Inside callbacks, and by the last reference */
@@ -400,6 +544,12 @@ main (int argc, char **argv)
                 test_stronger);
   workshop_add ("/ending/stronger/kill", GUINT_TO_POINTER (DRAY_SHUTDOWN_KILL), test_stronger);
   workshop_add ("/ending/cancellable", NULL, test_cancellable);
+  workshop_add ("/ending/cancellable/late", NULL, test_cancelled_late);
+  workshop_add ("/ending/meanwhile/done", NULL, test_done_meanwhile);
+  workshop_add ("/ending/meanwhile/lost/terminate", GUINT_TO_POINTER (DRAY_SHUTDOWN_TERMINATE),
+                test_lost_meanwhile);
+  workshop_add ("/ending/meanwhile/lost/kill", GUINT_TO_POINTER (DRAY_SHUTDOWN_KILL),
+                test_lost_meanwhile);
   for (guint i = 0; i < G_N_ELEMENTS (places); i++)
     {
       g_autofree char *inside = g_strdup_printf ("/ending/shutdown/%s", places[i].name);

@@ -130,6 +130,33 @@ test_initial_arguments (Rig *rig, gconstpointer data)
 }
 
 static void
+test_large_initial_arguments (Rig *rig, gconstpointer data)
+{
+  const guint size = 100000;
+  g_autofree char *text = g_strnfill (size, 'x');
+  DrayLauncher *launcher = rig_new_launcher (NULL);
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (DrayFuture) later = NULL;
+  g_autoptr (GVariant) result = NULL;
+
+  g_test_summary ("Initial arguments that are larger than a message may be are a launch failure that "
+                  "says so, and no process is started; with a higher limit they are sent.");
+
+  dray_launcher_set_initial_arguments (launcher, g_variant_new_string (text));
+  rig_start_with (rig, launcher, 1);
+  g_object_set (rig->executor, "max-message-size", size / 2, NULL);
+  future = rig_call (rig, "init-args", NULL);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_LAUNCH,
+                    "*“misbehaving-worker” can’t be given its initial arguments: ?*");
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 0);
+
+  g_object_set (rig->executor, "max-message-size", 2 * size, NULL);
+  later = rig_call (rig, "init-args", NULL);
+  result = rig_expect_result (later);
+  g_assert_cmpstr (g_variant_get_string (result, NULL), ==, text);
+}
+
+static void
 test_picture (Rig *rig, gconstpointer data)
 {
   DrayLauncher *launcher = rig_new_launcher (NULL);
@@ -311,6 +338,7 @@ main (int argc, char **argv)
   rig_add ("/launching/module/none", NULL, test_no_module);
   rig_add ("/launching/no-launcher", NULL, test_no_launcher);
   rig_add ("/launching/initial-arguments", NULL, test_initial_arguments);
+  rig_add ("/launching/initial-arguments/too-large", NULL, test_large_initial_arguments);
   rig_add ("/launching/picture", NULL, test_picture);
   rig_add ("/launching/environment", NULL, test_environment);
   rig_add ("/launching/directory", NULL, test_directory);

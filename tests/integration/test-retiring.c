@@ -49,6 +49,75 @@ test_idle_timeout (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
 }
 
+/* (transfer full): of one worker that goes after @timeout, which it has nothing to do from now on */
+static DrayExecutor *
+new_clock (guint timeout)
+{
+  g_autoptr (DrayLauncher) launcher = rig_new_launcher (NULL);
+  DrayExecutor *clock = dray_executor_new (launcher);
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_object_set (clock, "max-workers", 1, "idle-timeout", timeout, NULL);
+  future = dray_executor_call (clock, "null", NULL);
+  g_assert_true (dray_future_wait (future, -1, NULL, NULL));
+  return clock;
+}
+
+static gboolean
+has_retired (gpointer clock)
+{
+  g_autoptr (DrayCounters) counters = dray_executor_dup_counters (clock);
+
+  return counters->workers_retired == 1;
+}
+
+static void
+test_idle_timeout_busy (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) blocked = NULL;
+  g_autoptr (DrayExecutor) clock = NULL;
+
+  g_test_summary ("A worker that is at work when the time is over in which it would have been idle "
+                  "stays, and goes when it has been idle for so long after that.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "idle-timeout", 300, NULL);
+  rig_ask_pid (rig);
+  blocked = rig_call (rig, "block", NULL);
+  rig_run_until_status (blocked, "blocked");
+
+  /* Its worker becomes idle later than the other one has been. */
+  clock = new_clock (300);
+  fixture_iterate_until (has_retired, clock, "the time is over");
+  g_assert_cmpuint (rig_get_count (rig, running), ==, 1);
+  dray_future_cancel (blocked);
+  rig_expect_cancelled (blocked);
+  rig_run_until_count (rig, workers_retired, 1);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
+}
+
+static void
+test_idle_timeout_again (Rig *rig, gconstpointer data)
+{
+  const gint64 timeout = 300;
+  g_autoptr (DrayFuture) future = NULL;
+  gint64 last;
+
+  g_test_summary ("A worker that has had something to do meanwhile goes when it has been idle for "
+                  "all of the time after that.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "idle-timeout", (guint) timeout, NULL);
+  rig_ask_pid (rig);
+  future = rig_call (rig, "sleep", "(u)", 100);
+  rig_run_until_running (future);
+  last = g_get_monotonic_time (); /* it is not done by then as a rule, nor idle */
+  rig_expect_text (future, "()");
+  rig_run_until_count (rig, workers_retired, (guint64) rig_get_count (rig, workers_started));
+  g_assert_cmpint (g_get_monotonic_time () - last, >=, timeout * 1000);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
+}
+
 static gsize
 get_size (const char *path)
 {
@@ -99,6 +168,48 @@ test_max_tasks (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, workers_retired), ==,
                     rig_get_count (rig, workers_started));
   g_assert_cmpuint (get_size (ended), ==, rig_get_count (rig, workers_started));
+}
+
+static void
+test_max_tasks_lowered (Rig *rig, gconstpointer data)
+{
+  int pid;
+
+  g_test_summary ("Where a worker may run fewer tasks from now on, and has run as many, it gets no "
+                  "more, and is replaced.");
+
+  rig_start (rig, 1);
+  pid = rig_ask_pid (rig);
+  g_assert_cmpint (rig_ask_pid (rig), ==, pid);
+  g_object_set (rig->executor, "max-tasks-per-worker", 2, NULL);
+  rig_let_time_pass (); /* until that is known where tasks are given out */
+  g_assert_cmpint (rig_ask_pid (rig), !=, pid);
+  rig_run_until_count (rig, workers_retired, 1);
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 2);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
+}
+
+static void
+test_max_tasks_raised (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) blocked = NULL;
+  g_autoptr (DrayFuture) behind = NULL;
+
+  g_test_summary ("Where a worker may run more tasks from now on, what waits for a fresh one is put "
+                  "behind the task that it runs.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "max-tasks-per-worker", 1, NULL);
+  blocked = rig_call (rig, "block", NULL);
+  behind = rig_call (rig, "counter", NULL);
+  rig_run_until_status (blocked, "blocked");
+  g_assert_cmpuint (rig_get_count (rig, queue_length), ==, 1);
+  g_object_set (rig->executor, "max-tasks-per-worker", 0, NULL);
+  rig_run_until_count (rig, queue_length, 0);
+  dray_future_cancel (blocked);
+  rig_expect_cancelled (blocked);
+  g_assert_cmpuint (rig_expect_uint32 (behind), ==, 2);
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 1);
 }
 
 static void
@@ -213,6 +324,10 @@ main (int argc, char **argv)
 
   rig_add ("/retiring/idle-timeout", NULL, test_idle_timeout);
   rig_add ("/retiring/idle-timeout/changed", NULL, test_idle_timeout_changed);
+  rig_add ("/retiring/idle-timeout/busy", NULL, test_idle_timeout_busy);
+  rig_add ("/retiring/idle-timeout/again", NULL, test_idle_timeout_again);
+  rig_add ("/retiring/max-tasks/lowered", NULL, test_max_tasks_lowered);
+  rig_add ("/retiring/max-tasks/raised", NULL, test_max_tasks_raised);
   rig_add ("/retiring/max-tasks/1", GUINT_TO_POINTER (1), test_max_tasks);
   rig_add ("/retiring/max-tasks/2", GUINT_TO_POINTER (2), test_max_tasks);
   rig_add ("/retiring/max-tasks/1/dropped", GUINT_TO_POINTER (1), test_dropped);

@@ -111,6 +111,32 @@ test_cancel_all (Rig *rig, gconstpointer data)
 }
 
 static void
+test_cancel_twice (Rig *rig, gconstpointer data)
+{
+  DrayTask *task = new_task ("block", NULL);
+  g_autoptr (DrayFuture) cancelled = NULL;
+  g_autoptr (DrayFuture) other = NULL;
+
+  g_test_summary ("Who cancels once more while the run is being stopped, or when it is over, changes "
+                  "nothing.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
+  dray_task_set_cancel_mode (task, DRAY_CANCEL_CONFIRMED);
+  cancelled = rig_submit (rig, task);
+  rig_run_until_status (cancelled, "blocked");
+  for (int i = 0; i < 3; i++)
+    dray_future_cancel (cancelled);
+  rig_expect_cancelled (cancelled);
+  dray_future_cancel (cancelled);
+
+  other = submit (rig, "counter", NULL);
+  dray_future_cancel (cancelled);
+  g_assert_cmpuint (rig_expect_uint32 (other), ==, 2);
+  g_assert_cmpuint (rig_get_count (rig, cancelled), ==, 1);
+}
+
+static void
 test_after_cancel (Rig *rig, gconstpointer data)
 {
   DrayTask *task = new_task ("block", NULL);
@@ -450,6 +476,7 @@ main (int argc, char **argv)
   rig_add ("/sharing-ending/cancel/running/immediate", &cases[2], test_cancel);
   rig_add ("/sharing-ending/cancel/running/confirmed", &cases[3], test_cancel);
   rig_add ("/sharing-ending/cancel/all", NULL, test_cancel_all);
+  rig_add ("/sharing-ending/cancel/twice", NULL, test_cancel_twice);
   rig_add ("/sharing-ending/cancel/after", NULL, test_after_cancel);
   rig_add ("/sharing-ending/cancellable", NULL, test_cancellable);
   rig_add ("/sharing-ending/drop/first", GINT_TO_POINTER (TRUE), test_drop);

@@ -267,6 +267,67 @@ test_cancelled_after (Rig *rig, gconstpointer data)
 }
 
 static void
+test_room_taken (Rig *rig, gconstpointer data)
+{
+  Accepted accepted = { g_ptr_array_new_with_free_func (g_object_unref), NULL, 0 };
+  g_autoptr (DrayFuture) blocked = NULL;
+  g_autoptr (DrayFuture) pending = NULL;
+  g_autoptr (DrayFuture) quick = NULL;
+
+  g_test_summary ("Who was told of room, and finds it taken by one who does not wait, waits on, in "
+                  "front of those who came later.");
+
+  blocked = start_and_block (rig, 1);
+  pending = rig_call (rig, "add", "(ii)", 1, 0);
+  submit_async (rig, 2, NULL, &accepted);
+  submit_async (rig, 3, NULL, &accepted);
+
+  /* Nobody is told before the main context is iterated. */
+  dray_future_cancel (pending);
+  quick = rig_call (rig, "add", "(ii)", 4, 0);
+  g_assert_false (dray_future_is_done (quick));
+  rig_expect_cancelled (pending);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpuint (accepted.futures->len, ==, 0);
+
+  let_go (rig, blocked);
+  rig_expect_text (quick, "4");
+  run_until_answered (&accepted, 2);
+  assert_sums (&accepted, (const int[]){ 2, 3 }, 2);
+  accepted_clear (&accepted);
+}
+
+static void
+test_wait_cancelled_late (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Accepted accepted = { g_ptr_array_new_with_free_func (g_object_unref), NULL, 0 };
+  Accepted given_up = { g_ptr_array_new_with_free_func (g_object_unref), NULL, 0 };
+  g_autoptr (DrayFuture) blocked = NULL;
+  g_autoptr (DrayFuture) pending = NULL;
+
+  g_test_summary ("One who is cancelled when there is room already, but before it could be told, was "
+                  "never submitted, and the next one gets the room.");
+
+  blocked = start_and_block (rig, 1);
+  pending = rig_call (rig, "add", "(ii)", 1, 0);
+  submit_async (rig, 2, cancellable, &given_up);
+  submit_async (rig, 3, NULL, &accepted);
+  dray_future_cancel (pending);
+  g_cancellable_cancel (cancellable);
+  run_until_answered (&given_up, 1);
+  g_assert_error (given_up.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  run_until_answered (&accepted, 1);
+  g_assert_cmpuint (rig_get_count (rig, submitted), ==, 3);
+
+  let_go (rig, blocked);
+  assert_sums (&accepted, (const int[]){ 3 }, 1);
+  accepted_clear (&accepted);
+  accepted_clear (&given_up);
+}
+
+static void
 test_limit_raised (Rig *rig, gconstpointer data)
 {
   Accepted accepted = { g_ptr_array_new_with_free_func (g_object_unref), NULL, 0 };
@@ -426,6 +487,8 @@ main (int argc, char **argv)
   rig_add ("/submitting/async/cancelled", NULL, test_wait_cancelled);
   rig_add ("/submitting/async/cancelled-before", NULL, test_wait_cancelled_before);
   rig_add ("/submitting/async/cancelled-after", NULL, test_cancelled_after);
+  rig_add ("/submitting/async/room-taken", NULL, test_room_taken);
+  rig_add ("/submitting/async/cancelled-late", NULL, test_wait_cancelled_late);
   rig_add ("/submitting/async/limit-raised", NULL, test_limit_raised);
   rig_add ("/submitting/async/shut-down", NULL, test_wait_in_vain);
   rig_add ("/submitting/async/within-slice/idle", GINT_TO_POINTER (G_PRIORITY_DEFAULT_IDLE),
