@@ -329,6 +329,7 @@ may_end (DrayProcess *process)
       /* So it is done with the current one, and what it had to say of that can be read. */
       dray_ring_reopen (self->ring);
       if (!still_runs (self, ticket))
+        /* Not covered: it has to become done in the moment between the two. */
         return FALSE;
       dray_ring_shut (self->ring);
     }

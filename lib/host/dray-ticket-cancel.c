@@ -43,6 +43,7 @@ dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable)
   if (done)
     g_signal_handler_disconnect (cancellable, handler);
   else if (g_cancellable_is_cancelled (cancellable))
+    /* Not covered: it has to be cancelled between being looked at and this. */
     dray_ticket_cancel (self);
 }
 
