@@ -160,13 +160,14 @@ serve_next (DrayMapFlow *flow, DrayMapReader *reader)
   GError *error = NULL;
 
   if (!unqueue (flow, reader))
+    /* Not covered: another thread, whose it is, has to cancel it just before. */
     return TRUE;
 
   outcomes = dray_map_flow_take_many (flow, reader->max);
   task = reader->task;
   if (outcomes->len == 0 && !dray_map_flow_is_over (flow, &error))
+    /* Not covered: somebody else has to be faster, on another thread. */
     {
-      /* Somebody else was faster. */
       dray_pool_lock (flow->pool);
       reader->queued = TRUE;
       g_queue_push_head_link (&flow->readers, &reader->link);

@@ -71,6 +71,83 @@ test_cancel_confirmed (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
 }
 
+static const char *
+exit_when_cancelled (guint64 index)
+{
+  return "exit-when-cancelled";
+}
+
+static void
+test_cancel_dying (Rig *rig, gconstpointer data)
+{
+  g_autofree char *path = rig_dup_path (rig, "begun");
+  g_autoptr (MapRecord) record = map_record_new (1, exit_when_cancelled);
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary ("A call whose worker dies of being cancelled was cancelled.");
+
+  rig_start (rig, 1);
+  record->path = path;
+  map = map_record_start (record, rig);
+  dray_task_set_cancel_mode (dray_map_get_task (map), DRAY_CANCEL_CONFIRMED);
+  dray_map_for_each_async (map, map_record_outcome_cb, record, NULL, NULL, map_record_finish_cb,
+                           record);
+  rig_run_until_file (path);
+  dray_map_cancel (map);
+  fixture_iterate_until_true (&record->done, "the end of the map");
+  map_record_expect_error (record, 0, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+typedef struct
+{
+  const char *path;          /* (unowned) */
+  GCancellable *cancellable; /* (unowned) */
+} Canceller;
+
+static gpointer
+cancel_when_begun_cb (gpointer data)
+{
+  Canceller *canceller = data;
+
+  while (!g_file_test (canceller->path, G_FILE_TEST_EXISTS))
+    g_usleep (1000);
+  g_cancellable_cancel (canceller->cancellable);
+  return NULL;
+}
+
+static const char *
+block_always (guint64 index)
+{
+  return "block";
+}
+
+static void
+test_cancel_wait (Rig *rig, gconstpointer data)
+{
+  g_autofree char *path = rig_dup_path (rig, "begun");
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (MapRecord) record = map_record_new (1, block_always);
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (GError) error = NULL;
+  Canceller canceller = { path, cancellable };
+  GThread *thread;
+
+  g_test_summary ("A wait that another thread cancels is over, and the map goes on.");
+
+  rig_start (rig, 1);
+  record->path = path;
+  map = map_record_start (record, rig);
+  thread = g_thread_new ("canceller", cancel_when_begun_cb, &canceller);
+  g_assert_null (dray_map_wait_next (map, -1, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_thread_join (thread);
+  g_assert_false (dray_map_is_over (map));
+
+  dray_map_cancel (map);
+  map_record_wait (record, map);
+  map_record_expect_error (record, 0, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
 static void
 test_cancel_unstarted (Rig *rig, gconstpointer data)
 {
@@ -306,6 +383,8 @@ main (int argc, char **argv)
   rig_add ("/map-ending/cancel", NULL, test_cancel);
   rig_add ("/map-ending/cancel-blocked", block_one, test_cancel);
   rig_add ("/map-ending/cancel-confirmed", NULL, test_cancel_confirmed);
+  rig_add ("/map-ending/cancel-dying", NULL, test_cancel_dying);
+  rig_add ("/map-ending/cancel-wait", NULL, test_cancel_wait);
   rig_add ("/map-ending/cancel-unstarted", NULL, test_cancel_unstarted);
   rig_add ("/map-ending/cancel-all", NULL, test_cancel_all);
   for (gsize i = 0; i < G_N_ELEMENTS (endings); i++)

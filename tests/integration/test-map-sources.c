@@ -344,6 +344,58 @@ test_large_values (Rig *rig, gconstpointer data)
     }
 }
 
+#define N_PLAIN 2000
+#define N_ODD 1000
+
+/* (transfer full): many plain ones, after which many are asked for at once; then others between
+ * them */
+static GVariant *
+new_odd_value (guint i)
+{
+  GVariant *value = g_variant_new_variant (g_variant_new_uint32 (i));
+
+  if (i < N_PLAIN)
+    return value;
+
+  if (i % 5 == 4)
+    for (guint depth = 0; depth < 200; depth++)
+      value = g_variant_new_variant (value);
+  else if (i % 20 == 11)
+    value = g_variant_new_variant (g_variant_new_take_string (g_strnfill (20000, 'x')));
+  else if (i % 7 == 3)
+    value = g_variant_new_uint32 (i);
+
+  return value;
+}
+
+static void
+test_odd_values (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("Arguments that can't go with those before them go after them: of another type, "
+                  "large ones, and such as can't be sent at all, each of which is refused by "
+                  "itself.");
+
+  rig_start (rig, 1);
+  for (guint i = 0; i < N_PLAIN + N_ODD; i++)
+    g_ptr_array_add (values, g_variant_ref_sink (new_odd_value (i)));
+  map = dray_executor_map_values (rig->executor, "echo", (GVariant **) values->pdata, values->len);
+  for (guint i = 0; i < values->len; i++)
+    {
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, -1, NULL, &error);
+
+      g_assert_no_error (error);
+      if (i >= N_PLAIN && i % 5 == 4)
+        g_assert_error (dray_outcome_get_error (outcome), DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
+      else
+        g_assert_true (g_variant_equal (dray_outcome_get_value (outcome), values->pdata[i]));
+    }
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 1);
+}
+
 /* --- Lists --- */
 
 static GVariant *
@@ -481,6 +533,7 @@ main (int argc, char **argv)
   rig_add ("/map-sources/other-thread", NULL, test_other_thread);
   rig_add ("/map-sources/values", NULL, test_values);
   rig_add ("/map-sources/large-values", NULL, test_large_values);
+  rig_add ("/map-sources/odd-values", NULL, test_odd_values);
   rig_add ("/map-sources/model", NULL, test_model);
   rig_add ("/map-sources/changing-model", NULL, test_changing_model);
   rig_add ("/map-sources/model-of-a-dropped-map", NULL, test_model_of_a_dropped_map);

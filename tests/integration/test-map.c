@@ -59,6 +59,60 @@ block_first (guint64 index)
   return index == 0 ? "block" : "";
 }
 
+typedef struct
+{
+  guint n_outcomes;
+  gboolean freed;
+  gboolean done;
+} Counted;
+
+static void
+count_outcome_cb (DrayMap *map, DrayOutcome *outcome, gpointer user_data)
+{
+  Counted *counted = user_data;
+
+  g_assert_false (counted->freed);
+  counted->n_outcomes++;
+}
+
+static void
+free_counted_cb (gpointer user_data)
+{
+  Counted *counted = user_data;
+
+  g_assert_false (counted->freed);
+  counted->freed = TRUE;
+}
+
+static void
+finish_counted_cb (GObject *map, GAsyncResult *result, gpointer user_data)
+{
+  Counted *counted = user_data;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (dray_map_for_each_finish (DRAY_MAP (map), result, NULL, &error));
+  g_assert_no_error (error);
+  counted->done = TRUE;
+}
+
+static void
+test_freed (Rig *rig, gconstpointer data)
+{
+  GVariant *values[] = { g_variant_new ("(ii)", 1, 2), g_variant_new ("(ii)", 3, 4) };
+  g_autoptr (DrayMap) map = NULL;
+  Counted counted = { 0 };
+
+  g_test_summary ("The data of the function that takes outcomes is freed once, after the last.");
+
+  rig_start (rig, 1);
+  map = dray_executor_map_values (rig->executor, "add", values, G_N_ELEMENTS (values));
+  dray_map_for_each_async (map, count_outcome_cb, &counted, free_counted_cb, NULL,
+                           finish_counted_cb, &counted);
+  fixture_iterate_until_true (&counted.freed, "the data to be freed");
+  g_assert_true (counted.done);
+  g_assert_cmpuint (counted.n_outcomes, ==, 2);
+}
+
 static void
 test_unordered (Rig *rig, gconstpointer data)
 {
@@ -635,6 +689,7 @@ main (int argc, char **argv)
 
   rig_add ("/map/for-each", NULL, test_for_each);
   rig_add ("/map/wait", NULL, test_wait);
+  rig_add ("/map/freed", NULL, test_freed);
   rig_add ("/map/unordered", NULL, test_unordered);
   rig_add ("/map/ordered-waits", NULL, test_ordered_waits);
   rig_add ("/map/errors", NULL, test_errors);

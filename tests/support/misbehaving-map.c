@@ -70,6 +70,11 @@ do_so (DrayJob *job, const char *what)
     }
   else if (g_str_equal (what, "spin"))
     spin (3000);
+  else if (g_str_equal (what, "exit-when-cancelled"))
+    {
+      g_signal_connect (dray_job_get_cancellable (job), "cancelled", G_CALLBACK (leave_cb), NULL);
+      misbehaving_pause_for_ever ();
+    }
   else if (g_str_equal (what, "connect"))
     g_signal_connect (dray_job_get_cancellable (job), "cancelled", G_CALLBACK (leave_cb), NULL);
 }

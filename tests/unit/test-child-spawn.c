@@ -5,12 +5,14 @@
 #include "child-harness.h"
 
 #include "dray-error.h"
+#include "refusal.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 
 /* Real children, on the real I/O thread: what they are given, and what can't be started. */
@@ -388,6 +390,8 @@ test_search (Harness *harness, gconstpointer data)
   g_auto (Process) here = PROCESS (harness, "dray-test-program");
   g_auto (Process) unset = PROCESS (harness, "sh", "-c", "echo $0", "default");
   g_auto (Process) forbidden = PROCESS (harness, "dray-test-forbidden");
+  g_auto (Process) endless = PROCESS (harness, "dray-test-endless");
+  g_autofree char *endless_path = g_build_filename (folder, "dray-test-endless", NULL);
   g_autofree char *first_output = NULL;
   g_autofree char *here_output = NULL;
   g_autofree char *unset_output = NULL;
@@ -415,6 +419,14 @@ test_search (Harness *harness, gconstpointer data)
   forbidden.spawn.environment = found;
   check_not_started (&forbidden, "Could not start “dray-test-forbidden”: Permission denied");
 
+  /* What is wrong there is no reason to look elsewhere. */
+  endless.spawn.searches_environment = TRUE;
+  endless.spawn.environment = found;
+  g_assert_cmpint (symlink (endless_path, endless_path), ==, 0);
+  check_not_started (&endless,
+                     "Could not start “dray-test-endless”: Too many levels of symbolic links");
+
+  remove_file (folder, "dray-test-endless");
   remove_file (folder, "sh");
   remove_file (folder, "dray-test-forbidden");
   remove_file (folder, "dray-test-program");
@@ -482,6 +494,115 @@ test_errors (Harness *harness, gconstpointer data)
       process.spawn.directory = table[i].directory;
       check_not_started (&process, table[i].message);
     }
+}
+
+/* --- What it is refused --- */
+
+static void
+refuse_job (gpointer data)
+{
+  refusal_install (data);
+}
+
+/* From now on the I/O thread, which ends with the test, and its children. Returns: FALSE if that
+ * can't be had here */
+static gboolean
+refuse (Harness *harness, const Refusal *refusals)
+{
+  if (!refusal_is_possible ())
+    {
+      g_test_skip ("The kernel can't be made to refuse anything here");
+      return FALSE;
+    }
+
+  run_on_io_thread (harness, refuse_job, (gpointer) refusals);
+  return TRUE;
+}
+
+typedef struct
+{
+  const char *name;
+  Refusal refusals[2];
+  const char *message;
+  gboolean is_unusual; /* who shares the memory of its parent does not need it */
+} Refused;
+
+static const Refused refused[] = {
+  { "group",
+    { REFUSE (setpgid, EPERM) },
+    "Could not start “true”: Operation not permitted",
+    FALSE },
+#ifdef SYS_dup2
+  { "descriptor", { REFUSE (dup2, EIO) }, "Could not start “true”: Input/output error", FALSE },
+#endif
+  { "limit",
+    { REFUSE (prlimit64, EPERM) },
+    "Could not start “true” with its limits: Operation not permitted",
+    FALSE },
+  { "failure", { REFUSE (dup3, EIO) }, "Could not start “true”: Input/output error", TRUE },
+};
+
+static void
+test_refused (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("Where the system refuses the new process something before it becomes its "
+                  "program, that is an error like any other.");
+
+  const Refused *what = data;
+  const DraySpawnLimits limits = {
+    .address_space = G_MAXUINT64,
+    .cpu_time = G_MAXUINT64,
+    .open_files = 100,
+    .core_size = G_MAXUINT64,
+  };
+  g_auto (Process) process = PROCESS (harness, "true");
+  int output = open_output (&process);
+
+  process.spawn.limits = &limits;
+  if (refuse (harness, what->refusals))
+    check_not_started (&process, what->message);
+  close (process.spawn.stdout_fd);
+  close (output);
+}
+
+static void
+test_not_listed (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("Descriptors are closed also where they can neither be closed all at once, nor "
+                  "be looked up.");
+
+  static const Refusal refusals[] = {
+    REFUSE (close_range, ENOSYS),
+    { .call = SYS_openat,
+      .error = EACCES,
+      .condition = REFUSE_IF_EQUAL,
+      .argument = 2,
+      .value = O_RDONLY | O_DIRECTORY | O_CLOEXEC },
+    { 0 },
+  };
+
+  if (refuse (harness, refusals))
+    test_nothing_else (harness, data);
+}
+
+static void
+test_niceness (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("No process takes less precedence than there is.");
+
+  const DraySpawnLimits limits = {
+    .address_space = G_MAXUINT64,
+    .cpu_time = G_MAXUINT64,
+    .open_files = G_MAXUINT64,
+    .core_size = G_MAXUINT64,
+    .niceness = 100,
+  };
+  g_auto (Process) process = PROCESS (harness, "nice");
+  g_autofree char *output = NULL;
+
+  process.spawn.limits = &limits;
+  output = run (&process);
+  g_assert_cmpstr (output, ==, "19\n");
 }
 
 /* The program that is killed: starts a child that says its number and waits for ever, as do two
@@ -581,6 +702,15 @@ main (int argc, char **argv)
   ADD ("scripts", test_scripts);
   ADD ("errors", test_errors);
   ADD ("parent-dies", test_parent_dies);
+  ADD ("not-listed", test_not_listed);
+  ADD ("niceness", test_niceness);
+  for (gsize i = 0; i < G_N_ELEMENTS (refused); i++)
+    {
+      g_autofree char *path = g_strconcat ("/child-spawn/refused/", refused[i].name, NULL);
+
+      if (unusual || !refused[i].is_unusual)
+        g_test_add (path, Harness, &refused[i], harness_set_up, test_refused, harness_tear_down);
+    }
   if (!unusual)
     ADD ("unusual", test_unusual);
 
