@@ -162,7 +162,7 @@ dray_completion_queue_wait_next (DrayCompletionQueue *self,
  * @error: return location for an error
  *
  * Blocks until a future is done, as [method@CompletionQueue.wait_next] does, and takes out all that
- * are done then. It does not wait until there are @max.
+ * are done then. It does not wait until there are @max. The errors are those of that.
  *
  * Returns: (transfer container) (nullable) (element-type DrayFuture): futures that are done, in the
  *   order in which they were, never none; %NULL with @error set if the wait ended before, %NULL

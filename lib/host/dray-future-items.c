@@ -254,6 +254,7 @@ dray_future_wait_next_item (DrayFuture *self,
  * @error: return location for an error
  *
  * Blocks until there is an item, as [method@Future.wait_next_item] does, and takes what is there.
+ * The errors are those of that.
  *
  * Returns: (transfer container) (nullable) (element-type GVariant): the items, oldest first, never
  *   none; %NULL without an error if the task has succeeded and there are no more, else with @error

@@ -44,6 +44,10 @@ dray_future_wait (DrayFuture *self, gint64 timeout, GCancellable *cancellable, G
  * Blocks until the task is done, as [method@Future.wait] does, and gets its result, as
  * [method@Future.dup_result] does.
  *
+ * Errors: %G_IO_ERROR_TIMED_OUT and %G_IO_ERROR_CANCELLED, if the wait ended before; else those of
+ * [method@Future.dup_result]. A task may have failed with the same two: [method@Future.is_done]
+ * tells whether it is done.
+ *
  * Returns: (transfer full): the result, not floating, or %NULL with @error set
  *
  * Since: 0.1
@@ -173,6 +177,9 @@ dray_future_result_async (DrayFuture *self,
  * @error: return location for an error
  *
  * Gets what the task ended with.
+ *
+ * Errors: %G_IO_ERROR_CANCELLED if the wait was cancelled; else those of
+ * [method@Future.dup_result].
  *
  * Returns: (transfer full): the result, not floating, or %NULL with @error set
  *
