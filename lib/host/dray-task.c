@@ -365,6 +365,9 @@ dray_task_get_priority (DrayTask *self)
  * count. A task that runs longer is ended and fails with %DRAY_ERROR_TIMED_OUT. The default is
  * no limit.
  *
+ * A task runs until its end was heard. As long as a limit of the executor on what is undelivered
+ * keeps its worker from being heard, the time goes on.
+ *
  * Since: 0.1
  */
 void
