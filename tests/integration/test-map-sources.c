@@ -352,19 +352,18 @@ test_large_values (Rig *rig, gconstpointer data)
 static GVariant *
 new_odd_value (guint i)
 {
-  GVariant *value = g_variant_new_variant (g_variant_new_uint32 (i));
+  const gboolean odd = i >= N_PLAIN;
+  const gboolean deep = odd && i % 5 == 4;
+  GVariant *value = NULL;
 
-  if (i < N_PLAIN)
-    return value;
+  if (odd && !deep && i % 20 == 11)
+    return g_variant_new_variant (g_variant_new_take_string (g_strnfill (20000, 'x')));
+  if (odd && !deep && i % 7 == 3)
+    return g_variant_new_uint32 (i);
 
-  if (i % 5 == 4)
-    for (guint depth = 0; depth < 200; depth++)
-      value = g_variant_new_variant (value);
-  else if (i % 20 == 11)
-    value = g_variant_new_variant (g_variant_new_take_string (g_strnfill (20000, 'x')));
-  else if (i % 7 == 3)
-    value = g_variant_new_uint32 (i);
-
+  value = g_variant_new_variant (g_variant_new_uint32 (i));
+  for (guint depth = 0; deep && depth < 200; depth++)
+    value = g_variant_new_variant (value);
   return value;
 }
 

@@ -293,6 +293,29 @@ test_make_sound (void)
 }
 
 static void
+test_make_large_sound (void)
+{
+  const gsize size = 3 * 1024 * 1024;
+  char *text = g_strnfill (size, 'x');
+  GVariant *values[] = {
+    g_variant_new_string (text),
+    g_variant_new ("(s)", text),
+    g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, text, size, 1),
+  };
+
+  g_test_summary ("So is one that is large, and in one piece or not yet.");
+
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    {
+      g_autoptr (GVariant) value = g_variant_ref_sink (values[i]);
+      g_autoptr (GVariant) same = dray_value_make_sound (value, NULL);
+
+      g_assert_true (same == value);
+    }
+  g_free (text);
+}
+
+static void
 test_value_too_deep (void)
 {
   g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_string ("innermost"));
@@ -618,6 +641,7 @@ main (int argc, char **argv)
   g_test_add_func ("/message/value/too-large", test_value_too_large);
   g_test_add_func ("/message/value/too-large-normal", test_value_too_large_normal);
   g_test_add_func ("/message/value/make-sound", test_make_sound);
+  g_test_add_func ("/message/value/make-sound/large", test_make_large_sound);
   g_test_add_func ("/message/value/too-deep", test_value_too_deep);
   g_test_add_func ("/message/value/long-type", test_value_long_type);
   g_test_add_func ("/message/value/no-bytes", test_value_no_bytes);
