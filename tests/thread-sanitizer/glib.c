@@ -446,16 +446,40 @@ see_funcs_locked (GSourceFuncs *real)
   return seen;
 }
 
-GSource *
-g_source_new (GSourceFuncs *funcs, guint size)
+static GSourceFuncs *
+see_funcs (GSourceFuncs *real)
 {
   SeenFuncs *seen;
 
   pthread_mutex_lock (&seen_lock);
-  seen = see_funcs_locked (funcs);
+  seen = see_funcs_locked (real);
   pthread_mutex_unlock (&seen_lock);
 
-  return REAL (g_source_new) (&seen->funcs, size);
+  return &seen->funcs;
+}
+
+GSource *
+g_source_new (GSourceFuncs *funcs, guint size)
+{
+  return REAL (g_source_new) (see_funcs (funcs), size);
+}
+
+GSource *
+g_idle_source_new (void)
+{
+  GSource *source = REAL (g_idle_source_new) ();
+
+  g_source_set_funcs (source, see_funcs (&g_idle_funcs));
+  return source;
+}
+
+GSource *
+g_timeout_source_new (guint interval)
+{
+  GSource *source = REAL (g_timeout_source_new) (interval);
+
+  g_source_set_funcs (source, see_funcs (&g_timeout_funcs));
+  return source;
 }
 
 guint
