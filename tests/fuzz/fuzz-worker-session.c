@@ -75,6 +75,7 @@ typedef struct
   GByteArray *said;     /* (owned): what the host says at once */
   gboolean keeps_back;  /* what is said from here on */
   gboolean exact;       /* it is known how many outcomes must come */
+  gboolean parted;      /* the host has said goodbye: it should say no more, and may not be heard */
   DrayRing *ring;       /* (owned) (nullable) */
   DrayPassage *passage; /* (owned) (nullable) */
   gboolean uses_ring;
@@ -426,6 +427,7 @@ say_submit (Session *self)
   if (fuzz_take_byte (&self->script) >= 192)
     dray_message_add_flags (&message, DRAY_FRAME_FLAG_QUIET);
   self->n_submitted++;
+  self->exact = self->exact && !self->parted;
   say (self, &message);
 }
 
@@ -458,6 +460,7 @@ say_empty (Session *self, DrayFrameType type)
   DrayMessage message;
 
   dray_message_init_empty (&message, type, id, id != 0 ? 1 : 0);
+  self->parted = self->parted || type == DRAY_FRAME_GOODBYE;
   say (self, &message);
 }
 
@@ -484,6 +487,7 @@ say_cargo (Session *self)
   if (!dray_message_init_loaded (&message, &header, "files", value, cargo, G_MAXUINT32, NULL))
     return;
   self->n_submitted++;
+  self->exact = self->exact && !self->parted;
   say (self, &message);
 }
 
