@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "host.h"
+#include "misbehaving.h"
 #include "sandbox-rig.h"
 
 #include <fcntl.h>
@@ -440,6 +441,21 @@ test_host_end (Rig *rig, gconstpointer data)
 
 /* --- Where there is none --- */
 
+/* With that bubblewrap, a call in a sandbox that is required fails so. */
+static void
+expect_refused (Rig *rig, const char *script, DraySandbox sandbox, int code, const char *pattern)
+{
+  g_autoptr (DrayFuture) future = NULL;
+
+  sandbox_rig_replace_bubblewrap (rig, script);
+  sandbox_rig_start (rig, sandbox, 1);
+  future = rig_call (rig, "add", "(ii)", 1, 2);
+  rig_expect_error (future, DRAY_ERROR, code, pattern);
+  g_assert_null (dray_executor_dup_sandbox_shortfall (rig->executor));
+  rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
+  sandbox_rig_replace_bubblewrap (rig, NULL);
+}
+
 static void
 test_required (Rig *rig, gconstpointer data)
 {
@@ -456,29 +472,14 @@ test_required (Rig *rig, gconstpointer data)
                   "worker runs without.");
 
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
-    {
-      g_autoptr (DrayFuture) future = NULL;
-
-      sandbox_rig_replace_bubblewrap (rig, vectors[i].script);
-      sandbox_rig_start (rig, (DraySandbox) GPOINTER_TO_INT (data), 1);
-      future = rig_call (rig, "add", "(ii)", 1, 2);
-      rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_SANDBOX, vectors[i].pattern);
-      g_assert_null (dray_executor_dup_sandbox_shortfall (rig->executor));
-      rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
-      sandbox_rig_replace_bubblewrap (rig, NULL);
-    }
+    expect_refused (rig, vectors[i].script, (DraySandbox) GPOINTER_TO_INT (data),
+                    DRAY_ERROR_SANDBOX, vectors[i].pattern);
 }
 
 /* What the launch helper says, and only it can: as lib/wire/dray-confinement.h has it. */
 typedef struct
 {
-  guint32 magic;
-  guint8 version;
-  guint8 type;
-  guint16 flags;
-  guint64 task_id;
-  guint32 attempt;
-  guint32 length;
+  MisbehavingHeader header;
   guint32 in_force;
   guint32 started;
   guint32 lacks[4];
@@ -510,15 +511,12 @@ static char *
 make_lying_script (const Lie *lie)
 {
   const RawConfined raw = {
-    .magic = 0x59415244,
-    .version = 1,
-    .type = lie->type,
-    .length = lie->length,
+    .header = { .magic = 0x59415244, .version = 1, .type = lie->type, .length = lie->length },
     .lacks = { 0, 0, 4, 0 },
   };
   g_autoptr (GString) script = g_string_new ("#!/bin/sh\nprintf '");
 
-  for (gsize i = 0; i < 24 + lie->length; i++)
+  for (gsize i = 0; i < sizeof raw.header + lie->length; i++)
     g_string_append_printf (script, "\\%03o", ((const guint8 *) &raw)[i]);
   g_string_append (script, "' >/proc/self/fd/11\n");
   return g_string_free (g_steal_pointer (&script), FALSE);
@@ -533,14 +531,8 @@ test_lies (Rig *rig, gconstpointer data)
   for (gsize i = 0; i < G_N_ELEMENTS (lies); i++)
     {
       g_autofree char *script = make_lying_script (&lies[i]);
-      g_autoptr (DrayFuture) future = NULL;
 
-      sandbox_rig_replace_bubblewrap (rig, script);
-      sandbox_rig_start (rig, DRAY_SANDBOX_NO_NETWORK, 1);
-      future = rig_call (rig, "add", "(ii)", 1, 2);
-      rig_expect_error (future, DRAY_ERROR, lies[i].code, lies[i].pattern);
-      rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
-      sandbox_rig_replace_bubblewrap (rig, NULL);
+      expect_refused (rig, script, DRAY_SANDBOX_NO_NETWORK, lies[i].code, lies[i].pattern);
     }
 }
 

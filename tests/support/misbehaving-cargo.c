@@ -262,13 +262,7 @@ close_passage_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
 
 typedef struct
 {
-  guint32 magic;
-  guint8 version;
-  guint8 type;
-  guint16 flags;
-  guint64 task_id;
-  guint32 attempt;
-  guint32 length;
+  MisbehavingHeader header;
   guint64 serial;
   guint16 kind;
   guint16 n_attachments;
@@ -290,19 +284,15 @@ static RawCargo
 make_raw (DrayJob *job, guint64 serial, guint16 kind, guint64 size)
 {
   RawCargo raw = {
-    .magic = 0x59415244,
-    .version = 1,
-    .type = TYPE_RESULT,
-    .flags = 2,
-    .task_id = dray_job_get_id (job),
-    .attempt = dray_job_get_attempt (job),
-    .length = 24 + 3,
+    .header = misbehaving_make_header (TYPE_RESULT, dray_job_get_id (job),
+                                       dray_job_get_attempt (job), 24 + 3),
     .serial = serial,
     .kind = kind,
     .size = size,
     .rest = "\0ay",
   };
 
+  raw.header.flags = 2;
   return raw;
 }
 
@@ -401,7 +391,7 @@ send_lingering_socket (DrayJob *job)
   pass_raw (1, fd, 1);
   close (fd);
   raw.n_attachments = 1;
-  raw.length = 24 + 4;
+  raw.header.length = 24 + 4;
   memcpy (raw.rest, "\0\0()", 4);
   misbehaving_write_raw (&raw, sizeof raw);
 }
@@ -415,9 +405,9 @@ send_result_of (DrayJob *job, guint attempt)
 
   pass_raw (1, fd, 1);
   close (fd);
-  raw.attempt = attempt;
+  raw.header.attempt = attempt;
   raw.n_attachments = 1;
-  raw.length = 24 + 4;
+  raw.header.length = 24 + 4;
   memcpy (raw.rest, "\0\0()", 4);
   misbehaving_write_raw (&raw, sizeof raw);
 }
@@ -446,7 +436,7 @@ hostile_cargo_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
     }
   else if (g_str_equal (how, "item-attachment"))
     {
-      raw.type = TYPE_ITEM;
+      raw.header.type = TYPE_ITEM;
       raw.n_attachments = 1;
       pass_raw (1, fd, 2);
       misbehaving_write_raw (&raw, sizeof raw);
@@ -468,7 +458,7 @@ hostile_cargo_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
     }
   else if (g_str_equal (how, "other-task"))
     {
-      raw.task_id += 1000000;
+      raw.header.task_id += 1000000;
       pass_raw (1, fd, 1);
       misbehaving_write_raw (&raw, sizeof raw);
     }
