@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -308,6 +309,37 @@ become_somebody_new (void)
   g_assert_cmpint (setresuid (uid, uid, uid), ==, 0);
 }
 
+static guint
+count_entries (const char *path)
+{
+  g_autoptr (GDir) folder = g_dir_open (path, 0, NULL);
+  guint n_entries = 0;
+
+  while (folder != NULL && g_dir_read_name (folder) != NULL)
+    n_entries++;
+  return n_entries;
+}
+
+/* Whether this process's threads are all that its user has: no thread and no process of an executor
+ * that is gone is on its way out, and takes the place of another one. */
+static gboolean
+is_alone (gpointer data)
+{
+  g_autoptr (GDir) processes = g_dir_open ("/proc", 0, NULL);
+  const char *name;
+  guint n_threads = 0;
+
+  while ((name = g_dir_read_name (processes)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("/proc", name, "task", NULL);
+      struct stat status;
+
+      if (g_ascii_isdigit (name[0]) && stat (path, &status) == 0 && status.st_uid == getuid ())
+        n_threads += count_entries (path);
+    }
+  return n_threads == N_THREADS;
+}
+
 static void
 run_processes (void)
 {
@@ -326,6 +358,7 @@ run_processes (void)
 
   scarcity_set_limit (RLIMIT_NPROC, before.rlim_cur);
   scarcity_assert_succeeds (scarcity_run_script (executor, "exit 0"));
+  workshop_block_until (is_alone, NULL, "nothing is left of what ran before");
 
   /* For one command at a time. */
   scarcity_set_limit (RLIMIT_NPROC, N_THREADS + 1);
@@ -405,6 +438,7 @@ run_processes_under_load (void)
       guint n_successes;
 
       scarcity_assert_succeeds (scarcity_run_script (executor, "exit 0"));
+      workshop_block_until (is_alone, NULL, "nothing is left of what ran before");
       scarcity_set_limit (RLIMIT_NPROC, N_THREADS + n_processes);
       pressed = submit_mixed (executor);
       n_successes = count_successes (pressed);

@@ -5,6 +5,8 @@
 #include "host.h"
 #include "scarcity.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -30,6 +32,55 @@ get_address_space (pid_t pid)
 
   g_assert_true (g_file_get_contents (path, &contents, NULL, NULL));
   return (rlim_t) g_ascii_strtoull (contents, NULL, 10) * (rlim_t) sysconf (_SC_PAGESIZE);
+}
+
+typedef struct
+{
+  pid_t pid;
+  rlim_t size;
+  guint n_looks; /* since when nothing has changed */
+} Settling;
+
+/* Whether all threads of a process sleep, but for that which asks. */
+static gboolean
+is_asleep (pid_t pid)
+{
+  g_autofree char *tasks = g_strdup_printf ("/proc/%d/task", pid);
+  g_autoptr (GDir) folder = g_dir_open (tasks, 0, NULL);
+  const char *name;
+
+  while (folder != NULL && (name = g_dir_read_name (folder)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (tasks, name, "status", NULL);
+      g_autofree char *status = NULL;
+
+      if (atoi (name) != gettid ()
+          && (!g_file_get_contents (path, &status, NULL, NULL)
+              || strstr (status, "\nState:\tS") == NULL))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+is_settled (gpointer data)
+{
+  Settling *self = data;
+  const rlim_t size = get_address_space (self->pid);
+
+  self->n_looks = is_asleep (self->pid) && size == self->size ? self->n_looks + 1 : 0;
+  self->size = size;
+  return self->n_looks >= 3;
+}
+
+/* A thread that starts maps more than it keeps; and what was freed is unmapped in a moment. */
+static rlim_t
+get_settled_address_space (pid_t pid)
+{
+  Settling settling = { .pid = pid };
+
+  workshop_block_until (is_settled, &settling, "the memory of a process does not change");
+  return settling.size;
 }
 
 /* Its workers have a limit of their own, wherever they are started, and enough memory.
@@ -115,7 +166,7 @@ run_results (void)
   scarcity_assert_succeeds (scarcity_call_bytes (executor, 1));
   g_assert_cmpint (getrlimit (RLIMIT_AS, &before), ==, 0);
 
-  scarcity_set_limit (RLIMIT_AS, get_address_space (getpid ()) + ROOM);
+  scarcity_set_limit (RLIMIT_AS, get_settled_address_space (getpid ()) + ROOM);
   for (guint i = 0; i < 2; i++)
     {
       assert_fails_alone (executor, submit_bytes_cb, GUINT_TO_POINTER (SCARCITY_SHARED));
@@ -153,7 +204,7 @@ run_arguments (void)
       scarcity_assert_succeeds (scarcity_call_bytes (executor, 1));
       g_assert_cmpint (getrlimit (RLIMIT_AS, &before), ==, 0);
 
-      scarcity_set_limit (RLIMIT_AS, get_address_space (getpid ()) + ROOM);
+      scarcity_set_limit (RLIMIT_AS, get_settled_address_space (getpid ()) + ROOM);
       assert_fails_alone (executor, submit_sum_cb, pieces);
       /* What is there already is not copied, whatever becomes of it. */
       scarcity_assert_succeeds (scarcity_call_sum (executor, whole));
@@ -176,7 +227,7 @@ limit_memory_of (pid_t pid, struct rlimit *before)
 
   g_assert_cmpint (prlimit (pid, RLIMIT_AS, NULL, before), ==, 0);
   limit = *before;
-  limit.rlim_cur = get_address_space (pid) + ROOM;
+  limit.rlim_cur = get_settled_address_space (pid) + ROOM;
   g_assert_cmpint (prlimit (pid, RLIMIT_AS, &limit, NULL), ==, 0);
 }
 
