@@ -381,7 +381,8 @@ confine (DrayLauncher *launcher)
   g_autofree char *own_types = g_build_filename (g_get_user_data_dir (), "mime", NULL);
   const char *const *folders = g_get_system_data_dirs ();
 
-  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_STRICT, DRAY_SANDBOX_PREFERRED);
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_STRICT);
+  dray_launcher_set_sandbox_need (launcher, DRAY_SANDBOX_PREFERRED);
   grant (launcher, locale_dir);
   grant (launcher, own_types);
   for (guint i = 0; folders[i] != NULL; i++)

@@ -49,8 +49,9 @@ typedef enum
 /**
  * DrayCancelMode:
  * @DRAY_CANCEL_IMMEDIATE: the future is cancelled at once; what the worker still says is dropped
- * @DRAY_CANCEL_CONFIRMED: the future ends when the worker has stopped the task, or was ended
- *   itself; a task that was finished first keeps its result
+ * @DRAY_CANCEL_CONFIRMED: the future ends when the worker has stopped the task, or was ended; a
+ *   result or another error that the function returns counts, and a task that was finished first
+ *   keeps its result
  *
  * When the future of a running task counts as cancelled.
  *
@@ -200,7 +201,8 @@ typedef enum
  * @DRAY_SANDBOX_REQUIRED: tasks fail where the sandbox can't be set up
  * @DRAY_SANDBOX_PREFERRED: workers run with as much of it as can be set up
  *
- * Whether workers may run with less of a sandbox than was asked for.
+ * Whether workers may run with less of a sandbox than was asked for: see
+ * [method@Launcher.set_sandbox_need].
  *
  * Since: 0.1
  */
@@ -229,8 +231,9 @@ typedef enum
  * DrayWorkerState:
  * @DRAY_WORKER_STARTING: the process exists; it has not yet said that it is ready
  * @DRAY_WORKER_IDLE: ready, with nothing to do
- * @DRAY_WORKER_BUSY: runs a task
- * @DRAY_WORKER_STOPPING: asked to stop, or being killed
+ * @DRAY_WORKER_BUSY: runs a task, also while it is made to stop
+ * @DRAY_WORKER_STOPPING: asked to end, with nothing to do any more; or it is being ended, since it
+ *   has failed to become ready or said what makes no sense
  * @DRAY_WORKER_GONE: ended
  *
  * The state of a [class@WorkerProcess].

@@ -6,8 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* What @saved_errno means, in the user's language. It is the system's message, except where a limit is
- * reached: that would not say whose, nor which. */
+/* What @saved_errno means, in the user's language. It is the system's message, except where a limit
+ * is reached: that would not say whose, nor which. */
 const char *dray_strerror (int saved_errno);
 /* The same where a process or a thread could not be started. */
 const char *dray_strerror_of_start (int saved_errno);

@@ -59,11 +59,13 @@ dray_strerror (int saved_errno)
   switch (saved_errno)
     {
     case EMFILE:
-      /* Translators: this is the reason why something could not be done, at the end of a message. */
+      /* Translators: this is the reason why something could not be done, at the end of a
+       * message. */
       return _("the process’s limit of open files (RLIMIT_NOFILE) is reached");
 
     case ENFILE:
-      /* Translators: this is the reason why something could not be done, at the end of a message. */
+      /* Translators: this is the reason why something could not be done, at the end of a
+       * message. */
       return _("the system’s limit of open files (fs.file-max) is reached");
 
     default:

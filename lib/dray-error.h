@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <signal.h>
+
 #include "dray-types.h"
 
 G_BEGIN_DECLS
@@ -9,12 +11,13 @@ G_BEGIN_DECLS
 /**
  * DrayError:
  * @DRAY_ERROR_FAILED: a function returned an error of a domain that could not be carried over,
- *   or failed without saying why
+ *   or failed without saying why; or nobody knows how a command ended
  * @DRAY_ERROR_LAUNCH: no worker, or not the command, could be started
  * @DRAY_ERROR_WORKER_DIED: the worker ended while it ran the task
  * @DRAY_ERROR_PROTOCOL: the worker sent something that is not Dray's protocol
  * @DRAY_ERROR_UNKNOWN_FUNCTION: the worker has no function of this name
- * @DRAY_ERROR_BAD_ARGUMENTS: the arguments are not of the type that the function takes
+ * @DRAY_ERROR_BAD_ARGUMENTS: the arguments are not of the type that the function takes, or a
+ *   command can't be given what the task before it returned
  * @DRAY_ERROR_TIMED_OUT: the task ran longer than its time limit
  * @DRAY_ERROR_QUEUE_FULL: the executor's queue of pending tasks was full
  * @DRAY_ERROR_SHUT_DOWN: the executor was shut down before the task was finished
@@ -71,27 +74,27 @@ DRAY_API GQuark dray_error_quark (void) G_GNUC_CONST;
  * @DRAY_SIGNAL_ERROR_ALARM: `SIGALRM`
  * @DRAY_SIGNAL_ERROR_TERMINATE: `SIGTERM`
  *
- * The errors of commands that were ended by a signal. The code is the signal's number; not every
- * signal has a name here. (A command that exits with a status other than 0 gives
+ * The errors of commands that were ended by a signal. The code is the signal's number on this
+ * machine; not every signal has a name here. (A command that exits with a status other than 0 gives
  * %G_SPAWN_EXIT_ERROR, with the status as its code.)
  *
  * Since: 0.1
  */
 typedef enum
 {
-  DRAY_SIGNAL_ERROR_HANGUP = 1,
-  DRAY_SIGNAL_ERROR_INTERRUPT = 2,
-  DRAY_SIGNAL_ERROR_QUIT = 3,
-  DRAY_SIGNAL_ERROR_ILLEGAL = 4,
-  DRAY_SIGNAL_ERROR_TRAP = 5,
-  DRAY_SIGNAL_ERROR_ABORT = 6,
-  DRAY_SIGNAL_ERROR_BUS = 7,
-  DRAY_SIGNAL_ERROR_FLOATING_POINT = 8,
-  DRAY_SIGNAL_ERROR_KILL = 9,
-  DRAY_SIGNAL_ERROR_SEGMENTATION = 11,
-  DRAY_SIGNAL_ERROR_PIPE = 13,
-  DRAY_SIGNAL_ERROR_ALARM = 14,
-  DRAY_SIGNAL_ERROR_TERMINATE = 15,
+  DRAY_SIGNAL_ERROR_HANGUP = SIGHUP,
+  DRAY_SIGNAL_ERROR_INTERRUPT = SIGINT,
+  DRAY_SIGNAL_ERROR_QUIT = SIGQUIT,
+  DRAY_SIGNAL_ERROR_ILLEGAL = SIGILL,
+  DRAY_SIGNAL_ERROR_TRAP = SIGTRAP,
+  DRAY_SIGNAL_ERROR_ABORT = SIGABRT,
+  DRAY_SIGNAL_ERROR_BUS = SIGBUS,
+  DRAY_SIGNAL_ERROR_FLOATING_POINT = SIGFPE,
+  DRAY_SIGNAL_ERROR_KILL = SIGKILL,
+  DRAY_SIGNAL_ERROR_SEGMENTATION = SIGSEGV,
+  DRAY_SIGNAL_ERROR_PIPE = SIGPIPE,
+  DRAY_SIGNAL_ERROR_ALARM = SIGALRM,
+  DRAY_SIGNAL_ERROR_TERMINATE = SIGTERM,
 } DraySignalError;
 
 #define DRAY_SIGNAL_ERROR (dray_signal_error_quark ())

@@ -155,6 +155,7 @@ dray_child_spawn (DrayIoThread *io,
     return NULL;
 
   spawn->leash = spawn->is_leashed ? &leash : NULL;
+  spawn->timer_slack = dray_io_thread_get_timer_slack (io);
   pid = dray_spawn (spawn, &pidfd, error);
   spawn->leash = NULL;
   if (pid == -1)

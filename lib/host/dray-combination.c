@@ -197,11 +197,12 @@ complete (DrayCombination *self, DrayTicket *ticket, Outcome *outcome)
 }
 
 /* Takes the ticket from the combination, and the combination from the ticket; NULL: somebody else
- * did, or does. */
+ * did, or does: who has just cancelled it cancels the parts as well. */
 static DrayTicket *
 steal_ticket_locked (DrayCombination *self)
 {
-  if (self->ticket == NULL || self->ticket->ties->combination != self)
+  if (self->ticket == NULL || self->ticket->ties->combination != self
+      || dray_ticket_is_done_locked (self->ticket))
     return NULL;
 
   self->ticket->ties->combination = NULL;
@@ -224,6 +225,9 @@ part_done (DrayDependent *dependent)
   dray_pool_lock (self->pool);
   if (decide_locked (self, part, value, &outcome))
     ticket = steal_ticket_locked (self);
+  /* From here on the other parts are left alone: a cancel that would be for them is too late. */
+  if (ticket != NULL)
+    ticket->decided = outcome.is_early;
   dray_pool_unlock (self->pool);
 
   if (ticket != NULL)

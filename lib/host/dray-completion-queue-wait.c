@@ -239,12 +239,10 @@ ready_cb (GObject *object, GAsyncResult *result, gpointer user_data)
       return;
     }
 
-  if (wait->given != NULL)
-    {
-      g_mutex_lock (&self->core->lock);
-      futures = take_locked (self->core, g_steal_pointer (&wait->given), wait->max);
-      g_mutex_unlock (&self->core->lock);
-    }
+  /* Where there was none left, a wait that was cancelled may have given one back since. */
+  g_mutex_lock (&self->core->lock);
+  futures = take_locked (self->core, g_steal_pointer (&wait->given), wait->max);
+  g_mutex_unlock (&self->core->lock);
   g_task_return_pointer (task, futures, free_futures);
 }
 
@@ -317,8 +315,9 @@ start_wait (DrayCompletionQueue *self,
   wait->max = max;
   wait->ticket = dray_ticket_ref (dray_future_get_ticket (signal));
   g_task_set_task_data (task, wait, wait_free);
-  dray_future_result_async (signal, cancellable, ready_cb, g_steal_pointer (&task));
+  /* In this order: another thread may run the main context, where the answer ends the wait. */
   begin_wait (self->core, wait);
+  dray_future_result_async (signal, cancellable, ready_cb, g_steal_pointer (&task));
 }
 
 /**
@@ -330,6 +329,9 @@ start_wait (DrayCompletionQueue *self,
  *
  * Takes out the next future that is done, without blocking. It may be called again before the last
  * one is finished; each call gets a future of its own.
+ *
+ * A future that is done is out of the queue once it was found for a call, so that others may be
+ * told that none is left. If the call is cancelled before its callback, it is put back.
  *
  * Since: 0.1
  */

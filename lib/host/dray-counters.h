@@ -27,7 +27,8 @@ DRAY_API GType dray_counters_get_type (void) G_GNUC_CONST;
  * @workers_died: workers that ended unasked, or had to be killed
  * @workers_retired: workers that ended because they were asked to
  * @commands_started: command processes started
- * @queue_length: tasks that are pending now; those that share a run count once
+ * @queue_length: tasks that wait in the executor now, without those that wait in a worker already;
+ *   those that share a run count once
  * @running: tasks that are running now
  * @undelivered_items: items and results not yet handed to the application now
  * @undelivered_bytes: the bytes of those

@@ -35,6 +35,7 @@ struct _DrayDelivery
   gboolean armed;        /* the source was told that there is something to do */
   gboolean awaiting;     /* the main loop asks the source, which waits for what is expected */
   guint n_unannounced;   /* tickets that are in none of these yet */
+  guint n_dispatches;    /* of the source, each inside the one before */
   guint n_holds;
   gboolean close_later; /* when nobody holds it any more */
 };
@@ -196,7 +197,9 @@ delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_d
   gboolean goes_on;
 
   dray_pool_lock (pool);
+  self->n_dispatches++;
   run_slice_locked (self);
+  self->n_dispatches--;
   if (is_empty_locked (self))
     {
       self->armed = FALSE;
@@ -264,6 +267,50 @@ drop_notices (DrayDelivery *self, GQueue *notices)
         notice->drop (notice);
     }
   while (notice != NULL);
+}
+
+/* (transfer full) (nullable): the source of a delivery that was closed, if it has nothing to do any
+ * more. It would go when it is dispatched next; but nobody may ever iterate its context, where it
+ * would stay, and the pool with it. */
+static GSource *
+steal_idle_source_locked (DrayDelivery *self)
+{
+  GSource *source;
+
+  if (self->source == NULL || self->context != NULL || self->n_holds > 0 || self->n_unannounced > 0
+      || self->n_dispatches > 0 || !is_empty_locked (self))
+    return NULL;
+
+  source = g_source_ref (self->source);
+  forget_source_locked (self);
+  return source;
+}
+
+static void
+destroy_source (GSource *source)
+{
+  if (source == NULL)
+    return;
+
+  g_source_destroy (source);
+  g_source_unref (source);
+}
+
+void
+dray_delivery_look_for_end (DrayDelivery *self)
+{
+  GSource *source = NULL;
+
+  if (g_atomic_int_get (&dray_forked))
+    return; /* as in arm_locked() */
+
+  dray_pool_lock (self->pool);
+  /* Any other context may be about to go, on another thread, and takes its sources along. */
+  if (self->key == g_main_context_default () && !self->pool->forked)
+    source = steal_idle_source_locked (self);
+  dray_pool_unlock (self->pool);
+
+  destroy_source (source);
 }
 
 /* Also where the context was destroyed with things undelivered. */
@@ -372,6 +419,23 @@ dray_delivery_new (DrayPool *pool, GMainContext *context)
   g_source_unref (source);
 
   return self;
+}
+
+/* What has no context any more goes soon, and its context may be going by itself. After a fork,
+ * contexts are not touched: see arm_locked(). */
+void
+dray_delivery_set_priorities_locked (DrayPool *pool)
+{
+  GHashTableIter iter;
+  DrayDelivery *self;
+
+  if (pool->forked || g_atomic_int_get (&dray_forked))
+    return;
+
+  g_hash_table_iter_init (&iter, pool->deliveries);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &self))
+    if (self->context != NULL)
+      g_source_set_priority (self->source, pool->options.delivery_priority);
 }
 
 DrayDelivery *
@@ -549,6 +613,7 @@ void
 dray_delivery_close (DrayDelivery *self)
 {
   GMainContext *context = NULL;
+  GSource *source = NULL;
 
   if (self->pool->forked)
     return; /* as in arm_locked() */
@@ -567,8 +632,11 @@ dray_delivery_close (DrayDelivery *self)
       else
         g_source_set_ready_time (self->source, 0);
     }
+  if (context != NULL)
+    source = steal_idle_source_locked (self);
   dray_pool_unlock (self->pool);
 
+  destroy_source (source);
   if (context != NULL)
     let_go_of_context (context);
 }

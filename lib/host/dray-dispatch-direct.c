@@ -20,9 +20,9 @@
 /* Bytes of arguments that a submitting thread may write itself. */
 #define MAX_DIRECT_SIZE ((gsize) 16 * 1024)
 
-/* For how long an answer is expected at most; see dray-dispatch-listen.c. In µs. It is in proportion to
- * what it saves: on virtual processors that sleep, to wake up the I/O thread and then the one who
- * waits takes some hundred µs. */
+/* For how long an answer is expected at most; see dray-dispatch-listen.c. In µs. It is in
+ * proportion to what it saves: on virtual processors that sleep, to wake up the I/O thread and then
+ * the one who waits takes some hundred µs. */
 #define MAX_EXPECTATION 400
 
 static DrayPoolWorker *

@@ -10,10 +10,11 @@
 /*
  * Launch failures. After each in a row the pool waits twice as long before the next try; after
  * MAX_LAUNCH_FAILURES, with no worker left, the calls that wait fail with the reason of the last
- * one. Workers that die before they have finished any task slow the pool down in the same way,
- * but fail nobody but the task they ran. So does a task that kills its second worker, its third …,
- * whatever those had finished before: else one task with many retries would have workers started as
- * fast as they can be killed.
+ * one. Those that were started before another one became ready do not count, even if they fail
+ * after that: they say nothing about now. Workers that die before they have finished any task slow
+ * the pool down in the same way, but fail nobody but the task they ran. So does a task that kills
+ * its second worker, its third …, whatever those had finished before: else one task with many
+ * retries would have workers started as fast as they can be killed.
  *
  * Commands. One that can't be started because descriptors, processes or memory are short goes back
  * to its place in the queue, and no other is tried for as long as the pool waits after a launch
@@ -84,13 +85,16 @@ fail_pending_calls (DrayPool *self)
 }
 
 void
-dray_pool_note_launch_failure (DrayPool *self, GError *reason)
+dray_pool_note_launch_failure (DrayPool *self, guint64 worker_id, GError *reason)
 {
   g_clear_error (&self->launch_error);
   self->launch_error = reason;
-  self->n_launch_failures++;
-  self->launch_hopeless = self->n_launch_failures >= MAX_LAUNCH_FAILURES;
-  delay (self, &self->relaunch, self->n_launch_failures);
+  if (worker_id > self->last_proven_id)
+    {
+      self->n_launch_failures++;
+      self->launch_hopeless = self->n_launch_failures >= MAX_LAUNCH_FAILURES;
+    }
+  delay (self, &self->relaunch, MAX (self->n_launch_failures, 1u));
 }
 
 void
@@ -120,7 +124,7 @@ dray_dispatch_start_worker (DrayPool *self)
   GError *error = NULL;
 
   if (!dray_pool_worker_start (self, &error))
-    dray_pool_note_launch_failure (self, error);
+    dray_pool_note_launch_failure (self, self->last_worker_id + 1, error);
 }
 
 /* Tasks that come later get a try of their own. */

@@ -13,9 +13,10 @@
  * Expecting. Whoever has given a tiny call to a worker, standing in for the I/O thread, will need
  * the answer in a moment. To be put to sleep and woken up takes a thread ten microseconds, or fifty
  * where its processor has gone to sleep, more than such a call takes altogether; and the answer
- * would come by way of the I/O thread, which would have to be woken first. So he looks for a while himself, as a mutex does that spins, and
- * hears the worker himself, standing in again: for twice the time that the last calls took, if that
- * is short. Between two looks he leaves the processor to whoever wants it.
+ * would come by way of the I/O thread, which would have to be woken first. So he looks for a while
+ * himself, as a mutex does that spins, and hears the worker himself, standing in again: for twice
+ * the time that the last calls took, if that is short. Between two looks he leaves the processor to
+ * whoever wants it.
  *
  * The worker need not ring for that: the ring is marked as one whose reader is awake. Whoever gives
  * up before the answer is there marks it as asleep, and hears what has come in between; or has that

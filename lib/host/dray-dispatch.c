@@ -72,13 +72,34 @@ find_worker_with_room_behind (DrayPool *self)
   return uses_too_many_slots (self) ? NULL : dray_pool_worker_find_roomy (self);
 }
 
+gboolean
+dray_dispatch_is_paused_locked (DrayPool *self)
+{
+  return self->paused && self->n_urgent == 0 && !self->shutting_down;
+}
+
+/* What is pending is being refused, one after the other, and none of it may begin meanwhile. */
+static gboolean
+is_refusing_locked (DrayPool *self)
+{
+  return self->n_refusing > 0 && self->mode >= DRAY_SHUTDOWN_CANCEL_PENDING;
+}
+
+/* Nothing may be given out. This is asked with each taking, in the same hold of the lock: it counts
+ * from the moment in which it was said. */
+static gboolean
+is_held_up_locked (DrayPool *self)
+{
+  return dray_dispatch_is_paused_locked (self) || is_refusing_locked (self);
+}
+
 static DrayTicket *
 take_first (DrayPool *self, DrayPendingQueue *queue)
 {
   DrayTicket *ticket;
 
   dray_pool_lock (self);
-  ticket = dray_pending_queue_peek (queue);
+  ticket = !is_held_up_locked (self) ? dray_pending_queue_peek (queue) : NULL;
   if (ticket != NULL)
     dray_pool_dequeue_locked (self, ticket);
   dray_pool_unlock (self);
@@ -116,6 +137,8 @@ give_calls_to (DrayPool *self, DrayPoolWorker *worker, guint n_calls)
   guint n_taken = 0;
 
   dray_pool_lock (self);
+  if (is_held_up_locked (self))
+    n_calls = 0;
   while (n_taken < n_calls && (tickets[n_taken] = dray_pending_queue_peek (self->calls)) != NULL
          && !dray_dispatch_waits_to_be_passed (self, tickets[n_taken]))
     {
@@ -131,12 +154,6 @@ give_calls_to (DrayPool *self, DrayPoolWorker *worker, guint n_calls)
 }
 
 gboolean
-dray_dispatch_is_paused_locked (DrayPool *self)
-{
-  return self->paused && self->n_urgent == 0 && !self->shutting_down;
-}
-
-gboolean
 dray_dispatch_waits_to_be_passed (DrayPool *self, DrayTicket *call)
 {
   return self->repass.io != NULL && dray_task_get_attachments (call->task) != NULL;
@@ -148,7 +165,7 @@ look_at_pending (DrayPool *self)
   Pending pending = { 0 };
 
   dray_pool_lock (self);
-  if (!dray_dispatch_is_paused_locked (self))
+  if (!is_held_up_locked (self))
     {
       DrayTicket *call = dray_pending_queue_peek (self->calls);
       DrayTicket *command = dray_pending_queue_peek (self->commands);

@@ -176,6 +176,8 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
     {
       dray_pool_lock (self->pool);
       set_option_locked (&self->pool->options, id, value);
+      if (id == PROP_DELIVERY_PRIORITY)
+        dray_delivery_set_priorities_locked (self->pool);
       dray_pool_unlock (self->pool);
       dray_pool_options_changed (self->pool);
     }
@@ -235,13 +237,13 @@ install_worker_properties (void)
   /**
    * DrayExecutor:max-workers: (getter get_max_workers) (setter set_max_workers)
    *
-   * How many processes work at a time, workers and commands together. Set to 0 for as many as
-   * there are processors that this process may use, which is the default.
+   * How many processes work at a time, workers and commands together; 1,073,741,823 at most. Set
+   * to 0 for as many as there are processors that this process may use, which is the default.
    *
    * Since: 0.1
    */
-  properties[PROP_MAX_WORKERS] = g_param_spec_uint ("max-workers", NULL, NULL, 0, G_MAXUINT / 4, 0,
-                                                    flags);
+  properties[PROP_MAX_WORKERS] = g_param_spec_uint ("max-workers", NULL, NULL, 0,
+                                                    DRAY_EXECUTOR_MOST_WORKERS, 0, flags);
 
   /**
    * DrayExecutor:max-tasks-per-worker:
@@ -279,7 +281,8 @@ install_worker_properties (void)
    *
    * How many milliseconds a worker has to stop a task that was cancelled or ran out of time, or to
    * end when it is asked to. After the first half it is sent `SIGTERM`, after the second
-   * `SIGKILL`. With 0 it is killed at once.
+   * `SIGKILL`. A command is sent `SIGTERM` at once, since there is no other way to ask it. With 0
+   * either is killed at once.
    *
    * Since: 0.1
    */
@@ -352,7 +355,8 @@ install_flow_properties (void)
    * DrayExecutor:max-undelivered-bytes:
    *
    * How many bytes undelivered items and results may have before workers are made to wait; 0: any
-   * number. What was read in one go, such as one large result, may exceed it.
+   * number. What was read in one go may exceed it: one large result, or several values that a
+   * worker has put into shared memory.
    *
    * Since: 0.1
    */
@@ -378,8 +382,8 @@ install_flow_properties (void)
    *
    * How many bytes the undelivered items of one future may have before its worker is made to wait,
    * while others go on; 0: any number. The default is 32 MiB. Of a future whose items are pulled
-   * no more than 1 MiB is read ahead, whatever this says. What was read in one go, such as one
-   * large item, may exceed it.
+   * no more than 1 MiB is read ahead, whatever this says. What was read in one go may exceed it:
+   * one large item, or several that the worker has put into shared memory.
    *
    * Since: 0.1
    */
@@ -390,8 +394,10 @@ install_flow_properties (void)
   /**
    * DrayExecutor:max-message-size:
    *
-   * How many bytes one value (arguments, an item, a result) may have. A worker that announces more
-   * is ended with %DRAY_ERROR_PROTOCOL; larger arguments are refused with %DRAY_ERROR_TOO_LARGE.
+   * How many bytes one value (arguments, an item, a result) may have. With a larger one the task
+   * fails with %DRAY_ERROR_TOO_LARGE; a worker that announces more all the same is ended, with
+   * %DRAY_ERROR_PROTOCOL. A worker goes by what was set when it was started. So a lower limit
+   * counts at once for arguments only, and a higher one for no worker that is up.
    *
    * Since: 0.1
    */
@@ -412,8 +418,8 @@ install_flow_properties (void)
   /**
    * DrayExecutor:delivery-priority:
    *
-   * The priority at which events are handed over, as that of a #GSource. It counts for main
-   * contexts from which tasks are submitted after it was set.
+   * The priority at which events are handed over, as that of a #GSource. It counts at once, in all
+   * main contexts.
    *
    * Since: 0.1
    */

@@ -103,6 +103,10 @@ new_cancelled_source (ShutdownWait *wait, GCancellable *cancellable)
  * Shuts the executor down. New tasks are refused from now on. May be called as often as wanted,
  * in any state; a stronger mode than before takes effect at once.
  *
+ * Without a @callback it only begins that. Then nothing comes to the caller's main context, and
+ * nothing keeps the executor; but the shutdown goes to its end in its mode, though the last
+ * reference may be dropped meanwhile.
+ *
  * Since: 0.1
  */
 void
@@ -115,7 +119,17 @@ dray_executor_shutdown_async (DrayExecutor *self,
   ShutdownWait *wait;
 
   g_return_if_fail (DRAY_IS_EXECUTOR (self));
+  g_return_if_fail ((guint) mode <= DRAY_SHUTDOWN_KILL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  if (callback == NULL)
+    {
+      /* Nobody may ever iterate the context, where what comes would stay, and the executor with
+       * it. */
+      g_atomic_int_set (&self->is_left_alone, TRUE);
+      dray_pool_shutdown (self->pool, mode, NULL);
+      return;
+    }
 
   wait = g_new0 (ShutdownWait, 1);
   wait->notice.notice.run = shut_down_cb;
@@ -176,6 +190,7 @@ dray_executor_shutdown_sync (DrayExecutor *self,
                              GError **error)
 {
   g_return_val_if_fail (DRAY_IS_EXECUTOR (self), FALSE);
+  g_return_val_if_fail ((guint) mode <= DRAY_SHUTDOWN_KILL, FALSE);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 

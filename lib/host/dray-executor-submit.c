@@ -44,9 +44,10 @@ dray_executor_call (DrayExecutor *self, const char *function, GVariant *argument
  * thread's default now, never from within this function.
  *
  * There is always a future: that of a task which can't be accepted has failed already, with
- * %DRAY_ERROR_SHUT_DOWN, %DRAY_ERROR_QUEUE_FULL, %DRAY_ERROR_LAUNCH if this process can't talk to
- * workers at all, or %DRAY_ERROR_FORKED if it was forked from the one that the executor's workers
- * belong to.
+ * %DRAY_ERROR_SHUT_DOWN, %DRAY_ERROR_QUEUE_FULL, %DRAY_ERROR_LAUNCH if the executor has no
+ * launcher or this process can't talk to workers at all, or %DRAY_ERROR_FORKED if it was forked
+ * from the one that the executor's workers belong to. With a @cancellable that is cancelled
+ * already, it is cancelled.
  *
  * Returns: (transfer full): the future
  *

@@ -29,8 +29,9 @@
  *
  * ## Threads
  *
- * All methods may be called on any thread, but for the list models, which belong to the main
- * context that was the thread's default when the executor was made.
+ * All methods may be called on any thread. The lists of futures and workers, with the workers in
+ * there, belong to one main context: that which was the thread's default when
+ * [method@Executor.get_futures] or [method@Executor.get_workers] was called first.
  *
  * ## Flow
  *
@@ -81,7 +82,8 @@ dray_executor_dispose (GObject *object)
 
   dray_lists_detach (self->pool);
   dray_shortfall_detach (self->pool);
-  dray_pool_shutdown (self->pool, DRAY_SHUTDOWN_TERMINATE, NULL);
+  if (!g_atomic_int_get (&self->is_left_alone))
+    dray_pool_shutdown (self->pool, DRAY_SHUTDOWN_TERMINATE, NULL);
 
   G_OBJECT_CLASS (dray_executor_parent_class)->dispose (object);
 }
@@ -159,8 +161,8 @@ dray_executor_get_launcher (DrayExecutor *self)
  * @self: an executor
  *
  * Gets what is missing of the sandbox that its workers should preferably have
- * ([method@Launcher.set_sandbox]). It is known when the first of them has started, and stays what
- * it is: all are started alike. May be called on any thread.
+ * ([method@Launcher.set_sandbox_need]). It is known when the first of them has started, and stays
+ * what it is: all are started alike. May be called on any thread.
  *
  * Returns: (transfer full) (nullable): a text for people, which says what could not be set up and
  *   why; %NULL if nothing is known to be missing
@@ -226,7 +228,8 @@ dray_executor_get_paused (DrayExecutor *self)
 /**
  * dray_executor_set_max_workers:
  * @self: an executor
- * @max_workers: how many processes may work at a time; 0 for one per processor
+ * @max_workers: how many processes may work at a time, 1,073,741,823 at most; 0 for one per
+ *   processor
  *
  * Sets how many processes work at a time, workers and commands together. With fewer than work
  * now, those go on to the end of their tasks.
@@ -237,6 +240,7 @@ void
 dray_executor_set_max_workers (DrayExecutor *self, guint max_workers)
 {
   g_return_if_fail (DRAY_IS_EXECUTOR (self));
+  g_return_if_fail (max_workers <= DRAY_EXECUTOR_MOST_WORKERS);
 
   g_object_set (self, "max-workers", max_workers, NULL);
 }
@@ -288,9 +292,10 @@ dray_executor_cancel_all (DrayExecutor *self)
  * dray_executor_get_futures:
  * @self: an executor
  *
- * Gets the futures of all tasks that are not done, oldest first. The list is kept up to date from
- * the first call on, in the main context that was the thread's default then, and to which it
- * belongs; nothing is kept for it before.
+ * Gets the futures of all tasks that are not done, oldest first. The list is made by the first call
+ * and kept up to date from then on; nothing is kept for it before. May be called on any thread, but
+ * the list changes, and may be used, only in the main context that was the thread's default when
+ * this or [method@Executor.get_workers] was called first.
  *
  * Returns: (transfer none): a list of [class@Future]
  *
@@ -309,9 +314,11 @@ dray_executor_get_futures (DrayExecutor *self)
  * dray_executor_get_workers:
  * @self: an executor
  *
- * Gets the worker processes that are alive. The list is kept up to date from the first call on,
- * in the main context that was the thread's default then, and to which it belongs; nothing is
- * kept for it before.
+ * Gets the worker processes that are alive. The list is made by the first call, which does not
+ * wait for what is to be in there, and kept up to date from then on; nothing is kept for it before.
+ * May be called on any thread, but the list and its workers change, and may be used, only in the
+ * main context that was the thread's default when this or [method@Executor.get_futures] was called
+ * first.
  *
  * Returns: (transfer none): a list of [class@WorkerProcess]
  *

@@ -92,6 +92,14 @@ count_pulled_locked (DrayPool *self, int items, gssize bytes)
                      && is_low (max_bytes, self->pulled_bytes));
 }
 
+void
+dray_flow_limits_changed_locked (DrayPool *pool)
+{
+  count_pulled_locked (pool, 0, 0);
+  dray_pool_count_undelivered_locked (pool, 0, 0);
+  pool->reading_changed = TRUE; /* those of single futures are looked at with what they send */
+}
+
 /* --- Of one future --- */
 
 static guint64

@@ -38,6 +38,8 @@ void dray_flow_count_pulled_locked (DrayTicket *ticket, int items, gssize bytes)
 gboolean dray_flow_may_read_locked (DrayTicket *ticket);
 /* Whether anything may be left unread because of what is undelivered. */
 gboolean dray_flow_holds_back_locked (DrayPool *pool);
+/* The limits are others now; the I/O thread is to be woken. */
+void dray_flow_limits_changed_locked (DrayPool *pool);
 /* Something else that this depends on has changed for @ticket. */
 void dray_flow_changed_locked (DrayTicket *ticket);
 

@@ -105,11 +105,9 @@ call_late (DrayFuture *self, DrayDoneCallback *callback)
  * @destroy: (nullable): called when @user_data is not needed any more
  *
  * Has a function called when the task is done and everything that it sent before was delivered.
- * It is called exactly once, in the future's main context, never from within this function. The
- * future stays alive until then.
- *
- * If the end was delivered before, the callback comes soon in the main context which is the
- * thread's default now.
+ * It is called exactly once, never from within this function: in the main context that was the
+ * thread's default when the task was submitted, or, if the end was delivered before, soon in the
+ * one that is the thread's default now. The future stays alive until then.
  *
  * Since: 0.1
  */
@@ -148,4 +146,40 @@ dray_future_add_done_callback (DrayFuture *self,
 
   if (late)
     call_late (self, entry);
+}
+
+/* (transfer full) (nullable) */
+static DrayDoneCallback *
+steal_callback_locked (DrayTicket *ticket, DrayFutureCallback function, gpointer user_data)
+{
+  DrayDoneCallback **place = &ticket->callbacks;
+  DrayDoneCallback *entry;
+
+  while (*place != NULL && ((*place)->function != function || (*place)->user_data != user_data))
+    place = &(*place)->next;
+
+  entry = *place;
+  if (entry == NULL)
+    return NULL;
+
+  *place = g_steal_pointer (&entry->next);
+  if (*place == NULL)
+    ticket->last_callback = place;
+  return entry;
+}
+
+void
+dray_future_remove_done_callback (DrayFuture *self, DrayFutureCallback callback, gpointer user_data)
+{
+  DrayTicket *ticket = dray_future_get_ticket (self);
+  g_autoptr (DrayFuture) kept_future = NULL;
+  DrayDoneCallback *entry;
+
+  dray_pool_lock (ticket->pool);
+  entry = steal_callback_locked (ticket, callback, user_data);
+  if (ticket->callbacks == NULL)
+    kept_future = g_steal_pointer (&ticket->kept_future);
+  dray_pool_unlock (ticket->pool);
+
+  dray_done_callback_free_all (entry);
 }

@@ -96,20 +96,20 @@ dray_future_next_item_finish (DrayFuture *self, GAsyncResult *result, GError **e
 /**
  * dray_future_next_items_async:
  * @self: a future whose items are pulled
- * @max_items: how many items to take at most; 0: any number
+ * @max: how many items to take at most; 0: any number
  * @cancellable: (nullable): ends the wait, not the task
  * @callback: (scope async): called in the thread-default main context when there is an item, or
  *   when no more will come
  * @user_data: data for @callback
  *
  * Asks for the next items, as [method@Future.next_item_async] does for one. It does not wait until
- * there are @max_items: it takes what is there, which is one item at least.
+ * there are @max: it takes what is there, which is one item at least.
  *
  * Since: 0.1
  */
 void
 dray_future_next_items_async (DrayFuture *self,
-                              guint max_items,
+                              guint max,
                               GCancellable *cancellable,
                               GAsyncReadyCallback callback,
                               gpointer user_data)
@@ -118,7 +118,7 @@ dray_future_next_items_async (DrayFuture *self,
   g_return_if_fail (is_pulled (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  dray_items_request_start (self, max_items, cancellable, callback, user_data,
+  dray_items_request_start (self, max, cancellable, callback, user_data,
                             dray_future_next_items_async);
 }
 
@@ -158,7 +158,7 @@ wake_cb (GCancellable *cancellable, gpointer user_data)
 /* Whether something was found, as dray_pull_look_locked() says. */
 static gboolean
 wait_and_look (DrayTicket *ticket,
-               guint max_items,
+               guint max,
                gint64 timeout,
                GCancellable *cancellable,
                GPtrArray **items,
@@ -171,7 +171,7 @@ wait_and_look (DrayTicket *ticket,
     dray_pull_wait_locked (ticket, dray_ticket_get_deadline (timeout), cancellable);
   if (!g_cancellable_is_cancelled (cancellable))
     {
-      found = dray_pull_look_locked (ticket, max_items, items, error);
+      found = dray_pull_look_locked (ticket, max, items, error);
       if (!found)
         dray_pull_ask_locked (ticket);
     }
@@ -181,8 +181,7 @@ wait_and_look (DrayTicket *ticket,
 }
 
 static GPtrArray *
-wait_items (
-  DrayFuture *self, guint max_items, gint64 timeout, GCancellable *cancellable, GError **error)
+wait_items (DrayFuture *self, guint max, gint64 timeout, GCancellable *cancellable, GError **error)
 {
   DrayTicket *ticket = dray_future_get_ticket (self);
   GPtrArray *items = NULL;
@@ -196,7 +195,7 @@ wait_items (
                                      dray_ticket_ref (ticket), dray_ticket_unref_closure, 0);
   if (lifts) /* for what it comes after, elsewhere */
     dray_pool_set_urgent_all (ticket->lifts, TRUE);
-  found = wait_and_look (ticket, max_items, timeout, cancellable, &items, &failure);
+  found = wait_and_look (ticket, max, timeout, cancellable, &items, &failure);
   if (lifts)
     dray_pool_set_urgent_all (ticket->lifts, FALSE);
   if (handler != 0)
@@ -248,7 +247,7 @@ dray_future_wait_next_item (DrayFuture *self,
 /**
  * dray_future_wait_next_items:
  * @self: a future whose items are pulled
- * @max_items: how many items to take at most; 0: any number
+ * @max: how many items to take at most; 0: any number
  * @timeout: how long to wait, in microseconds; 0 only looks, a negative one waits for ever
  * @cancellable: (nullable): ends the wait, not the task
  * @error: return location for an error
@@ -264,14 +263,14 @@ dray_future_wait_next_item (DrayFuture *self,
  */
 GPtrArray *
 dray_future_wait_next_items (
-  DrayFuture *self, guint max_items, gint64 timeout, GCancellable *cancellable, GError **error)
+  DrayFuture *self, guint max, gint64 timeout, GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (dray_future_is_real (self), NULL);
   g_return_val_if_fail (is_pulled (self), NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
-  return wait_items (self, max_items, timeout, cancellable, error);
+  return wait_items (self, max, timeout, cancellable, error);
 }
 
 /* --- Not at all --- */

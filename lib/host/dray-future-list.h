@@ -6,7 +6,7 @@
 
 G_BEGIN_DECLS
 
-/* The GListModel of unfinished futures, in order of submission. Main context of the executor
+/* The GListModel of unfinished futures, in order of submission. Main context of the lists
  * only. Adding, removing and finding a position are O(log n), so that 100,000 are no trouble;
  * runs of additions, and of removals that are neighbours, are told in one items-changed when
  * given together. */

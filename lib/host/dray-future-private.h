@@ -17,6 +17,12 @@ DrayTicket *dray_future_get_ticket (DrayFuture *self);
  * users do; but only what the library made is the handle of something. */
 gboolean dray_future_is_real (DrayFuture *self);
 
+/* Takes a done callback back, unless its turn has come; its data is destroyed before this returns.
+ * Called without the lock, where the future, and the data, may go. */
+void dray_future_remove_done_callback (DrayFuture *self,
+                                       DrayFutureCallback callback,
+                                       gpointer user_data);
+
 /* The future's own main context only; without the lock. */
 void dray_future_emit_item (DrayFuture *self, GVariant *value);
 void dray_future_emit_progress (DrayFuture *self, double fraction, const char *text);

@@ -121,13 +121,23 @@ was_called_cb (gpointer user_data)
   result_wait_unref (user_data);
 }
 
+/* A task may take long, and be waited for again and again: nothing is left of a wait that is over. */
+static void
+leave_future (ResultWait *wait)
+{
+  dray_future_remove_done_callback (g_task_get_source_object (wait->task), return_result_cb, wait);
+}
+
 static gboolean
 return_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
   ResultWait *wait = user_data;
 
   if (!g_atomic_int_exchange (&wait->returned, TRUE))
-    g_task_return_error_if_cancelled (wait->task);
+    {
+      leave_future (wait);
+      g_task_return_error_if_cancelled (wait->task);
+    }
   return G_SOURCE_REMOVE;
 }
 
@@ -167,7 +177,12 @@ dray_future_result_async (DrayFuture *self,
                              result_wait_unref);
       g_source_attach (wait->source, g_task_get_context (wait->task));
     }
+
+  g_atomic_ref_count_inc (&wait->ref_count);
   dray_future_add_done_callback (self, return_result_cb, wait, was_called_cb);
+  if (g_atomic_int_get (&wait->returned)) /* cancelled before there was anything to leave */
+    leave_future (wait);
+  result_wait_unref (wait);
 }
 
 /**

@@ -45,8 +45,9 @@
  * ## Errors
  *
  * The error of a failed future is the one that the function in the worker returned, with its own
- * domain and code, or one of %DRAY_ERROR, %G_SPAWN_EXIT_ERROR and %DRAY_SIGNAL_ERROR. A cancelled
- * one has %G_IO_ERROR_CANCELLED.
+ * domain and code, or one of %DRAY_ERROR, %G_SPAWN_EXIT_ERROR and %DRAY_SIGNAL_ERROR, or
+ * %G_IO_ERROR_TOO_MANY_OPEN_FILES where there was no descriptor for a large value or for open files.
+ * A cancelled one has %G_IO_ERROR_CANCELLED.
  *
  * ## Example
  *
@@ -109,6 +110,7 @@ leave_ticket (DrayFuture *self)
   DrayEvent *events = NULL;
   g_autoptr (GPtrArray) items = NULL;
   gboolean was_in_delivery = FALSE;
+  gboolean was_closed;
 
   dray_pool_lock (ticket->pool);
   if (ticket->future == self && ticket->kept_future == NULL)
@@ -122,9 +124,12 @@ leave_ticket (DrayFuture *self)
       /* What it still sends is dropped, so that it may be read. */
       dray_flow_changed_locked (ticket);
     }
+  was_closed = ticket->pool->closed;
   dray_pool_unlock (ticket->pool);
 
   dray_event_free_all (events);
+  if (was_in_delivery && was_closed)
+    dray_delivery_look_for_end (ticket->delivery);
   if (was_in_delivery)
     dray_ticket_unref (ticket);
 }
@@ -475,10 +480,10 @@ dray_future_dup_status (DrayFuture *self)
  * dray_future_cancel:
  * @self: a future
  *
- * Cancels the task. A pending one never runs. A running one is asked to stop; if it has not
- * stopped after the executor's grace period, its worker process is ended, and with it whatever
- * that started. Whether the future is cancelled at once or when the task has stopped is up to
- * [method@Task.set_cancel_mode].
+ * Cancels the task. A pending one never runs. A running one is asked to stop; where it does not,
+ * its worker process is ended, and with it whatever that started, within
+ * [property@Executor:grace-period]. A command is ended so from the first. Whether the future is
+ * cancelled at once or when the task has stopped is up to [method@Task.set_cancel_mode].
  *
  * Does nothing if the task is done.
  *

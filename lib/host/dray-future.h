@@ -11,20 +11,18 @@
 
 G_BEGIN_DECLS
 
-#define DRAY_TYPE_FUTURE (dray_future_get_type ())
-DRAY_API G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
-
-  /**
+/**
  * DrayFutureCallback:
  * @future: a future that is done
  * @user_data: the data given with the callback
  *
  * Called once, in the main context that was the thread's default when the task was submitted,
- * after the last item was delivered.
+ * after the last item was delivered; in that of the thread which adds it, where the end was
+ * delivered before.
  *
  * Since: 0.1
  */
-  typedef void (*DrayFutureCallback) (DrayFuture *future, gpointer user_data);
+typedef void (*DrayFutureCallback) (DrayFuture *future, gpointer user_data);
 
 /**
  * DRAY_POSITION_NONE:
@@ -53,6 +51,10 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
  * Since: 0.1
  */
 #define DRAY_POSITION_LAST (-1)
+
+#define DRAY_TYPE_FUTURE (dray_future_get_type ())
+DRAY_API
+G_DECLARE_FINAL_TYPE (DrayFuture, dray_future, DRAY, FUTURE, GObject)
 
 DRAY_API guint64 dray_future_get_id (DrayFuture *self);
 DRAY_API DrayTask *dray_future_get_task (DrayFuture *self);
@@ -95,7 +97,7 @@ DRAY_API void dray_future_next_item_async (DrayFuture *self,
 DRAY_API GVariant *
 dray_future_next_item_finish (DrayFuture *self, GAsyncResult *result, GError **error);
 DRAY_API void dray_future_next_items_async (DrayFuture *self,
-                                            guint max_items,
+                                            guint max,
                                             GCancellable *cancellable,
                                             GAsyncReadyCallback callback,
                                             gpointer user_data);
@@ -106,7 +108,7 @@ DRAY_API GVariant *dray_future_wait_next_item (DrayFuture *self,
                                                GCancellable *cancellable,
                                                GError **error);
 DRAY_API GPtrArray *dray_future_wait_next_items (
-  DrayFuture *self, guint max_items, gint64 timeout, GCancellable *cancellable, GError **error);
+  DrayFuture *self, guint max, gint64 timeout, GCancellable *cancellable, GError **error);
 DRAY_API void dray_future_discard_items (DrayFuture *self);
 
 /* Combined ones; and one after another. */
@@ -114,9 +116,7 @@ DRAY_API DrayFuture *dray_future_all (DrayFuture *const *futures, gsize n_future
 DRAY_API DrayFuture *dray_future_all_race (DrayFuture *const *futures, gsize n_futures);
 DRAY_API DrayFuture *dray_future_any (DrayFuture *const *futures, gsize n_futures);
 DRAY_API DrayFuture *dray_future_first (DrayFuture *const *futures, gsize n_futures);
-DRAY_API DrayFuture *dray_future_and_then (DrayFuture *self,
-                                       DrayExecutor *executor,
-                                       DrayTask *task,
-                                       int position);
+DRAY_API DrayFuture *
+dray_future_and_then (DrayFuture *self, DrayExecutor *executor, DrayTask *task, int position);
 
 G_END_DECLS

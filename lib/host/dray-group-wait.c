@@ -50,10 +50,13 @@ wait_locked (DrayGroupCore *core, gint64 deadline, GCancellable *cancellable)
  * @cancellable: (nullable): ends the wait, not the tasks
  * @error: return location for an error
  *
- * Blocks until no member is unfinished, whatever became of them; [method@Group.check] tells. This
- * is as safe as [method@Future.wait]: on every thread, the main thread included, with a main loop
- * or without, and inside callbacks. What the members' executors receive meanwhile is read beyond
- * the limits for undelivered output.
+ * Blocks until no member is unfinished, whatever became of them: this is %TRUE also if some have
+ * failed, as that of [method@Future.wait] is if the task has. The members' errors are told by
+ * [method@Group.check] afterwards, or by [method@Group.join_sync] in place of this.
+ *
+ * This is as safe as [method@Future.wait]: on every thread, the main thread included, with a main
+ * loop or without, and inside callbacks. What the members' executors receive meanwhile is read
+ * beyond the limits for undelivered output.
  *
  * Errors: %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_CANCELLED.
  *
@@ -94,6 +97,30 @@ dray_group_wait (DrayGroup *self, gint64 timeout, GCancellable *cancellable, GEr
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
                          _ ("The group was not finished in time"));
   return finished;
+}
+
+/**
+ * dray_group_join_sync:
+ * @self: a group
+ * @timeout: how long to wait, in microseconds; 0 only looks, a negative one waits for ever
+ * @cancellable: (nullable): ends the wait, not the tasks
+ * @error: return location for an error
+ *
+ * Blocks until no member is unfinished, as [method@Group.wait] does, and tells whether all went
+ * well, as [method@Group.check] does.
+ *
+ * Errors: %G_IO_ERROR_TIMED_OUT and %G_IO_ERROR_CANCELLED, if the wait ended before; else those of
+ * [method@Group.check]. A member may have failed with the same two:
+ * [method@Group.get_n_unfinished] tells whether any is unfinished.
+ *
+ * Returns: %TRUE if no member is unfinished and all went well, %FALSE with @error set
+ *
+ * Since: 0.1
+ */
+gboolean
+dray_group_join_sync (DrayGroup *self, gint64 timeout, GCancellable *cancellable, GError **error)
+{
+  return dray_group_wait (self, timeout, cancellable, error) && dray_group_check (self, error);
 }
 
 static void
@@ -156,7 +183,7 @@ find_pool (DrayGroupCore *core)
  * @callback: (scope async): called in the thread-default main context when no member is unfinished
  * @user_data: data for @callback
  *
- * Waits for the members without blocking.
+ * Waits for the members without blocking; [method@Group.join_finish] tells whether all went well.
  *
  * Since: 0.1
  */
@@ -185,13 +212,14 @@ dray_group_join_async (DrayGroup *self,
     }
 
   future = dray_combination_new_future (pool);
-  dray_future_result_async (future, cancellable, joined_cb, g_steal_pointer (&task));
-
   g_mutex_lock (&self->core->lock);
   g_queue_push_tail (g_queue_is_empty (&self->core->members) ? &joins : &self->core->joins,
                      dray_ticket_ref (dray_future_get_ticket (future)));
   g_mutex_unlock (&self->core->lock);
   dray_group_core_complete_joins (&joins);
+
+  /* Last: where another thread runs the main context, this may be over before it returns. */
+  dray_future_result_async (future, cancellable, joined_cb, g_steal_pointer (&task));
 }
 
 /**

@@ -18,8 +18,9 @@
  * member that fails cancels all others, and from then on each that is added is cancelled at once.
  * So does [method@Group.cancel]. A member that is cancelled by itself is no failure.
  *
- * A group is waited for with [method@Group.join_async] or [method@Group.wait]. It is finished
- * whenever no member is unfinished, and more may be added after that.
+ * A group is joined with [method@Group.join_async] or [method@Group.join_sync], which wait until it
+ * is finished and then tell whether all went well. [method@Group.wait] waits, and no more. A group
+ * is finished whenever no member is unfinished, and more may be added after that.
  *
  * ## Ownership
  *
@@ -38,7 +39,7 @@
  * for (guint i = 0; i < n_pages; i++)
  *   {
  *     g_autoptr (DrayTask) task = dray_task_new_call ("render", g_variant_new ("(u)", i));
- *     g_autoptr (DrayFuture) future = dray_group_submit (group, executor, task);
+ *     g_autoptr (DrayFuture) future = dray_group_submit (group, executor, task, NULL);
  *   }
  * dray_group_join_async (group, NULL, on_joined, self);
  * ```
@@ -85,14 +86,6 @@ list_members_locked (DrayGroupCore *core)
   return tickets;
 }
 
-/* The last one first: else what is pending would start where what runs has ended. */
-static void
-cancel_tickets (GPtrArray *tickets)
-{
-  for (guint i = tickets->len; i > 0; i--)
-    dray_ticket_cancel (tickets->pdata[i - 1]);
-}
-
 void
 dray_group_core_complete_joins (GQueue *joins)
 {
@@ -134,7 +127,7 @@ member_done (DrayDependent *dependent)
   g_mutex_unlock (&core->lock);
 
   if (rest != NULL)
-    cancel_tickets (rest);
+    dray_ticket_cancel_all (rest);
   dray_group_core_complete_joins (&joins);
   dray_ticket_unref (done);
   dray_group_core_unref (core);
@@ -183,6 +176,7 @@ dray_group_add (DrayGroup *self, DrayFuture *future)
  * @self: a group
  * @executor: an executor
  * @task: what to do; it can't be changed any more afterwards
+ * @cancellable: (nullable): cancels the task, as [method@Future.cancel] does, and not the group
  *
  * Submits a task, as [method@Executor.submit] does, and makes its future a member. It never runs if
  * the group was cancelled.
@@ -192,22 +186,26 @@ dray_group_add (DrayGroup *self, DrayFuture *future)
  * Since: 0.1
  */
 DrayFuture *
-dray_group_submit (DrayGroup *self, DrayExecutor *executor, DrayTask *task)
+dray_group_submit (DrayGroup *self,
+                   DrayExecutor *executor,
+                   DrayTask *task,
+                   GCancellable *cancellable)
 {
-  g_autoptr (GCancellable) cancellable = NULL;
+  g_autoptr (GCancellable) cancelled = NULL;
   DrayFuture *future;
 
   g_return_val_if_fail (DRAY_IS_GROUP (self), NULL);
   g_return_val_if_fail (DRAY_IS_EXECUTOR (executor), NULL);
   g_return_val_if_fail (task != NULL, NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
 
   if (dray_group_is_cancelled (self))
     {
-      cancellable = g_cancellable_new ();
-      g_cancellable_cancel (cancellable);
+      cancelled = g_cancellable_new ();
+      g_cancellable_cancel (cancelled);
     }
 
-  future = dray_executor_submit (executor, task, cancellable);
+  future = dray_executor_submit (executor, task, cancelled != NULL ? cancelled : cancellable);
   dray_group_add (self, future);
   return future;
 }
@@ -233,7 +231,7 @@ dray_group_cancel (DrayGroup *self)
   tickets = list_members_locked (self->core);
   g_mutex_unlock (&self->core->lock);
 
-  cancel_tickets (tickets);
+  dray_ticket_cancel_all (tickets);
 }
 
 /* --- Looking --- */

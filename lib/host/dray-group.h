@@ -17,7 +17,10 @@ G_DECLARE_FINAL_TYPE (DrayGroup, dray_group, DRAY, GROUP, GObject)
 DRAY_API DrayGroup *dray_group_new (void);
 
 DRAY_API void dray_group_add (DrayGroup *self, DrayFuture *future);
-DRAY_API DrayFuture *dray_group_submit (DrayGroup *self, DrayExecutor *executor, DrayTask *task);
+DRAY_API DrayFuture *dray_group_submit (DrayGroup *self,
+                                        DrayExecutor *executor,
+                                        DrayTask *task,
+                                        GCancellable *cancellable);
 DRAY_API void dray_group_cancel (DrayGroup *self);
 
 DRAY_API gboolean dray_group_is_cancelled (DrayGroup *self);
@@ -28,6 +31,10 @@ DRAY_API gboolean dray_group_wait (DrayGroup *self,
                                    gint64 timeout,
                                    GCancellable *cancellable,
                                    GError **error);
+DRAY_API gboolean dray_group_join_sync (DrayGroup *self,
+                                        gint64 timeout,
+                                        GCancellable *cancellable,
+                                        GError **error);
 DRAY_API void dray_group_join_async (DrayGroup *self,
                                      GCancellable *cancellable,
                                      GAsyncReadyCallback callback,

@@ -41,6 +41,7 @@ struct _DrayIoThread
   gint64 rest;           /* for so long, all of those, in µs */
   gint64 sleeps_until;   /* monotonic, µs */
   DrayLeash spare_leash; /* (owned): of a child that is gone, for the next one */
+  gulong timer_slack;    /* ns: what the thread was given, and its children get */
 };
 
 /* In dray-io-watch.c; for the loop only. */

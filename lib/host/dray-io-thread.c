@@ -247,12 +247,14 @@ static gpointer
 io_thread_main (gpointer data)
 {
   DrayIoThread *self = data;
+  const int timer_slack = prctl (PR_GET_TIMERSLACK);
   gboolean goes_on = TRUE;
 
   /* Without that, the kernel would make each rest some 50 µs longer. */
   prctl (PR_SET_TIMERSLACK, 1000);
 
   g_mutex_lock (&self->turn);
+  self->timer_slack = (gulong) MAX (timer_slack, 0);
   self->thread = g_thread_self ();
   self->rest = MAX_REST;
   while (goes_on)
@@ -283,6 +285,12 @@ DrayLeash *
 dray_io_thread_get_spare_leash (DrayIoThread *self)
 {
   return &self->spare_leash;
+}
+
+gulong
+dray_io_thread_get_timer_slack (DrayIoThread *self)
+{
+  return self->timer_slack;
 }
 
 /* With every signal blocked from its first instruction on: the mask is inherited. */

@@ -61,6 +61,9 @@ void dray_io_thread_forget (DrayIoThread *self, DrayIoClient *client);
 gboolean dray_io_thread_is_current (DrayIoThread *self);
 /* (transfer none): one that a child has done with, for the next, or none. I/O thread only. */
 DrayLeash *dray_io_thread_get_spare_leash (DrayIoThread *self);
+/* How exact the timers of the application's threads are, in ns. Its own are more so, and a child's
+ * would be. I/O thread only. */
+gulong dray_io_thread_get_timer_slack (DrayIoThread *self);
 /* Any thread that knows the I/O thread to be held by somebody who can't let go meanwhile. Lets the
  * caller do what only the I/O thread may, if that one is asleep, and keeps it from waking up until
  * leave(). Never waits. No code of the application's may run in between. */

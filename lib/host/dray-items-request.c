@@ -111,30 +111,35 @@ answer (DrayItemsRequest *self)
 
 /* Whether there is an answer: it has left the line then. */
 static gboolean
-look (DrayItemsRequest *self)
+look_locked (DrayItemsRequest *self, DrayTicket *ticket)
 {
-  DrayTicket *ticket = dray_future_get_ticket (self->future);
-  gboolean found;
-
   /* Who does not want it any more shall not take an item from others. */
-  found = g_cancellable_set_error_if_cancelled (self->cancellable, &self->error);
+  if (!g_cancellable_set_error_if_cancelled (self->cancellable, &self->error)
+      && !dray_pull_look_locked (ticket, self->max_items, &self->items, &self->error))
+    return FALSE;
 
-  dray_pool_lock (ticket->pool);
-  found = found || dray_pull_look_locked (ticket, self->max_items, &self->items, &self->error);
-  if (found)
-    dray_pull_leave_line_locked (ticket, &self->request);
-  dray_pool_unlock (ticket->pool);
-
-  return found;
+  dray_pull_leave_line_locked (ticket, &self->request);
+  return TRUE;
 }
 
+/* The answer is for the first in line; if that is another one, this one's turn is the next. */
 static void
 look_cb (DrayNotice *notice)
 {
   DrayItemsRequest *self = request_of (notice);
+  DrayTicket *ticket = dray_future_get_ticket (self->future);
+  DrayItemsRequest *first;
+  gboolean found;
 
-  if (look (self))
-    answer (self);
+  dray_pool_lock (ticket->pool);
+  first = request_of (&dray_pull_get_first_locked (ticket, &self->request)->notice);
+  found = look_locked (first, ticket);
+  if (found && first != self)
+    dray_delivery_add_notice_locked (self->request.delivery, notice);
+  dray_pool_unlock (ticket->pool);
+
+  if (found)
+    answer (first);
 }
 
 /* The main context is gone: there is nobody to tell. */
@@ -155,7 +160,16 @@ drop_cb (DrayNotice *notice)
 static gboolean
 cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
-  look_cb (&((DrayItemsRequest *) user_data)->request.notice);
+  DrayItemsRequest *self = user_data;
+  DrayTicket *ticket = dray_future_get_ticket (self->future);
+  gboolean found;
+
+  dray_pool_lock (ticket->pool);
+  found = look_locked (self, ticket);
+  dray_pool_unlock (ticket->pool);
+
+  if (found)
+    answer (self);
   return G_SOURCE_REMOVE;
 }
 

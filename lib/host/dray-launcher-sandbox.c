@@ -10,18 +10,17 @@
  * dray_launcher_set_sandbox:
  * @self: a launcher
  * @sandbox: what workers are kept from
- * @need: whether they may run with less of it, where it can't be set up
  *
- * Sets what workers are kept from. The default is %DRAY_SANDBOX_NONE.
+ * Sets what workers are kept from. The default is %DRAY_SANDBOX_NONE. As all that a launcher says,
+ * it holds for executors that are made afterwards.
  *
  * A worker that decodes files which anybody may have made can be taken over by one of them. In a
  * sandbox, all that is won by that is a process that can't do anything. It is made of namespaces
  * (through the program `bwrap`, of bubblewrap), Landlock and seccomp. It is around the worker
  * before its program is executed, and there is no way out of it.
  *
- * With %DRAY_SANDBOX_REQUIRED, tasks fail with %DRAY_ERROR_SANDBOX where any part of that can't be
- * had; no worker runs without. With %DRAY_SANDBOX_PREFERRED, workers run with the parts that can be
- * had, and [property@Executor:sandbox-shortfall] says what is missing.
+ * Where any part of that can't be had, tasks fail with %DRAY_ERROR_SANDBOX, and no worker runs
+ * without it; unless [method@Launcher.set_sandbox_need] says that workers may do with less.
  *
  * The program, the libraries that it is linked with, and the module of [ctor@Launcher.new_module]
  * can be read in each sandbox, wherever they are. All else has to be granted
@@ -34,23 +33,18 @@
  * Since: 0.1
  */
 void
-dray_launcher_set_sandbox (DrayLauncher *self, DraySandbox sandbox, DraySandboxNeed need)
+dray_launcher_set_sandbox (DrayLauncher *self, DraySandbox sandbox)
 {
   g_return_if_fail (DRAY_IS_LAUNCHER (self));
   g_return_if_fail (sandbox >= DRAY_SANDBOX_NONE && sandbox <= DRAY_SANDBOX_STRICT);
-  g_return_if_fail (need == DRAY_SANDBOX_REQUIRED || need == DRAY_SANDBOX_PREFERRED);
 
   g_mutex_lock (&self->lock);
-  gboolean sandbox_changed = self->sandbox != sandbox;
-  gboolean need_changed = self->sandbox_need != need;
+  gboolean changed = self->sandbox != sandbox;
   self->sandbox = sandbox;
-  self->sandbox_need = need;
   g_mutex_unlock (&self->lock);
 
-  if (sandbox_changed)
+  if (changed)
     g_object_notify (G_OBJECT (self), "sandbox");
-  if (need_changed)
-    g_object_notify (G_OBJECT (self), "sandbox-need");
 }
 
 /**
@@ -71,6 +65,37 @@ dray_launcher_get_sandbox (DrayLauncher *self)
   G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
 
   return self->sandbox;
+}
+
+/**
+ * dray_launcher_set_sandbox_need:
+ * @self: a launcher
+ * @need: whether all of the sandbox is required
+ *
+ * Sets whether workers may run with less of a sandbox than [method@Launcher.set_sandbox] asks for,
+ * where it can't be set up. As all that a launcher says, it holds for executors that are made
+ * afterwards.
+ *
+ * With %DRAY_SANDBOX_REQUIRED, which is the default, tasks fail with %DRAY_ERROR_SANDBOX where any
+ * part of the sandbox can't be had; no worker runs without. With %DRAY_SANDBOX_PREFERRED, workers
+ * run with the parts that can be had, and [property@Executor:sandbox-shortfall] says what is
+ * missing. Without a sandbox it has no effect.
+ *
+ * Since: 0.1
+ */
+void
+dray_launcher_set_sandbox_need (DrayLauncher *self, DraySandboxNeed need)
+{
+  g_return_if_fail (DRAY_IS_LAUNCHER (self));
+  g_return_if_fail (need == DRAY_SANDBOX_REQUIRED || need == DRAY_SANDBOX_PREFERRED);
+
+  g_mutex_lock (&self->lock);
+  gboolean changed = self->sandbox_need != need;
+  self->sandbox_need = need;
+  g_mutex_unlock (&self->lock);
+
+  if (changed)
+    g_object_notify (G_OBJECT (self), "sandbox-need");
 }
 
 /**
@@ -102,8 +127,9 @@ dray_launcher_get_sandbox_need (DrayLauncher *self)
  *
  * Lets workers in a sandbox read, or read and change, a file, or a folder with all that is in it,
  * under the path that it has outside. The last that was said of a path holds. It must exist when
- * workers are started, or none can be. Without a sandbox, and with %DRAY_SANDBOX_NO_NETWORK, this
- * has no effect.
+ * workers are started: else tasks fail with %DRAY_ERROR_SANDBOX, or, where the sandbox is only
+ * preferred, there are no namespaces in it. Without a sandbox, and with %DRAY_SANDBOX_NO_NETWORK,
+ * this has no effect.
  *
  * What is granted is not more than the application itself may do.
  *
@@ -138,6 +164,7 @@ char **
 dray_launcher_dup_granted_paths (DrayLauncher *self, DrayAccess access)
 {
   g_return_val_if_fail (DRAY_IS_LAUNCHER (self), NULL);
+  g_return_val_if_fail (access == DRAY_ACCESS_READ || access == DRAY_ACCESS_READ_WRITE, NULL);
 
   G_GNUC_UNUSED g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&self->lock);
   g_autoptr (GList) paths

@@ -29,8 +29,8 @@ dray_launcher_dup_argv (DrayLauncher *self)
 /**
  * dray_launcher_set_prefix:
  * @self: a launcher
- * @prefix: (nullable) (array zero-terminated=1) (element-type filename): a program and its
- *   arguments, or %NULL or an empty array for none
+ * @prefix: (nullable) (array zero-terminated=1) (element-type filename): a program, which has a
+ *   name, and its arguments, or %NULL or an empty array for none
  *
  * Sets what is put before the worker's own argument vector. The program must start the worker
  * with its own standard input and output, or forward them both ways without a change, and must
@@ -45,6 +45,7 @@ void
 dray_launcher_set_prefix (DrayLauncher *self, const char *const *prefix)
 {
   g_return_if_fail (DRAY_IS_LAUNCHER (self));
+  g_return_if_fail (prefix == NULL || prefix[0] == NULL || *prefix[0] != '\0');
 
   g_auto (GStrv) copy = NULL;
 

@@ -47,7 +47,7 @@
  * g_autoptr (DrayLauncher) launcher = dray_launcher_new_self ();
  * g_autoptr (DrayExecutor) executor = NULL;
  *
- * dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK, DRAY_SANDBOX_REQUIRED);
+ * dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK);
  * dray_launcher_setenv (launcher, "LC_ALL", "C.UTF-8");
  * dray_launcher_set_initial_arguments (launcher, g_variant_new ("(s)", collection));
  * executor = dray_executor_new (launcher);
@@ -78,6 +78,18 @@ static GParamSpec *properties[N_PROPERTIES];
 
 G_DEFINE_FINAL_TYPE (DrayLauncher, dray_launcher, G_TYPE_OBJECT)
 
+/* (nullable): NULL and an empty one are for this same program */
+static void
+set_argv (DrayLauncher *self, const char *const *argv)
+{
+  if (argv == NULL || argv[0] == NULL)
+    return;
+
+  g_return_if_fail (*argv[0] != '\0');
+
+  self->argv = g_strdupv ((char **) argv);
+}
+
 static void
 dray_launcher_set_property (GObject *object,
                             guint property_id,
@@ -89,9 +101,7 @@ dray_launcher_set_property (GObject *object,
   switch (property_id)
     {
     case PROP_ARGV:
-      self->argv = g_value_dup_boxed (value);
-      if (self->argv != NULL && self->argv[0] == NULL)
-        g_clear_pointer (&self->argv, g_strfreev);
+      set_argv (self, g_value_get_boxed (value));
       break;
     case PROP_PREFIX:
       dray_launcher_set_prefix (self, g_value_get_boxed (value));
@@ -118,11 +128,10 @@ dray_launcher_set_property (GObject *object,
       dray_launcher_set_niceness (self, g_value_get_int (value));
       break;
     case PROP_SANDBOX:
-      dray_launcher_set_sandbox (self, g_value_get_enum (value),
-                                 dray_launcher_get_sandbox_need (self));
+      dray_launcher_set_sandbox (self, g_value_get_enum (value));
       break;
     case PROP_SANDBOX_NEED:
-      dray_launcher_set_sandbox (self, dray_launcher_get_sandbox (self), g_value_get_enum (value));
+      dray_launcher_set_sandbox_need (self, g_value_get_enum (value));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
@@ -200,7 +209,7 @@ install_sandbox_properties (void)
   const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
 
   /**
-   * DrayLauncher:sandbox: (getter get_sandbox)
+   * DrayLauncher:sandbox: (getter get_sandbox) (setter set_sandbox)
    *
    * What workers are kept from; see [method@Launcher.set_sandbox].
    *
@@ -210,9 +219,10 @@ install_sandbox_properties (void)
                                                 DRAY_SANDBOX_NONE, flags);
 
   /**
-   * DrayLauncher:sandbox-need: (getter get_sandbox_need)
+   * DrayLauncher:sandbox-need: (getter get_sandbox_need) (setter set_sandbox_need)
    *
-   * Whether workers may run with less of a sandbox than was asked for.
+   * Whether workers may run with less of a sandbox than was asked for; see
+   * [method@Launcher.set_sandbox_need].
    *
    * Since: 0.1
    */
@@ -234,8 +244,8 @@ dray_launcher_class_init (DrayLauncherClass *klass)
   /**
    * DrayLauncher:argv: (getter dup_argv)
    *
-   * The worker's program and its arguments, without the prefix. Where it was constructed with
-   * %NULL or an empty array, it is this same program.
+   * The worker's program, which has a name, and its arguments, without the prefix. Where it was
+   * constructed with %NULL or an empty array, it is this same program.
    *
    * Since: 0.1
    */
@@ -246,7 +256,7 @@ dray_launcher_class_init (DrayLauncherClass *klass)
   /**
    * DrayLauncher:prefix: (getter dup_prefix) (setter set_prefix)
    *
-   * The program, and its arguments, through which workers are started, or %NULL.
+   * The program, which has a name, and its arguments, through which workers are started, or %NULL.
    *
    * Since: 0.1
    */
@@ -343,8 +353,8 @@ dray_launcher_init (DrayLauncher *self)
  * `--dray-worker`.
  *
  * It is the very file that this process runs, even after an upgrade has put another in its place.
- * (Only where a prefix is set it has to be the one that is there now.) A program that is run by
- * an interpreter, such as a Python script, is not what this process runs: use
+ * (Only where a prefix or a sandbox is set it has to be the one that is there now.) A program that
+ * is run by an interpreter, such as a Python script, is not what this process runs: use
  * [ctor@Launcher.new_argv] for it.
  *
  * Returns: (transfer full): a launcher

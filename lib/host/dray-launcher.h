@@ -43,9 +43,9 @@ DRAY_API int dray_launcher_get_niceness (DrayLauncher *self);
 DRAY_API void
 dray_launcher_set_io_class (DrayLauncher *self, DrayIoClass io_class, guint level);
 DRAY_API DrayIoClass dray_launcher_get_io_class (DrayLauncher *self, guint *level);
-DRAY_API void
-dray_launcher_set_sandbox (DrayLauncher *self, DraySandbox sandbox, DraySandboxNeed need);
+DRAY_API void dray_launcher_set_sandbox (DrayLauncher *self, DraySandbox sandbox);
 DRAY_API DraySandbox dray_launcher_get_sandbox (DrayLauncher *self);
+DRAY_API void dray_launcher_set_sandbox_need (DrayLauncher *self, DraySandboxNeed need);
 DRAY_API DraySandboxNeed dray_launcher_get_sandbox_need (DrayLauncher *self);
 DRAY_API void
 dray_launcher_grant_path (DrayLauncher *self, const char *path, DrayAccess access);

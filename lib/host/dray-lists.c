@@ -32,6 +32,7 @@ struct _DrayLists
   /* protected by the pool's lock */
   gboolean detached;
   DrayFutureList *futures; /* (owned) (nullable) */
+  guint n_filling;         /* lists of futures that are being made, of which one will be it */
   GPtrArray *submitted;    /* (owned) (element-type DrayTicket): not yet in the list */
   GArray *done;            /* (owned) (element-type guint64): ids, not yet removed */
   GListStore *workers;     /* (owned) (nullable) */
@@ -40,9 +41,9 @@ struct _DrayLists
   GHashTable *pictures; /* (owned): worker id → Picture (owned) */
   GHashTable *ends;     /* (owned): id of a worker that is gone → its wait status */
   GHashTable *processes; /* (owned): worker id → DrayWorkerProcess (owned); what is in it belongs to
-                          * the executor's main context */
+                          * the main context of the lists */
 
-  /* in the executor's main context only */
+  /* in the main context of the lists only */
   guint n_updates; /* of the list of workers */
 };
 
@@ -138,7 +139,7 @@ update_futures (DrayLists *self)
 static gboolean
 shows_futures_locked (DrayLists *self)
 {
-  return self->futures != NULL && !self->detached && !self->pool->closed;
+  return (self->futures != NULL || self->n_filling > 0) && !self->detached && !self->pool->closed;
 }
 
 void
@@ -406,7 +407,8 @@ run (DrayNotice *notice)
   if (update_futures (self))
     {
       dray_pool_lock (self->pool);
-      dray_delivery_add_notice_locked (self->delivery, &self->notice);
+      if (!self->detached) /* whoever was told of the changes may have dropped the executor */
+        dray_delivery_add_notice_locked (self->delivery, &self->notice);
       dray_pool_unlock (self->pool);
     }
 }
@@ -440,31 +442,90 @@ get_lists_locked (DrayPool *pool)
   return self;
 }
 
+/* What is to be in a new list of futures. From now on it is noted what changes. */
+static GPtrArray *
+begin_filling_locked (DrayLists *self)
+{
+  GPtrArray *tickets = g_ptr_array_new_with_free_func ((GDestroyNotify) dray_ticket_unref);
+
+  self->n_filling++;
+  for (GList *link = self->pool->open.head; link != NULL; link = link->next)
+    if (dray_ticket_is_listed (link->data))
+      g_ptr_array_add (tickets, dray_ticket_ref (link->data));
+
+  return tickets;
+}
+
+/* Makes @list (transfer full) the list of futures, unless another is it by now; @n_known: how many
+ * of those that were submitted are in it. Returns what is to be dropped without the lock (transfer
+ * full) (nullable). */
+static DrayFutureList *
+end_filling_locked (DrayLists *self, DrayFutureList *list, guint n_known)
+{
+  self->n_filling--;
+  if (self->futures != NULL)
+    return list;
+
+  /* All is done, and there may be no source any more that would take it out. */
+  if (self->pool->closed || self->detached)
+    {
+      self->futures = dray_future_list_new ();
+      return list;
+    }
+
+  self->futures = list;
+  g_ptr_array_remove_range (self->submitted, 0, n_known);
+  dray_delivery_add_notice_locked (self->delivery, &self->notice);
+  return NULL;
+}
+
+/*
+ * A list is touched in its main context only, and the caller may be on any thread. So it is filled
+ * before it is anybody's. Of those that several threads fill at the same time, one is taken.
+ */
+static DrayFutureList *
+make_futures (DrayLists *self)
+{
+  DrayPool *pool = self->pool;
+  DrayFutureList *list = dray_future_list_new ();
+  g_autoptr (DrayFutureList) rejected = NULL;
+  g_autoptr (GPtrArray) tickets = NULL;
+  guint n_known;
+
+  dray_pool_lock (pool);
+  tickets = begin_filling_locked (self);
+  n_known = self->detached ? 0 : self->submitted->len;
+  dray_pool_unlock (pool);
+
+  add_futures (list, tickets);
+
+  dray_pool_lock (pool);
+  rejected = end_filling_locked (self, list, n_known);
+  list = self->futures;
+  dray_pool_unlock (pool);
+
+  return list;
+}
+
 GListModel *
 dray_lists_get_futures (DrayPool *pool)
 {
   DrayLists *self;
+  DrayFutureList *list;
 
   dray_pool_lock (pool);
   self = get_lists_locked (pool);
-  if (self->futures == NULL)
-    {
-      self->futures = dray_future_list_new ();
-      for (GList *link = pool->open.head; link != NULL; link = link->next)
-        if (dray_ticket_is_listed (link->data))
-          g_ptr_array_add (self->submitted, dray_ticket_ref (link->data));
-    }
+  list = self->futures;
   dray_pool_unlock (pool);
 
-  while (update_futures (self))
-    ;
-  return G_LIST_MODEL (self->futures);
+  return G_LIST_MODEL (list != NULL ? list : make_futures (self));
 }
 
 GListModel *
 dray_lists_get_workers (DrayPool *pool)
 {
   DrayLists *self;
+  GListStore *workers;
 
   dray_pool_lock (pool);
   self = get_lists_locked (pool);
@@ -474,9 +535,10 @@ dray_lists_get_workers (DrayPool *pool)
       self->workers_wanted = TRUE;
       dray_pool_wake_locked (pool);
     }
+  workers = self->workers;
   dray_pool_unlock (pool);
 
-  return G_LIST_MODEL (self->workers);
+  return G_LIST_MODEL (workers);
 }
 
 void
@@ -489,14 +551,16 @@ dray_lists_detach (DrayPool *pool)
   g_autoptr (GHashTable) pictures = NULL;
   g_autoptr (GHashTable) ends = NULL;
   g_autoptr (DrayDelivery) delivery = NULL;
+  gboolean was_queued = FALSE, was_closed;
 
   dray_pool_lock (pool);
+  was_closed = pool->closed;
   if (pool->lists != NULL && !pool->lists->detached)
     {
       DrayLists *self = pool->lists;
 
       self->detached = TRUE;
-      dray_delivery_remove_notice_locked (self->delivery, &self->notice);
+      was_queued = dray_delivery_remove_notice_locked (self->delivery, &self->notice);
       futures = g_steal_pointer (&self->futures);
       workers = g_steal_pointer (&self->workers);
       submitted = g_steal_pointer (&self->submitted);
@@ -506,12 +570,19 @@ dray_lists_detach (DrayPool *pool)
       delivery = g_steal_pointer (&self->delivery);
     }
   dray_pool_unlock (pool);
+
+  if (was_queued && was_closed)
+    dray_delivery_look_for_end (delivery);
 }
 
 void
 dray_lists_free (DrayLists *self)
 {
   g_assert (self->detached);
+
+  /* Made when the executor had been disposed. */
+  g_clear_object (&self->futures);
+  g_clear_object (&self->workers);
 
   g_array_unref (self->done);
   g_free (self);

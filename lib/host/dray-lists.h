@@ -7,7 +7,8 @@
  * when somebody looks at them first; until then nothing is kept for them.
  *
  * The I/O thread and submitting threads note what changed, under the pool's lock; a notice brings
- * the models up to date in the executor's main context, a bounded number of changes at a time.
+ * the models up to date, a bounded number of changes at a time, in the main context of the lists:
+ * that which is the default of the thread that looks first. Nobody touches a model elsewhere.
  */
 
 #include "dray-future-list.h"
@@ -16,7 +17,8 @@
 
 G_BEGIN_DECLS
 
-/* Executor's main context: each makes its model on the first call; (transfer none). */
+/* Any thread: each makes its model on the first call; (transfer none). That of the futures has them
+ * from the beginning. */
 GListModel *dray_lists_get_futures (DrayPool *pool);
 GListModel *dray_lists_get_workers (DrayPool *pool);
 /* The executor is disposed: the models are left as they are. */

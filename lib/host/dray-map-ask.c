@@ -154,6 +154,7 @@ dray_map_flow_add_part_locked (DrayMapFlow *self,
   DrayTicket *ticket = add_chunk_locked (self, part, after->in_flow ? after : NULL);
 
   self->n_bytes += part->size;
+  ticket->cancel_requested = self->cancelled; /* then it is not queued any more */
   dray_pool_add_chunk_locked (self->pool, ticket, id);
   return ticket;
 }
@@ -176,6 +177,8 @@ ask_locked (DrayMapFlow *self)
   chunk = fill_chunk (self, source, &asking);
   dray_pool_lock (pool);
   self->asking = NULL;
+  if (pool->closed)
+    dray_map_flow_serve_late_locked (self);
 
   if (asking.ended)
     dray_map_flow_stop_locked (self, NULL);

@@ -106,6 +106,7 @@ split_off_locked (DrayMapChunk *self, DrayMapChunk *after, guint begin, guint en
   DrayMapChunk *part = dray_map_chunk_new (self->flow);
   gsize from = dray_records_find (&self->records, begin);
   gsize to = dray_records_find (&self->records, end);
+  DrayTicket *ticket;
 
   part->type = g_strdup (self->type);
   part->records.data = g_memdup2 (self->records.data + from, to - from);
@@ -114,20 +115,23 @@ split_off_locked (DrayMapChunk *self, DrayMapChunk *after, guint begin, guint en
   part->first_index = self->first_index + begin;
   part->size = to - from;
 
-  return dray_map_flow_add_part_locked (self->flow, part, after, self->ticket->id + begin);
+  ticket = dray_map_flow_add_part_locked (self->flow, part, after, self->ticket->id + begin);
+  ticket->attempt = self->ticket->attempt - 1; /* it was none */
+  return ticket;
 }
 
-/* Those from @begin on, in a few parts of the same size. @single: the first one by itself. */
+/* Those from @begin on, in a few parts of the same size; the first @n_first, if any, are one of
+ * their own. */
 static void
-split_rest_locked (DrayMapChunk *self, guint begin, gboolean single, GPtrArray *rest)
+split_rest_locked (DrayMapChunk *self, guint begin, guint n_first, GPtrArray *rest)
 {
   guint n_parts = 2 * self->flow->pool->options.max_workers;
-  guint size = (self->n_calls - begin - (single ? 1 : 0) + n_parts - 1) / n_parts;
+  guint size = (self->n_calls - begin - n_first + n_parts - 1) / n_parts;
   DrayMapChunk *after = self;
 
   for (guint i = begin; i < self->n_calls;)
     {
-      guint end = i == begin && single ? i + 1 : MIN (i + size, self->n_calls);
+      guint end = i == begin && n_first > 0 ? i + n_first : MIN (i + size, self->n_calls);
       DrayTicket *ticket = split_off_locked (self, after, i, end);
 
       after = ticket->chunk;
@@ -150,8 +154,9 @@ count_locked (DrayMapChunk *self, guint n_succeeded, guint n_failed, guint n_can
   counters->cancelled += n_cancelled;
 }
 
-/* Takes @batch, the outcomes of the next calls. How many were heard is not changed here: only what the
- * worker says changes that, and the I/O thread, which hears it, looks at it without the lock. */
+/* Takes @batch, the outcomes of the next calls. How many were heard is not changed here: only what
+ * the worker says changes that, and the I/O thread, which hears it, looks at it without the
+ * lock. */
 static void
 add_batch_locked (DrayMapChunk *self, DrayMapBatch *batch, guint n_calls)
 {
@@ -210,7 +215,7 @@ hear_locked (DrayMapChunk *self, GBytes *payload, DrayOutcomesReader *outcomes, 
   if (n_returned > 0 && (self->ended || self->ticket->cancel_requested))
     self->n_unwanted += n_returned;
   else if (n_returned > 0)
-    split_rest_locked (self, self->n_calls - n_returned, FALSE, rest);
+    split_rest_locked (self, self->n_calls - n_returned, 0, rest);
 
   if (self->n_heard + self->n_unwanted < self->n_calls)
     return DRAY_MAP_CHUNK_GOES_ON;
@@ -233,57 +238,71 @@ dray_map_chunk_hear (DrayMapChunk *self,
   return state;
 }
 
-/* What lies in the ledger: it was done, and is not to be done again. */
-static void
+/* What lies in the ledger was done, and is not to be done again. Returns how many calls were. */
+static guint
 recover_locked (DrayMapChunk *self, GBytes *payload, guint first)
 {
-  DrayOutcomesReader reader;
+  DrayOutcomesReader reader = { 0 };
   guint n_known;
 
-  if (!dray_outcomes_decode (payload, &reader, NULL) || first > self->n_heard
+  if ((payload != NULL && !dray_outcomes_decode (payload, &reader, NULL)) || first > self->n_calls
       || reader.n_outcomes > self->n_calls - first || first + reader.n_outcomes <= self->n_heard)
-    return;
+    return self->n_heard;
+
+  /* What it had sent before was not heard, and is lost; so these are nothing to go on with. */
+  if (first > self->n_heard)
+    return first + reader.n_outcomes;
 
   n_known = self->n_heard - first;
   for (guint i = 0; i < n_known; i++)
     reader.n_errors -= dray_outcomes_skip (&reader) ? 1 : 0;
   add_payload_locked (self, payload, &reader, reader.n_outcomes - n_known);
+  return self->n_heard;
 }
 
-/* The first call that has no outcome is the one that ran; those behind it were not begun. */
+/* Of the calls that have no outcome, those before @n_begun were begun: as a rule the one that ran.
+ * Those behind were not. */
 static gboolean
-lose_locked (DrayMapChunk *self, guint max_retries, GPtrArray *rest)
+lose_locked (DrayMapChunk *self, guint n_begun, guint max_retries, GPtrArray *rest)
 {
   guint attempt = self->ticket->attempt;
+  guint n_lost = n_begun - self->n_heard;
 
   if (self->ticket->cancel_requested)
     return TRUE;
 
   if (attempt > max_retries)
     {
-      split_rest_locked (self, self->n_heard + 1, FALSE, rest);
+      split_rest_locked (self, n_begun, 0, rest);
       return TRUE;
     }
 
-  split_rest_locked (self, self->n_heard, TRUE, rest);
+  split_rest_locked (self, self->n_heard, n_lost, rest);
   ((DrayTicket *) rest->pdata[0])->attempt = attempt;
-  self->flow->pool->counters.retried++;
+  self->flow->pool->counters.retried += n_lost;
   return FALSE;
 }
 
 gboolean
-dray_map_chunk_lose (
-  DrayMapChunk *self, GBytes *payload, guint first, guint max_retries, GPtrArray *rest)
+dray_map_chunk_lose (DrayMapChunk *self,
+                     GBytes *payload,
+                     guint first,
+                     gboolean ended,
+                     guint max_retries,
+                     GPtrArray *rest)
 {
   DrayPool *pool = self->flow->pool;
   gboolean failed = FALSE;
+  guint n_done;
 
   dray_pool_lock (pool);
-  if (!self->ended && payload != NULL)
-    recover_locked (self, payload, first);
-
-  if (!self->ended && self->n_heard < self->n_calls)
-    failed = lose_locked (self, max_retries, rest);
+  if (!self->ended)
+    {
+      n_done = recover_locked (self, payload, first);
+      if (self->n_heard < self->n_calls)
+        failed = lose_locked (self, ended ? self->n_calls : MIN (n_done + 1, self->n_calls),
+                              max_retries, rest);
+    }
   dray_pool_unlock (pool);
 
   return failed;

@@ -89,10 +89,15 @@ DrayMapChunkState dray_map_chunk_hear (DrayMapChunk *self,
                                        DrayOutcomesReader *outcomes,
                                        GPtrArray *rest);
 /* I/O thread only, not for a call by itself. Its worker is gone; @payload (nullable) are outcomes
- * from the call @first on that it did not get to send. Returns whether a call is left that shall
- * fail of it; else all that has no outcome is in @rest. */
-gboolean dray_map_chunk_lose (
-  DrayMapChunk *self, GBytes *payload, guint first, guint max_retries, GPtrArray *rest);
+ * from the call @first on that it did not get to send, as it said those before; @ended: it had done
+ * all of them. Returns whether calls are left that shall fail of it; else all that has no outcome
+ * is in @rest. */
+gboolean dray_map_chunk_lose (DrayMapChunk *self,
+                              GBytes *payload,
+                              guint first,
+                              gboolean ended,
+                              guint max_retries,
+                              GPtrArray *rest);
 /* Its ticket has ended; each call that has no outcome has this one. Takes both. */
 void dray_map_chunk_end_locked (DrayMapChunk *self, GVariant *result, GError *error);
 

@@ -98,7 +98,7 @@ is_over_locked (DrayMapFlow *self)
 }
 
 /* The pool may be closed, and its delivery gone with that, while the source is being asked or the
- * last outcomes are being taken. Then all that there may still be to tell is that it is over. */
+ * last outcomes are being taken. */
 void
 dray_map_flow_schedule_locked (DrayMapFlow *self)
 {
@@ -107,7 +107,7 @@ dray_map_flow_schedule_locked (DrayMapFlow *self)
 
   if (dray_delivery_add_notice_locked (self->delivery, &self->notice))
     dray_map_flow_ref (self);
-  else if (is_over_locked (self))
+  else if (dray_map_flow_has_news_locked (self))
     dray_map_flow_serve_elsewhere_locked (self);
 }
 
@@ -117,7 +117,7 @@ dray_map_flow_tell_locked (DrayMapFlow *self)
 {
   if (self->n_waiting > 0)
     g_cond_broadcast (&self->changed);
-  if (!g_queue_is_empty (&self->readers) || dray_map_flow_has_room_locked (self))
+  if (dray_map_flow_has_reader_locked (self) || dray_map_flow_has_room_locked (self))
     dray_map_flow_schedule_locked (self);
 }
 
@@ -166,7 +166,7 @@ static gboolean
 has_work_locked (DrayMapFlow *self)
 {
   return dray_map_flow_has_room_locked (self)
-         || (!g_queue_is_empty (&self->readers) && dray_map_flow_has_news_locked (self));
+         || (dray_map_flow_has_reader_locked (self) && dray_map_flow_has_news_locked (self));
 }
 
 /* In the flow's main context. */
@@ -289,7 +289,6 @@ dray_map_flow_drop_source (DrayMapFlow *self)
   g_clear_pointer (&source, dray_map_source_free);
 }
 
-/* The last one first: else what is pending would start where what runs has ended. */
 static void
 cancel_tickets (DrayMapFlow *self)
 {
@@ -297,7 +296,7 @@ cancel_tickets (DrayMapFlow *self)
     (GDestroyNotify) dray_ticket_unref);
 
   dray_pool_lock (self->pool);
-  for (GList *link = self->chunks.tail; link != NULL; link = link->prev)
+  for (GList *link = self->chunks.head; link != NULL; link = link->next)
     {
       DrayMapChunk *chunk = link->data;
 
@@ -306,23 +305,29 @@ cancel_tickets (DrayMapFlow *self)
     }
   dray_pool_unlock (self->pool);
 
-  for (guint i = 0; i < tickets->len; i++)
-    dray_ticket_cancel (tickets->pdata[i]);
+  dray_ticket_cancel_all (tickets);
 }
 
 void
-dray_map_flow_cancel (DrayMapFlow *self)
+dray_map_flow_give_up (DrayMapFlow *self)
 {
   dray_fork_check ();
   dray_pool_lock (self->pool);
   self->started = TRUE;
   dray_map_flow_stop_locked (
     self, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled")));
+  self->cancelled = TRUE;
   dray_pool_unlock (self->pool);
 
   /* What is the application's is let go of where it is used, if it can be. */
   if (!self->foreign || self->owner == g_thread_self ())
     dray_map_flow_drop_source (self);
+}
+
+void
+dray_map_flow_cancel (DrayMapFlow *self)
+{
+  dray_map_flow_give_up (self);
   cancel_tickets (self);
 }
 
@@ -332,7 +337,7 @@ dray_map_flow_abandon (DrayMapFlow *self)
   DrayPool *pool = self->pool;
   GQueue chunks = G_QUEUE_INIT, ready = G_QUEUE_INIT;
   GList *link;
-  gboolean was_queued;
+  gboolean was_queued, was_closed;
 
   dray_fork_check ();
   dray_map_flow_cancel (self);
@@ -341,6 +346,7 @@ dray_map_flow_abandon (DrayMapFlow *self)
   dray_pool_lock (pool);
   self->abandoned = TRUE;
   was_queued = dray_delivery_remove_notice_locked (self->delivery, &self->notice);
+  was_closed = pool->closed;
   chunks = self->chunks;
   ready = self->ready;
   g_queue_init (&self->chunks);
@@ -352,6 +358,8 @@ dray_map_flow_abandon (DrayMapFlow *self)
   free_batches (&ready);
   while ((link = g_queue_pop_head_link (&chunks)) != NULL)
     dray_map_chunk_unref (link->data);
+  if (was_queued && was_closed)
+    dray_delivery_look_for_end (self->delivery);
   if (was_queued)
     dray_map_flow_unref (self);
 }

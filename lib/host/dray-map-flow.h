@@ -40,7 +40,12 @@ typedef struct
   GTask *task;     /* (owned): its source object is the map */
   guint max;       /* how many are wanted; 0: this is dray_map_for_each_async() */
   GSource *source; /* (owned) (nullable): of the cancellable; keeps the task till it is answered */
+
+  /* protected by the pool's lock */
   gboolean queued;
+  gboolean cancelled; /* also while somebody serves it, who tells it so if there is nothing for it */
+  gboolean late;      /* served in its own main context: it came when the pool was closed, or the
+                       * flow's main context is gone */
 
   /* of for_each */
   DrayMapFunction function;
@@ -73,6 +78,7 @@ struct _DrayMapFlow
   GThread *asking;       /* (unowned) (nullable): who asks it now */
   gboolean started;
   gboolean stopped;   /* the source is not asked any more */
+  gboolean cancelled; /* … and none of its calls shall begin */
   gboolean abandoned; /* there is no map any more: nobody takes an outcome */
   GError *end_error;  /* (owned) (nullable): why the source was not exhausted */
   GList pool_link;    /* in the pool's maps, while it is started and not stopped */
@@ -115,6 +121,8 @@ DrayOutcome *dray_map_flow_take (DrayMapFlow *self);
 /* Whether nothing will come any more; *error (optional) says why, unless all was asked for. */
 gboolean dray_map_flow_is_over (DrayMapFlow *self, GError **error);
 void dray_map_flow_cancel (DrayMapFlow *self);
+/* The same, but for the chunks that there are, which the caller is about to cancel. */
+void dray_map_flow_give_up (DrayMapFlow *self);
 /* The map is gone. */
 void dray_map_flow_abandon (DrayMapFlow *self);
 /* The source is asked no more. Takes @error, which is NULL if it is exhausted. It is let go of by
@@ -153,8 +161,13 @@ GPtrArray *dray_map_flow_take_many (DrayMapFlow *self, guint max);
 /* In dray-map-read.c: serves the readers that wait in the main context, until @deadline. Returns
  * whether there is more to do. */
 gboolean dray_map_flow_serve (DrayMapFlow *self, gint64 deadline);
-/* In dray-map-read.c: serves each in its own main context, where the flow's is gone. */
+/* In dray-map-read.c: whether somebody waits who is served in the flow's main context. */
+gboolean dray_map_flow_has_reader_locked (DrayMapFlow *self);
+/* In dray-map-read.c: serves these in their own main contexts, where the flow's is gone. */
 void dray_map_flow_serve_elsewhere_locked (DrayMapFlow *self);
+/* In dray-map-read.c: serves those anew who are late and found nothing, since the source was just
+ * being asked. */
+void dray_map_flow_serve_late_locked (DrayMapFlow *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DrayMapFlow, dray_map_flow_unref)
 

@@ -21,8 +21,11 @@ struct _DrayMap
  * users do; but only what the library made is a map of something. */
 gboolean dray_map_is_real (DrayMap *self);
 
-/* How many outcomes are given at a time at most. */
+/* How many outcomes are given at a time at most: a map may be without an end. */
 #define DRAY_MAP_MAX_AT_A_TIME 65536u
+
+/* Of how many the user wants, where 0 is any number; never 0, which is a reader's for-each. */
+guint dray_map_limit_max (guint max);
 
 /* (transfer full) (nullable): the one outcome of a list of one or none, which it takes; NULL for
  * NULL. */

@@ -11,6 +11,12 @@
 
 /* --- Readers in a main context --- */
 
+guint
+dray_map_limit_max (guint max)
+{
+  return max == 0 ? DRAY_MAP_MAX_AT_A_TIME : MIN (max, DRAY_MAP_MAX_AT_A_TIME);
+}
+
 /* By whoever has taken it out of the queue, since the source keeps the task. */
 static void
 forget_source (DrayMapReader *reader)
@@ -69,18 +75,51 @@ unqueue (DrayMapFlow *flow, DrayMapReader *reader)
   return was_queued;
 }
 
+/* @context: (nullable): of a reader that is late; NULL for those that are not */
+static DrayMapReader *
+find_reader_locked (DrayMapFlow *flow, GMainContext *context)
+{
+  for (GList *link = flow->readers.head; link != NULL; link = link->next)
+    {
+      DrayMapReader *reader = link->data;
+
+      if (context == NULL ? !reader->late
+                          : reader->late && g_task_get_context (reader->task) == context)
+        return reader;
+    }
+
+  return NULL;
+}
+
+gboolean
+dray_map_flow_has_reader_locked (DrayMapFlow *self)
+{
+  return find_reader_locked (self, NULL) != NULL;
+}
+
 static gboolean serve (DrayMapFlow *flow, GMainContext *context, gint64 deadline);
 
+/* Something may have come for one that was just found to have nothing. */
 static gboolean
 serve_late_cb (gpointer user_data)
 {
+  DrayMapFlow *flow = user_data;
   GMainContext *context = g_source_get_context (g_main_current_source ());
   gint64 deadline = g_get_monotonic_time () + LATE_TIME;
+  gboolean more = serve (flow, context, deadline);
 
-  return serve (user_data, context, deadline) ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+  if (!more)
+    {
+      dray_pool_lock (flow->pool);
+      more = dray_map_flow_has_news_locked (flow) && find_reader_locked (flow, context) != NULL;
+      dray_pool_unlock (flow->pool);
+    }
+
+  return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
-/* The pool is closed and delivers nothing any more. All that there will ever be is here. Each main
+/* The pool is closed, and nobody may iterate the flow's main context any more, if it is still there.
+ * All that there will ever be is here, but for what the source is just being asked. Each main
  * context serves its own, so that no function is called where nobody expects it. */
 static void
 serve_late (DrayMapFlow *flow, GMainContext *context)
@@ -88,26 +127,45 @@ serve_late (DrayMapFlow *flow, GMainContext *context)
   g_autoptr (GSource) source = g_idle_source_new ();
 
   g_source_set_static_name (source, "Dray late outcomes");
+  g_source_set_can_recurse (source, TRUE);
   g_source_set_callback (source, serve_late_cb, dray_map_flow_ref (flow),
                          (GDestroyNotify) dray_map_flow_unref);
   g_source_attach (source, context);
 }
 
-void
-dray_map_flow_serve_elsewhere_locked (DrayMapFlow *self)
+/* Those who are @late, or those who are from now on. */
+static void
+serve_all_late_locked (DrayMapFlow *self, gboolean late)
 {
   g_autoptr (GPtrArray) contexts = g_ptr_array_new ();
 
   for (GList *link = self->readers.head; link != NULL && !self->pool->forked; link = link->next)
     {
-      GMainContext *context = g_task_get_context (((DrayMapReader *) link->data)->task);
+      DrayMapReader *reader = link->data;
+      GMainContext *context = g_task_get_context (reader->task);
 
+      if (reader->late != late)
+        continue;
+
+      reader->late = TRUE;
       if (g_ptr_array_find (contexts, context, NULL))
         continue;
 
       g_ptr_array_add (contexts, context);
       serve_late (self, context);
     }
+}
+
+void
+dray_map_flow_serve_elsewhere_locked (DrayMapFlow *self)
+{
+  serve_all_late_locked (self, FALSE);
+}
+
+void
+dray_map_flow_serve_late_locked (DrayMapFlow *self)
+{
+  serve_all_late_locked (self, TRUE);
 }
 
 /* Takes the caller's reference on the reader's task. Its main context may be run by another thread:
@@ -120,6 +178,8 @@ queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
   gboolean late;
 
   dray_pool_lock (flow->pool);
+  late = flow->pool->closed;
+  reader->late = late;
   reader->queued = TRUE;
   g_queue_push_tail_link (&flow->readers, &reader->link);
   if (reader->source != NULL)
@@ -129,7 +189,6 @@ queue_reader (DrayMapFlow *flow, DrayMapReader *reader)
   dray_map_flow_start (flow);
 
   dray_pool_lock (flow->pool);
-  late = flow->pool->closed && !flow->notice.queued;
   if (!late && dray_map_flow_has_news_locked (flow))
     dray_map_flow_schedule_locked (flow);
   dray_pool_unlock (flow->pool);
@@ -151,6 +210,21 @@ dray_map_flow_take_many (DrayMapFlow *flow, guint max)
   return outcomes;
 }
 
+/* FALSE: it was cancelled meanwhile, and its source has gone with that. */
+static gboolean
+put_back (DrayMapFlow *flow, DrayMapReader *reader)
+{
+  gboolean queued;
+
+  dray_pool_lock (flow->pool);
+  queued = reader->queued = !reader->cancelled;
+  if (queued)
+    g_queue_push_head_link (&flow->readers, &reader->link);
+  dray_pool_unlock (flow->pool);
+
+  return queued;
+}
+
 /* FALSE: there is nothing for it now. */
 static gboolean
 serve_next (DrayMapFlow *flow, DrayMapReader *reader)
@@ -158,26 +232,24 @@ serve_next (DrayMapFlow *flow, DrayMapReader *reader)
   g_autoptr (GPtrArray) outcomes = NULL;
   g_autoptr (GTask) task = NULL;
   GError *error = NULL;
+  gboolean nothing;
 
   if (!unqueue (flow, reader))
-    /* Not covered: another thread, whose it is, has to cancel it just before. */
     return TRUE;
 
   outcomes = dray_map_flow_take_many (flow, reader->max);
   task = reader->task;
-  if (outcomes->len == 0 && !dray_map_flow_is_over (flow, &error))
-    /* Not covered: somebody else has to be faster, on another thread. */
+  nothing = outcomes->len == 0 && !dray_map_flow_is_over (flow, &error);
+  if (nothing && put_back (flow, reader))
     {
-      dray_pool_lock (flow->pool);
-      reader->queued = TRUE;
-      g_queue_push_head_link (&flow->readers, &reader->link);
-      dray_pool_unlock (flow->pool);
       g_steal_pointer (&task);
       return FALSE;
     }
 
   forget_source (reader);
-  if (error != NULL)
+  if (nothing)
+    g_task_return_error_if_cancelled (task);
+  else if (error != NULL)
     g_task_return_error (task, error);
   else
     g_task_return_pointer (task, g_steal_pointer (&outcomes), (GDestroyNotify) g_ptr_array_unref);
@@ -226,36 +298,23 @@ serve_for_each (DrayMapFlow *flow, DrayMapReader *reader, gint64 deadline)
   return finish_for_each (flow, reader);
 }
 
-/* @context: (nullable): of the reader; NULL for any */
-static DrayMapReader *
-find_reader_locked (DrayMapFlow *flow, GMainContext *context)
-{
-  if (!dray_map_flow_has_news_locked (flow))
-    return NULL;
-
-  for (GList *link = flow->readers.head; link != NULL; link = link->next)
-    {
-      DrayMapReader *reader = link->data;
-
-      if (context == NULL || g_task_get_context (reader->task) == context)
-        return reader;
-    }
-
-  return NULL;
-}
-
 /* At least one of them, however short the slice is, and however long it took to ask the source:
- * else nobody would ever be served. */
+ * else nobody would ever be served. Without the lock, the reader may be cancelled in its own main
+ * context. */
 static gboolean
 serve (DrayMapFlow *flow, GMainContext *context, gint64 deadline)
 {
   for (;;)
     {
-      DrayMapReader *reader;
+      g_autoptr (GTask) task = NULL;
+      DrayMapReader *reader = NULL;
       gboolean served;
 
       dray_pool_lock (flow->pool);
-      reader = find_reader_locked (flow, context);
+      if (dray_map_flow_has_news_locked (flow))
+        reader = find_reader_locked (flow, context);
+      if (reader != NULL)
+        task = g_object_ref (reader->task);
       dray_pool_unlock (flow->pool);
 
       if (reader == NULL)
@@ -283,8 +342,14 @@ next_cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
   DrayMapReader *reader = g_task_get_task_data (user_data);
   DrayMap *self = g_task_get_source_object (user_data);
+  gboolean was_queued;
 
-  if (unqueue (self->flow, reader))
+  dray_pool_lock (self->flow->pool);
+  was_queued = unqueue_locked (self->flow, reader);
+  reader->cancelled = TRUE;
+  dray_pool_unlock (self->flow->pool);
+
+  if (was_queued)
     {
       g_autoptr (GTask) task = reader->task;
 
@@ -324,7 +389,7 @@ next_async (DrayMap *self,
             gpointer user_data)
 {
   GTask *task = g_task_new (self, cancellable, callback, user_data);
-  DrayMapReader *reader = reader_new (task, MIN (max, DRAY_MAP_MAX_AT_A_TIME));
+  DrayMapReader *reader = reader_new (task, dray_map_limit_max (max));
 
   g_task_set_source_tag (task, tag);
   make_cancelled_source (reader, next_cancelled_cb);
@@ -381,8 +446,8 @@ dray_map_for_each_async (DrayMap *self,
  * @n_outcomes: (out) (optional): return location for how many outcomes the function was given
  * @error: return location for an error
  *
- * Gets whether the source was exhausted. Errors are %G_IO_ERROR_CANCELLED and
- * %DRAY_ERROR_SHUT_DOWN; those of calls are in their outcomes.
+ * Gets whether the source was exhausted. Errors are %G_IO_ERROR_CANCELLED, %DRAY_ERROR_SHUT_DOWN
+ * and %DRAY_ERROR_FORKED; those of calls are in their outcomes.
  *
  * Returns: %TRUE, or %FALSE with @error set if the source was not asked to its end
  *
@@ -451,8 +516,8 @@ dray_map_steal_some (GPtrArray *outcomes)
  * @result: the result of [method@Map.next_async]
  * @error: return location for an error
  *
- * Gets the next outcome. Errors are %G_IO_ERROR_CANCELLED and %DRAY_ERROR_SHUT_DOWN, when the map
- * has ended so; that of a call is in its outcome.
+ * Gets the next outcome. Errors are %G_IO_ERROR_CANCELLED, %DRAY_ERROR_SHUT_DOWN and
+ * %DRAY_ERROR_FORKED, when the map has ended so; that of a call is in its outcome.
  *
  * Returns: (transfer full) (nullable): an outcome; %NULL without an error if there are no more, or
  *   with @error set
@@ -473,12 +538,13 @@ dray_map_next_finish (DrayMap *self, GAsyncResult *result, GError **error)
 /**
  * dray_map_next_many_async:
  * @self: a map
- * @max: how many outcomes are wanted at most, at least 1
+ * @max: how many outcomes to take at most; 0: any number
  * @cancellable: (nullable): ends the waiting for these outcomes; the map goes on
  * @callback: (scope async): called when there is an outcome, or the end
  * @user_data: data for @callback
  *
- * Asks for the next outcomes, as many as are there, up to a number.
+ * Asks for the next outcomes, as many as are there, but for @max. It does not wait until there are
+ * that many. No more than 65,536 are given at a time, whatever @max is.
  *
  * Since: 0.1
  */
@@ -490,7 +556,6 @@ dray_map_next_many_async (DrayMap *self,
                           gpointer user_data)
 {
   g_return_if_fail (dray_map_is_real (self));
-  g_return_if_fail (max > 0);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   next_async (self, max, dray_map_next_many_async, cancellable, callback, user_data);
@@ -505,8 +570,7 @@ dray_map_next_many_async (DrayMap *self,
  * Gets the next outcomes. The errors are those of [method@Map.next_finish].
  *
  * Returns: (transfer container) (nullable) (element-type DrayOutcome): the outcomes, never none;
- * %NULL
- *   without an error if there are no more, or with @error set
+ *   %NULL without an error if there are no more, or with @error set
  *
  * Since: 0.1
  */

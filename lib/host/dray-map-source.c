@@ -39,8 +39,8 @@ dray_map_source_new_values (GVariant **values, gsize n_values)
   return self;
 }
 
-/* What is inserted before the next position was passed by; what moves is followed. The source may be
- * freed by another thread meanwhile, so this has a reference to the position instead. */
+/* What is inserted before the next position was passed by; what moves is followed. The source may
+ * be freed by another thread meanwhile, so this has a reference to the position instead. */
 static void
 items_changed_cb (GListModel *model, guint position, guint removed, guint added, gpointer user_data)
 {

@@ -148,7 +148,7 @@ wait_next (DrayMap *self, guint max, gint64 timeout, GCancellable *cancellable, 
                                      dray_map_flow_ref (flow), unref_flow_closure, 0);
 
   dray_map_flow_start (flow);
-  outcomes = wait_many (flow, MIN (max, DRAY_MAP_MAX_AT_A_TIME), &wait, error);
+  outcomes = wait_many (flow, dray_map_limit_max (max), &wait, error);
 
   if (handler != 0)
     g_signal_handler_disconnect (cancellable, handler);
@@ -165,8 +165,8 @@ wait_next (DrayMap *self, guint max, gint64 timeout, GCancellable *cancellable, 
  * Waits for the next outcome. Needs no main context where the map was made on this thread, or its
  * source is values; see [class@Map].
  *
- * Errors: %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_CANCELLED if the waiting was cancelled, and those of
- * [method@Map.next_finish].
+ * Errors: %G_IO_ERROR_TIMED_OUT, %G_IO_ERROR_CANCELLED if the waiting was cancelled,
+ * %G_IO_ERROR_PENDING within the map's own generator, and those of [method@Map.next_finish].
  *
  * Returns: (transfer full) (nullable): an outcome; %NULL without an error if there are no more, or
  *   with @error set
@@ -186,17 +186,17 @@ dray_map_wait_next (DrayMap *self, gint64 timeout, GCancellable *cancellable, GE
 /**
  * dray_map_wait_next_many:
  * @self: a map
- * @max: how many outcomes are wanted at most, at least 1
+ * @max: how many outcomes to take at most; 0: any number
  * @timeout: how long to wait, in microseconds; 0 only looks, a negative one waits for ever
  * @cancellable: (nullable): ends the waiting; the map goes on
  * @error: return location for an error
  *
- * Waits for the next outcomes: until there is one, and takes as many as are there then, up to a
- * number. The errors are those of [method@Map.wait_next].
+ * Waits for the next outcomes: until there is one, and takes as many as are there then, but for
+ * @max. No more than 65,536 are given at a time, whatever @max is. The errors are those of
+ * [method@Map.wait_next].
  *
  * Returns: (transfer container) (nullable) (element-type DrayOutcome): the outcomes, never none;
- * %NULL
- *   without an error if there are no more, or with @error set
+ *   %NULL without an error if there are no more, or with @error set
  *
  * Since: 0.1
  */
@@ -205,7 +205,6 @@ dray_map_wait_next_many (
   DrayMap *self, guint max, gint64 timeout, GCancellable *cancellable, GError **error)
 {
   g_return_val_if_fail (dray_map_is_real (self), NULL);
-  g_return_val_if_fail (max > 0, NULL);
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 

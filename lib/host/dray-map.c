@@ -257,12 +257,25 @@ dray_executor_map (DrayExecutor *executor,
                   dray_map_source_new_generator (generator, user_data, destroy));
 }
 
+static gboolean
+are_values (GVariant *const *values, gsize n_values)
+{
+  if ((values == NULL && n_values > 0) || n_values > G_MAXUINT)
+    return FALSE;
+
+  for (gsize i = 0; i < n_values; i++)
+    if (values[i] == NULL)
+      return FALSE;
+
+  return TRUE;
+}
+
 /**
  * dray_executor_map_values:
  * @executor: an executor
  * @function: the name of a function that the workers have
- * @values: (array length=n_values) (transfer none): the arguments of each call; floating ones are
- *   taken
+ * @values: (array length=n_values) (transfer none): the arguments of each call, none of them %NULL;
+ *   floating ones are taken
  * @n_values: how many
  *
  * Makes a map over some values.
@@ -279,8 +292,7 @@ dray_executor_map_values (DrayExecutor *executor,
 {
   g_return_val_if_fail (DRAY_IS_EXECUTOR (executor), NULL);
   g_return_val_if_fail (dray_task_is_function_name (function), NULL);
-  g_return_val_if_fail (values != NULL || n_values == 0, NULL);
-  g_return_val_if_fail (n_values <= G_MAXUINT, NULL);
+  g_return_val_if_fail (are_values (values, n_values), NULL);
 
   return new_map (executor, function, dray_map_source_new_values (values, n_values));
 }

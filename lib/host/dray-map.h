@@ -12,10 +12,7 @@
 
 G_BEGIN_DECLS
 
-#define DRAY_TYPE_MAP (dray_map_get_type ())
-DRAY_API G_DECLARE_FINAL_TYPE (DrayMap, dray_map, DRAY, MAP, GObject)
-
-  /**
+/**
  * DrayMapGenerator:
  * @user_data: the data given with the generator
  *
@@ -27,7 +24,7 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayMap, dray_map, DRAY, MAP, GObject)
  *
  * Since: 0.1
  */
-  typedef GVariant *(*DrayMapGenerator) (gpointer user_data);
+typedef GVariant *(*DrayMapGenerator) (gpointer user_data);
 
 /**
  * DrayMapItemFunction:
@@ -54,6 +51,10 @@ typedef GVariant *(*DrayMapItemFunction) (gpointer item, gpointer user_data);
  * Since: 0.1
  */
 typedef void (*DrayMapFunction) (DrayMap *map, DrayOutcome *outcome, gpointer user_data);
+
+#define DRAY_TYPE_MAP (dray_map_get_type ())
+DRAY_API
+G_DECLARE_FINAL_TYPE (DrayMap, dray_map, DRAY, MAP, GObject)
 
 /* Making. */
 DRAY_API DrayMap *dray_executor_map (DrayExecutor *executor,

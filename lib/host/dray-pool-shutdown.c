@@ -13,10 +13,14 @@
 /* The end of a pool, as far as any thread may see to it: the tickets, the deliveries, and waiting
  * for it. The processes are the I/O thread's, in dray-dispatch.c. */
 
+/* What is given up in a shutdown goes to @given_up (of DrayTicket, transfer full), and is let go of
+ * only when nothing waits for that any more: what the application has to free with it may run code
+ * of the application, which may wait for this very shutdown. */
+
 /* Nothing pending may run any more. Each ticket is completed by itself, so that the lock is
  * never held for long. */
 static void
-refuse_pending (DrayPool *self, DrayShutdownMode mode)
+refuse_pending (DrayPool *self, DrayShutdownMode mode, GPtrArray *given_up)
 {
   for (;;)
     {
@@ -39,15 +43,15 @@ refuse_pending (DrayPool *self, DrayShutdownMode mode)
                             mode == DRAY_SHUTDOWN_CANCEL_PENDING ? g_error_new_literal (
                               G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled"))
                               : dray_pool_end_error (self));
-      dray_ticket_unref (ticket);
+      g_ptr_array_add (given_up, ticket);
     }
 }
 
 /* What waits for another task will not run: that may run to its end. */
 static void
-cancel_deferred (DrayPool *self)
+cancel_deferred (DrayPool *self, GPtrArray *given_up)
 {
-  g_autoptr (GPtrArray) tickets = NULL;
+  GPtrArray *tickets;
   gboolean any;
 
   dray_pool_lock (self);
@@ -72,16 +76,18 @@ cancel_deferred (DrayPool *self)
           ticket, NULL,
           g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, _ ("The task was cancelled")));
     }
+  g_ptr_array_extend_and_steal (given_up, tickets);
 }
 
 /* What runs is given up by its futures at once; its processes follow. */
 static void
-refuse_running (DrayPool *self)
+refuse_running (DrayPool *self, GPtrArray *given_up)
 {
-  g_autoptr (GPtrArray) tickets = dray_pool_list_open (self);
+  GPtrArray *tickets = dray_pool_list_open (self);
 
   for (guint i = 0; i < tickets->len; i++)
     dray_ticket_complete (tickets->pdata[i], NULL, dray_pool_end_error (self));
+  g_ptr_array_extend_and_steal (given_up, tickets);
 }
 
 /* Nobody will have room any more: whoever waits for it is told, and finds the pool shut. */
@@ -139,6 +145,8 @@ dray_pool_forget_close_notice (DrayPool *self, DrayCloseNotice *notice)
 gboolean
 dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *notice)
 {
+  g_autoptr (GPtrArray) given_up = g_ptr_array_new_with_free_func (
+    (GDestroyNotify) dray_ticket_unref);
   gboolean stronger, kept, never_ran;
 
   dray_fork_check ();
@@ -157,11 +165,11 @@ dray_pool_shutdown (DrayPool *self, DrayShutdownMode mode, DrayCloseNotice *noti
   dray_pool_unlock (self);
 
   if (stronger && mode >= DRAY_SHUTDOWN_CANCEL_PENDING)
-    refuse_pending (self, mode);
+    refuse_pending (self, mode, given_up);
   if (stronger && mode == DRAY_SHUTDOWN_CANCEL_PENDING)
-    cancel_deferred (self);
+    cancel_deferred (self, given_up);
   if (stronger && mode >= DRAY_SHUTDOWN_TERMINATE)
-    refuse_running (self);
+    refuse_running (self, given_up);
 
   /* Only now: a task that is given up shall not seem to have failed of what is done to its
    * process, and the last one shall be told before the deliveries are closed. */
@@ -328,7 +336,7 @@ dray_pool_give_up_cb (DrayForkGuard *guard)
     return;
 
   self->inherited = dray_pool_list_open (self);
-  refuse_pending (self, DRAY_SHUTDOWN_KILL);
-  refuse_running (self);
+  refuse_pending (self, DRAY_SHUTDOWN_KILL, self->inherited);
+  refuse_running (self, self->inherited);
   dray_pool_close (self);
 }

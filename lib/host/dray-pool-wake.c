@@ -54,6 +54,14 @@ take_cancels (DrayPool *self)
     }
 }
 
+/* The application wants that, whatever the worker is doing. */
+static void
+kill_worker (DrayPoolWorker *worker)
+{
+  worker->is_unwanted = worker->failure == NULL && !dray_process_is_ending (&worker->process);
+  dray_process_end (&worker->process, 0);
+}
+
 static void
 take_kills (DrayPool *self, GArray *kills)
 {
@@ -63,7 +71,7 @@ take_kills (DrayPool *self, GArray *kills)
         DrayPoolWorker *worker = link->data;
 
         if (worker->id == g_array_index (kills, guint64, i))
-          dray_process_end (&worker->process, 0);
+          kill_worker (worker);
       }
 }
 

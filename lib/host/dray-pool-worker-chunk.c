@@ -54,8 +54,9 @@ dray_pool_worker_hear_outcomes (
 }
 
 /* (transfer full) (nullable): what the worker, which is gone, has left of that chunk: a payload of
- * outcomes, not yet checked, from the call *@first on. Something that it has left running may write
- * there even now: each number is read once, and the rest is looked at in a copy. */
+ * outcomes, not yet checked, from the call *@first on; it has sent those before. Something that it
+ * has left running may write there even now: each number is read once, and the rest is looked at in
+ * a copy. */
 static GBytes *
 read_ledger (DrayLedger *ledger, DrayTicket *ticket, guint *first)
 {
@@ -63,17 +64,19 @@ read_ledger (DrayLedger *ledger, DrayTicket *ticket, guint *first)
   guint32 n_records = (guint32) (content >> 32);
   gsize n_bytes = (gsize) (content & G_MAXUINT32);
 
-  *first = __atomic_load_n (&ledger->first, __ATOMIC_ACQUIRE);
-  if (n_records == 0 || n_bytes > DRAY_LEDGER_SPACE
-      || __atomic_load_n (&ledger->task_id, __ATOMIC_ACQUIRE) != ticket->id
+  if (__atomic_load_n (&ledger->task_id, __ATOMIC_ACQUIRE) != ticket->id
       || __atomic_load_n (&ledger->attempt, __ATOMIC_ACQUIRE) != ticket->attempt)
+    return NULL;
+
+  *first = __atomic_load_n (&ledger->first, __ATOMIC_ACQUIRE);
+  if (n_records == 0 || n_bytes > DRAY_LEDGER_SPACE)
     return NULL;
 
   return dray_outcomes_new_payload (ledger->records, n_bytes, n_records);
 }
 
 void
-dray_pool_worker_lose_chunk (DrayPoolWorker *self, DrayTicket *ticket)
+dray_pool_worker_lose_chunk (DrayPoolWorker *self, DrayTicket *ticket, gboolean ended)
 {
   g_autoptr (GPtrArray) rest = g_ptr_array_new ();
   g_autoptr (GBytes) left = NULL;
@@ -84,7 +87,7 @@ dray_pool_worker_lose_chunk (DrayPoolWorker *self, DrayTicket *ticket)
   if (self->uses_ring)
     left = read_ledger (dray_ring_get_ledger (self->ring), ticket, &first);
 
-  failed = dray_map_chunk_lose (ticket->chunk, left, first,
+  failed = dray_map_chunk_lose (ticket->chunk, left, first, ended,
                                 dray_task_get_max_retries (ticket->task), rest);
   note_done (self, ticket->chunk->n_heard - n_heard);
   requeue_all (self, rest);

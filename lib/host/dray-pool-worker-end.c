@@ -13,11 +13,12 @@
  * The end of a pooled worker, when its process is gone and all that it wrote has been read: what
  * becomes of the tasks that it had, and what the pool makes of it.
  *
- * The current task, and one ahead that it had begun all the same, are lost: they are run again
+ * The current task, and those ahead that it had begun all the same, are lost: they are run again
  * where they may be, or fail with the reason. All others ahead go back to the queue as they were.
  *
- * A worker that was never ready counts as a launch that has failed. One that ended by itself with
- * no task done slows down the next start as well; one that we have ended does not.
+ * A worker that was never ready counts as a launch that has failed, unless the application has had
+ * it killed. One that ended by itself with no task done slows down the next start as well; one that
+ * we have ended does not.
  */
 
 static DrayError
@@ -70,8 +71,9 @@ dray_pool_worker_describe_death (DrayPoolWorker *self, DrayTicket *ticket)
                          last_words);
 }
 
+/* @ended: it had begun another one since. */
 static void
-lose_current (DrayPoolWorker *self)
+lose_current (DrayPoolWorker *self, gboolean ended)
 {
   g_autoptr (DrayTicket) ticket = g_steal_pointer (&self->current);
   gboolean retry;
@@ -79,7 +81,7 @@ lose_current (DrayPoolWorker *self)
   ticket->worker = NULL;
   if (ticket->chunk != NULL && ticket->chunk->arguments == NULL)
     {
-      dray_pool_worker_lose_chunk (self, ticket);
+      dray_pool_worker_lose_chunk (self, ticket, ended);
       return;
     }
 
@@ -125,20 +127,53 @@ was_ended_by_us (DrayPoolWorker *self)
          && (self->process.terminated || self->process.killed);
 }
 
-/* (transfer full) (nullable): what was ahead, but begun, as far as one can tell: a worker that
- * broke the protocol was not heard any more. */
-static DrayTicket *
-take_begun (DrayPoolWorker *self)
+/* How many of those ahead it had begun, as far as one can tell. Not all that it said was heard if it
+ * broke the protocol, or closed its output and went on. The gate tells of the last one, and all
+ * before that were ended. If it tells of none of them, all was heard, or it is a lie. */
+static guint
+count_begun (DrayPoolWorker *self)
 {
-  DrayTicket *begun = NULL;
+  guint64 last = self->uses_ring ? dray_ring_shut (self->ring) : 0;
+  guint n_begun = 0;
 
-  if (self->state == DRAY_POOL_WORKER_FAILED && self->uses_ring)
-    begun = dray_pool_worker_find (self, dray_ring_shut (self->ring));
-  if (begun == NULL || begun == self->current)
-    return NULL;
+  for (GList *link = self->ahead.head; self->uses_ring && link != NULL; link = link->next)
+    {
+      n_begun++;
+      if (((DrayTicket *) link->data)->id == last)
+        return n_begun;
+    }
 
-  g_queue_unlink (&self->ahead, &begun->worker_link);
-  return begun;
+  return 0;
+}
+
+/* Takes @begun, which was ahead. It is lost as the current one is: so it has to have been started,
+ * or it could not be told how it has ended. */
+static void
+lose_begun (DrayPoolWorker *self, DrayTicket *begun, gboolean ended)
+{
+  dray_pool_lock (self->pool);
+  dray_ticket_start_locked (begun);
+  dray_pool_unlock (self->pool);
+
+  self->current = begun;
+  lose_current (self, ended);
+}
+
+/* The tasks that it had. */
+static void
+lose_tasks (DrayPoolWorker *self)
+{
+  GQueue begun = G_QUEUE_INIT;
+  GList *link;
+
+  for (guint i = count_begun (self); i > 0; i--)
+    g_queue_push_tail_link (&begun, g_queue_pop_head_link (&self->ahead));
+  dray_pool_worker_give_back (self);
+
+  if (self->current != NULL)
+    lose_current (self, begun.length > 0);
+  while ((link = g_queue_pop_head_link (&begun)) != NULL)
+    lose_begun (self, link->data, begun.length > 0);
 }
 
 void
@@ -148,21 +183,12 @@ dray_pool_worker_gone (DrayProcess *process)
   DrayPool *pool = self->pool;
   gboolean retired = self->state == DRAY_POOL_WORKER_STOPPING && self->current == NULL
                      && !process->terminated && !process->killed;
-  DrayTicket *begun;
 
   count_end (self, retired || was_shut_down (self));
-  begun = take_begun (self);
-  dray_pool_worker_give_back (self);
-  if (self->current != NULL)
-    lose_current (self); /* which may show that it has done something after all */
-  if (begun != NULL)
-    {
-      self->current = begun;
-      lose_current (self);
-    }
+  lose_tasks (self); /* which may show that it has done something after all */
 
-  if (!self->was_ready && !was_shut_down (self))
-    dray_pool_note_launch_failure (pool, describe_launch_failure (self));
+  if (!self->was_ready && !was_shut_down (self) && !self->is_unwanted)
+    dray_pool_note_launch_failure (pool, self->id, describe_launch_failure (self));
   else if (!retired && self->tasks_done == 0 && !was_ended_by_us (self))
     dray_pool_note_early_death (pool);
 

@@ -101,7 +101,8 @@ leave_current (DrayPoolWorker *self, gboolean cancelled)
   if (self->state == DRAY_POOL_WORKER_STOPPING && self->current == NULL)
     dray_process_end (&self->process, self->pool->now.grace_period);
   else if (self->current == NULL
-           && (self->process.terminated || (max_tasks > 0 && self->tasks_taken >= max_tasks)))
+           && (self->process.terminated || self->is_shut
+               || (max_tasks > 0 && self->tasks_taken >= max_tasks)))
     dray_pool_worker_retire (self);
 }
 
@@ -224,8 +225,7 @@ hear_cargo (DrayPoolWorker *self, const DrayFrameHeader *header, GBytes *payload
   g_auto (DrayArrival) arrival = { 0 };
   GError *reason = NULL;
 
-  if (!dray_exchange_receive (self->exchange, payload, self->pool->now.max_message_size, &arrival,
-                              &reason))
+  if (!dray_exchange_receive (self->exchange, payload, self->max_message_size, &arrival, &reason))
     {
       if (g_error_matches (reason, DRAY_ERROR, DRAY_ERROR_PROTOCOL))
         g_propagate_error (error, reason);
@@ -357,6 +357,7 @@ hear_ready (DrayPoolWorker *self, const DrayFrameHeader *header, GError **error)
   dray_pool_worker_settle_ring (self, uses_ring);
   dray_exchange_settle (self->exchange);
   self->pool->n_launch_failures = 0;
+  self->pool->last_proven_id = self->pool->last_worker_id;
   self->was_ready = TRUE;
   dray_pool_worker_set_state (self, DRAY_POOL_WORKER_READY);
   dray_pool_worker_settle (self);

@@ -62,7 +62,8 @@ gboolean dray_pool_worker_hear_outcomes (DrayPoolWorker *self,
                                          GVariant **result,
                                          GError **failure,
                                          GError **error);
-void dray_pool_worker_lose_chunk (DrayPoolWorker *self, DrayTicket *ticket);
+/* @ended: it had done all of it. */
+void dray_pool_worker_lose_chunk (DrayPoolWorker *self, DrayTicket *ticket, gboolean ended);
 
 /* (transfer full) (nullable): why its task, called @label, has failed, if it was ended by a limit
  * that it was started with, or may have been. @how: how it ended, in words. In

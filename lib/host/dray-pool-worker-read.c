@@ -74,7 +74,7 @@ dray_pool_worker_settle_ring (DrayPoolWorker *self, gboolean uses_ring)
 
   /* What was read from the pipe behind this message was the bell. */
   dray_decoder_free (self->decoder);
-  self->decoder = dray_decoder_new (self->pool->now.max_message_size);
+  self->decoder = dray_decoder_new (self->max_message_size);
   self->uses_ring = TRUE;
   dray_io_watch_set_again (&self->process.output, TRUE);
 }

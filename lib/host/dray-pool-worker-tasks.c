@@ -156,6 +156,7 @@ static gboolean
 init_submit (DrayPoolWorker *self, DrayMessage *message, DrayTicket *ticket, GError **error)
 {
   DrayMapChunk *chunk = ticket->chunk;
+  guint64 max_size = MIN (self->max_message_size, self->pool->now.max_message_size);
 
   if (chunk != NULL && chunk->arguments == NULL)
     {
@@ -163,8 +164,7 @@ init_submit (DrayPoolWorker *self, DrayMessage *message, DrayTicket *ticket, GEr
       return TRUE;
     }
 
-  if (!dray_exchange_init_submit (self->exchange, message, ticket, self->pool->now.max_message_size,
-                                  error))
+  if (!dray_exchange_init_submit (self->exchange, message, ticket, max_size, error))
     return FALSE;
 
   if (chunk != NULL)
@@ -267,13 +267,16 @@ dray_pool_worker_is_last (DrayPoolWorker *self, DrayTicket *ticket)
 }
 
 /* Behind large arguments and open files nothing is sent ahead. A worker that is being asked to stop
- * a task returns what waits behind it. */
+ * a task returns what waits behind it; it gets nothing more, also in the moment in which the time
+ * for that is up, and it is heard once more before the signal. One that is not read now could not be
+ * heard to do so. */
 static gboolean
 can_wait_behind (DrayPoolWorker *self)
 {
   DrayTicket *last = g_queue_peek_tail (&self->ahead);
 
-  if (self->recalled || self->process.end_timer.io != NULL
+  if (self->recalled || !self->process.reading || self->process.for_task
+      || self->process.end_timer.io != NULL
       || dray_outbox_get_size (self->outbox) > MAX_UNWRITTEN)
     return FALSE;
 
@@ -376,10 +379,46 @@ dray_pool_worker_get_recall_time (DrayPoolWorker *self)
   return self->heard_at + AHEAD_TIME;
 }
 
+/* It is not read, though others are. Where nobody is, nothing is gained if another one does it. */
+static gboolean
+is_held_back (DrayPoolWorker *self)
+{
+  gboolean throttled;
+
+  if (!self->uses_ring || self->process.reading || self->is_shut)
+    return FALSE;
+
+  dray_pool_lock (self->pool);
+  throttled = self->pool->throttled;
+  dray_pool_unlock (self->pool);
+
+  return !throttled;
+}
+
 gboolean
 dray_pool_worker_can_recall (DrayPoolWorker *self)
 {
-  return !g_queue_is_empty (&self->ahead) && !self->recalled;
+  return !g_queue_is_empty (&self->ahead) && (!self->recalled || is_held_back (self));
+}
+
+/* It is not heard to give anything back, for as long as nobody takes what it has sent. To read on
+ * would go beyond all limits if it did not answer. So it is kept from beginning any of them, by the
+ * gate, which stays shut: it ends with what it has begun. */
+static void
+take_back (DrayPoolWorker *self)
+{
+  DrayTicket *begun = dray_pool_worker_find (self, dray_ring_shut (self->ring));
+  DrayTicket *last;
+
+  self->is_shut = TRUE;
+  while ((last = g_queue_peek_tail (&self->ahead)) != NULL && last != begun)
+    dray_pool_worker_give_back_one (self, last);
+  dray_pool_worker_settle (self);
+
+  /* They are given out in the next turn: this one may be past that. */
+  dray_pool_lock (self->pool);
+  dray_pool_wake_locked (self->pool);
+  dray_pool_unlock (self->pool);
 }
 
 void
@@ -390,10 +429,15 @@ dray_pool_worker_recall (DrayPoolWorker *self)
   if (!dray_pool_worker_can_recall (self))
     return;
 
-  self->recalled = TRUE;
-  dray_pool_worker_note_asked_back (self);
-  dray_message_init_empty (&message, DRAY_FRAME_RECALL, 0, 0);
-  dray_pool_worker_send (self, &message);
+  if (!self->recalled)
+    {
+      self->recalled = TRUE;
+      dray_pool_worker_note_asked_back (self);
+      dray_message_init_empty (&message, DRAY_FRAME_RECALL, 0, 0);
+      dray_pool_worker_send (self, &message);
+    }
+  if (is_held_back (self))
+    take_back (self);
 }
 
 void

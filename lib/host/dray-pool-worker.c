@@ -260,11 +260,23 @@ dray_pool_worker_retire_when_idle (DrayPoolWorker *self)
     dray_pool_worker_retire (self);
 }
 
+/* Also what is ahead: it may have ended the current one, unread, and run one of those. What it has
+ * not begun it gives back, or it would do all that in peace after the goodbye. */
+static void
+cancel_all (DrayPoolWorker *self)
+{
+  gboolean first = self->state == DRAY_POOL_WORKER_READY;
+
+  dray_pool_worker_send_cancel (self, self->current);
+  for (GList *link = self->ahead.head; first && link != NULL; link = link->next)
+    dray_pool_worker_send_cancel (self, link->data);
+}
+
 void
 dray_pool_worker_end (DrayPoolWorker *self, guint grace)
 {
   if (self->current != NULL && grace > 0 && !self->process.terminated)
-    dray_pool_worker_send_cancel (self, self->current);
+    cancel_all (self);
   dray_pool_worker_retire (self);
   if (self->current != NULL && grace > 0)
     dray_process_end_task (&self->process, grace);
@@ -327,7 +339,8 @@ may_end (DrayProcess *process)
   if (shut_gate (self))
     {
       /* So it is done with the current one, and what it had to say of that can be read. */
-      dray_ring_reopen (self->ring);
+      if (!self->is_shut)
+        dray_ring_reopen (self->ring);
       if (!still_runs (self, ticket))
         /* Not covered: it has to become done in the moment between the two. */
         return FALSE;
@@ -430,7 +443,7 @@ send_hello (DrayPoolWorker *self)
   DrayHello hello = {
     .role = DRAY_ROLE_HOST,
     .version = DRAY_PROTOCOL_VERSION,
-    .max_payload = self->pool->now.max_message_size,
+    .max_payload = self->max_message_size,
     .arguments = self->pool->plan->arguments,
     .ring = self->ring != NULL ? dray_ring_get_cookie (self->ring) : 0,
   };
@@ -510,6 +523,7 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
     dray_ring_close_descriptor (self->ring);
   self->id = ++pool->last_worker_id;
   self->start_time = g_get_real_time ();
+  self->max_message_size = pool->now.max_message_size;
   self->link.data = self;
   self->idle_link.data = self;
   self->unflushed_link.data = self;
@@ -517,7 +531,7 @@ dray_pool_worker_start (DrayPool *pool, GError **error)
   g_queue_init (&self->ahead);
   self->timer.expired = out_of_time_cb;
   self->idle_timer.expired = idle_cb;
-  self->decoder = dray_decoder_new (pool->now.max_message_size);
+  self->decoder = dray_decoder_new (self->max_message_size);
   self->outbox = dray_outbox_new ();
 
   g_queue_push_tail_link (&pool->workers, &self->link);

@@ -62,6 +62,7 @@ struct _DrayPoolWorker
   DrayPool *pool;      /* (unowned) */
   guint64 id;
   gint64 start_time;     /* real time, µs */
+  guint64 max_message_size; /* as it was told; bytes */
   GList link;            /* in the pool's workers */
   GList idle_link;       /* in the pool's idle workers */
   gboolean is_idle;      /* it is in there */
@@ -74,6 +75,7 @@ struct _DrayPoolWorker
   DrayPoolWorkerState state;
   gboolean is_confined; /* its sandbox is in force */
   gboolean was_ready;
+  gboolean is_unwanted; /* the application has it killed, whatever it is doing */
   DrayDecoder *decoder;   /* (owned) */
   DrayOutbox *outbox;     /* (owned) */
   DrayExchange *exchange; /* (owned) */

@@ -6,7 +6,7 @@
 
 #include "dray-flow.h"
 #include "dray-lists.h"
-#include "dray-map-flow.h"
+#include "dray-map-chunk.h"
 #include "dray-shortfall.h"
 #include "dray-task-private.h"
 
@@ -297,8 +297,7 @@ dray_pool_options_changed (DrayPool *self)
 {
   dray_pool_lock (self);
   dray_pool_offer_room_locked (self);
-  dray_pool_count_undelivered_locked (self, 0, 0);
-  self->reading_changed = TRUE; /* the limits of single futures may have changed as well */
+  dray_flow_limits_changed_locked (self);
   dray_pool_wake_locked (self);
   dray_pool_unlock (self);
 }
@@ -326,20 +325,31 @@ dray_pool_list_open (DrayPool *self)
   return tickets;
 }
 
-/* Those that would ask for more. */
+/* Of a map whose source is exhausted there are still chunks. They are cancelled like any ticket; but
+ * what is split off from one until then would not be among these. */
 static void
-cancel_maps (DrayPool *self)
+give_up_maps (DrayPool *self)
 {
-  g_autoptr (GPtrArray) maps = g_ptr_array_new_with_free_func (
-    (GDestroyNotify) dray_map_flow_unref);
+  g_autoptr (GHashTable) maps = g_hash_table_new_full (NULL, NULL,
+                                                       (GDestroyNotify) dray_map_flow_unref, NULL);
+  GHashTableIter iter;
+  gpointer map;
 
   dray_pool_lock (self);
   for (GList *link = self->maps.head; link != NULL; link = link->next)
-    g_ptr_array_add (maps, dray_map_flow_ref (link->data));
+    g_hash_table_add (maps, dray_map_flow_ref (link->data));
+  for (GList *link = self->open.head; link != NULL; link = link->next)
+    {
+      DrayMapChunk *chunk = ((DrayTicket *) link->data)->chunk;
+
+      if (chunk != NULL && !g_hash_table_contains (maps, chunk->flow))
+        g_hash_table_add (maps, dray_map_flow_ref (chunk->flow));
+    }
   dray_pool_unlock (self);
 
-  for (guint i = 0; i < maps->len; i++)
-    dray_map_flow_cancel (maps->pdata[i]);
+  g_hash_table_iter_init (&iter, maps);
+  while (g_hash_table_iter_next (&iter, &map, NULL))
+    dray_map_flow_give_up (map);
 }
 
 void
@@ -347,10 +357,7 @@ dray_pool_cancel_all (DrayPool *self)
 {
   g_autoptr (GPtrArray) tickets = NULL;
 
-  cancel_maps (self);
+  give_up_maps (self);
   tickets = dray_pool_list_open (self);
-
-  /* The last one first: else what is pending would start where what runs has ended. */
-  for (guint i = tickets->len; i > 0; i--)
-    dray_ticket_cancel (tickets->pdata[i - 1]);
+  dray_ticket_cancel_all (tickets);
 }

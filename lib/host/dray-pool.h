@@ -120,6 +120,7 @@ struct _DrayPool
   guint n_starting;
   guint64 last_worker_id;
   guint n_launch_failures;  /* in a row */
+  guint64 last_proven_id;   /* of a worker: the last one started before one was ready */
   guint n_early_deaths;     /* in a row: workers that died before they had finished any task */
   GError *launch_error;     /* (owned) (nullable): of the last failure */
   gboolean launch_hopeless; /* it was one too many; not yet acted upon */
@@ -269,7 +270,8 @@ void dray_pool_put_off_command (DrayPool *self, DrayTicket *ticket, GError *reas
 void dray_pool_put_off_call (DrayPool *self, DrayTicket *ticket, GError *reason);
 /* What it had, others may have. */
 void dray_pool_note_process_gone (DrayPool *self);
-void dray_pool_note_launch_failure (DrayPool *self, GError *reason); /* takes it */
+/* @worker_id: that which it has, or would have been given. Takes @reason. */
+void dray_pool_note_launch_failure (DrayPool *self, guint64 worker_id, GError *reason);
 void dray_pool_note_early_death (DrayPool *self);
 /* A worker died of a task that is tried again, and of which as many died before as @n_before. */
 void dray_pool_note_repeated_death (DrayPool *self, guint n_before);

@@ -64,10 +64,13 @@ count_unread_bytes (DrayProcess *self)
                                            : dray_process_count_piped (self);
 }
 
+/* What it has written is read, or somebody else has taken it away: whoever was left behind may hold
+ * the pipe as well, and writes to it for ever, or reads from it. */
 static gboolean
 is_drained (DrayProcess *self)
 {
-  return dray_child_has_exited (self->child) && self->undrained == 0;
+  return dray_child_has_exited (self->child)
+         && (self->undrained == 0 || count_unread_bytes (self) == 0);
 }
 
 static void

@@ -223,6 +223,16 @@ dray_pull_enter_line_locked (DrayTicket *ticket, DrayPullRequest *request)
   return ticket->pool->closed ? dray_delivery_ref (request->delivery) : NULL;
 }
 
+DrayPullRequest *
+dray_pull_get_first_locked (DrayTicket *ticket, DrayPullRequest *request)
+{
+  GList *link = ticket->pull->requests.head;
+
+  while (((DrayPullRequest *) link->data)->delivery != request->delivery)
+    link = link->next;
+  return link->data;
+}
+
 gboolean
 dray_pull_leave_line_locked (DrayTicket *ticket, DrayPullRequest *request)
 {

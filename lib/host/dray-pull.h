@@ -6,10 +6,11 @@
  * The pull: the items of one ticket that wait for somebody to take them, and those who wait for
  * items: threads that block, and requests.
  *
- * A request stands in line until its notice, which is run in the main context of whoever made it,
- * has found something: an item, or the end. It is told when there is an item for it; another one
- * may be faster, so that it looks again then, and stays in line if there is nothing. At the end all
- * that are in line are told: no later chance comes, since the deliveries may be closed.
+ * A request stands in line until a notice, which is run in the main context of whoever made it, has
+ * found something: an item, or the end. It is told when there is an item for it; another one may be
+ * faster, so that it looks again then, and stays in line if there is nothing. Told once more, it
+ * comes behind those whose turn is after it, so each of them looks for the first one in line. At the
+ * end all that are in line are told: no later chance comes, since the deliveries may be closed.
  *
  * All of it is protected by the pool's lock.
  */
@@ -63,6 +64,8 @@ void dray_pull_ask_locked (DrayTicket *ticket);
  * a delivery that the caller has to close (transfer full) (nullable): that of a pool which is
  * closed. */
 DrayDelivery *dray_pull_enter_line_locked (DrayTicket *ticket, DrayPullRequest *request);
+/* The first one in line, of those in the main context of @request, which is in line. */
+DrayPullRequest *dray_pull_get_first_locked (DrayTicket *ticket, DrayPullRequest *request);
 /* Whether it was in the line. */
 gboolean dray_pull_leave_line_locked (DrayTicket *ticket, DrayPullRequest *request);
 

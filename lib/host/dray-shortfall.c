@@ -51,14 +51,20 @@ void
 dray_shortfall_detach (DrayPool *pool)
 {
   g_autoptr (DrayDelivery) delivery = NULL;
+  gboolean was_queued = FALSE, was_closed;
 
   dray_pool_lock (pool);
+  was_closed = pool->closed;
   if (pool->shortfall != NULL && pool->shortfall->delivery != NULL)
     {
-      dray_delivery_remove_notice_locked (pool->shortfall->delivery, &pool->shortfall->notice);
+      was_queued
+        = dray_delivery_remove_notice_locked (pool->shortfall->delivery, &pool->shortfall->notice);
       delivery = g_steal_pointer (&pool->shortfall->delivery);
     }
   dray_pool_unlock (pool);
+
+  if (was_queued && was_closed)
+    dray_delivery_look_for_end (delivery);
 }
 
 void

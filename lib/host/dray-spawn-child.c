@@ -354,6 +354,8 @@ dray_spawn_child_main (void *data)
     apply_limits (self);
   if (spawn->dies_with_parent)
     bind_to_parent (self);
+  if (spawn->timer_slack != 0)
+    prctl (PR_SET_TIMERSLACK, spawn->timer_slack);
   unblock_signals ();
 
   if (self->search_path != NULL)

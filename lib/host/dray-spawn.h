@@ -45,6 +45,7 @@ typedef struct
   gboolean is_leashed;       /* dray_child_spawn() has the kernel kill its group when the
                                * application ends, for which it makes the next one: */
   const DrayLeash *leash;    /* (nullable): for its group, which is put on it */
+  gulong timer_slack;        /* ns; 0: that of the thread which starts it */
   gboolean runs_scripts;     /* what is no program is given to /bin/sh, as execvp() does */
   gboolean is_scarce; /* (out): it was not started because descriptors, processes or memory are
                        * short, and may be later */

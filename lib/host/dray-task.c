@@ -40,6 +40,7 @@
  * dray_task_set_time_limit (task, 60 * 1000);
  * future = dray_executor_submit (executor, task, NULL);
  * g_signal_connect (future, "item", G_CALLBACK (on_file_name), self);
+ * dray_future_add_done_callback (future, on_done, self, NULL); // and keeps it alive until then
  * ```
  *
  * Since: 0.1
@@ -442,7 +443,8 @@ dray_task_get_max_retries (DrayTask *self)
  * @mode: when a running task counts as cancelled
  *
  * Sets whether the future is cancelled at once, which is the default, or when the worker has
- * confirmed that it stopped.
+ * confirmed that it stopped. In the latter case what the function then returns counts: with a
+ * result the future succeeds, and with an error other than %G_IO_ERROR_CANCELLED it fails.
  *
  * Since: 0.1
  */
@@ -529,8 +531,9 @@ dray_task_get_pull (DrayTask *self)
  * Each task has a future of its own. All of them get the result, or the error, and the same list of
  * open files that came with the result. A future that joins later gets the items and the progress
  * from then on, and knows the progress as it is; the number of items that a command results in is
- * that of all. Cancelling a future, or its cancellable, ends that one at once; only when no other
- * is left, the run is cancelled. Dropping one means nothing to the others.
+ * that of all. Cancelling a future, or its cancellable, ends that one at once, and the run goes on
+ * for the others. Only with the last of them the run is cancelled, and that one ends as its cancel
+ * mode says. Dropping one means nothing to the others.
  *
  * A task that follows another one ([method@Future.and_then]) has arguments of its own, and shares
  * with nobody.

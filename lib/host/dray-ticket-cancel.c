@@ -67,7 +67,7 @@ cancel_locked (DrayTicket *self)
   DrayPool *pool = self->pool;
   gboolean was_queued, never_ran;
 
-  if (dray_ticket_is_done_locked (self) || self->cancel_requested)
+  if (dray_ticket_is_done_locked (self) || self->decided || self->cancel_requested)
     return FALSE;
 
   self->cancel_requested = TRUE;
@@ -107,8 +107,9 @@ cancel_member_locked (DrayTicket *self)
   return was_queued;
 }
 
-void
-dray_ticket_cancel (DrayTicket *self)
+/* FALSE: it runs, and was to be spared then. */
+static gboolean
+cancel (DrayTicket *self, gboolean spares_running)
 {
   DrayPool *pool = self->pool;
   g_autoptr (DrayTicket) run = NULL;
@@ -116,6 +117,11 @@ dray_ticket_cancel (DrayTicket *self)
 
   dray_fork_check ();
   dray_pool_lock (pool);
+  if (spares_running && self->state == DRAY_FUTURE_RUNNING)
+    {
+      dray_pool_unlock (pool);
+      return FALSE;
+    }
   if (self->run_ticket != NULL)
     {
       run = dray_ticket_ref (self->run_ticket);
@@ -132,6 +138,28 @@ dray_ticket_cancel (DrayTicket *self)
     dray_ticket_tie_up (run);
   if (was_queued)
     dray_ticket_unref (run != NULL ? run : self); /* the queue's */
+  return TRUE;
+}
+
+void
+dray_ticket_cancel (DrayTicket *self)
+{
+  cancel (self, FALSE);
+}
+
+/* What runs comes last, and of what is pending what was submitted first: else that would start where
+ * another one has ended. */
+void
+dray_ticket_cancel_all (GPtrArray *tickets)
+{
+  g_autoptr (GPtrArray) running = g_ptr_array_new ();
+
+  for (guint i = tickets->len; i > 0; i--)
+    if (!cancel (tickets->pdata[i - 1], TRUE))
+      g_ptr_array_add (running, tickets->pdata[i - 1]);
+
+  for (guint i = 0; i < running->len; i++)
+    dray_ticket_cancel (running->pdata[i]);
 }
 
 gboolean

@@ -110,6 +110,7 @@ struct _DrayTicket
   gint64 expected_by;       /* when it will probably be done, soon; monotonic, µs; 0: not known */
   guint holds_delivery : 1; /* until it is done: a combined future may be done after its pool */
   guint cancel_parts : 1;   /* with it */
+  guint decided : 1;        /* its combination is about to complete it: it can't be cancelled */
   guint deferred : 1;       /* counted in the pool's n_deferred */
   guint unannounced : 1;    /* nobody has its future yet: nothing is delivered */
   guint follows : 1;        /* it was deferred: queued before what begins something */
@@ -193,6 +194,8 @@ void dray_ticket_waiters_changed_locked (DrayTicket *self);
 /* Any thread. */
 void dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable);
 void dray_ticket_cancel (DrayTicket *self);
+/* Each of @tickets (element-type DrayTicket), of which none is begun in place of another. */
+void dray_ticket_cancel_all (GPtrArray *tickets);
 /* Whether somebody has, up to now. */
 gboolean dray_ticket_is_cancel_requested (DrayTicket *self);
 /* What a wait of @timeout, in µs, lasts until on the monotonic clock; -1: for ever. */

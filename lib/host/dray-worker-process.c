@@ -17,7 +17,9 @@
  * up to date while the process lives and for a last time when it ends; after that the object
  * stays what it is, and is no longer in the list. What changes is notified.
  *
- * All of this happens, and may be used, in the thread that runs the main context of the executor.
+ * All of this happens, and may be used, in the thread that runs the main context to which the lists
+ * of the executor belong: that which was the thread's default when the first of the two was asked
+ * for.
  *
  * ## Example
  *

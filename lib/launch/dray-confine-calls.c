@@ -3,19 +3,22 @@
 /*
  * The filter of system calls.
  *
- *   everywhere     no typing into the terminal of whoever started the application
+ *   everywhere     no typing into the terminal of whoever started the application; no network but
+ *                  what a namespace is around; no io_uring, which passes by this filter
  *   read-only      nothing that has to do with the running system, with other processes' memory,
- *                  with namespaces; no io_uring, which passes by this filter; no new connection
+ *                  with namespaces; no network at all, no new connection
  *   strict         no sockets but those that are there, no process, no program
  *
  * "No program" has to let one through, the worker's own, which is executed after the filter is in
- * force. So execve() is not refused but asked about: whoever listens says yes, once. Here that is
- * a thread of this very process, which the execve() that it has agreed to puts an end to; with it
- * closes the descriptor that it listens on, and for want of a listener the kernel refuses all that
- * comes later (ENOSYS). So there is nobody left who could be talked into a second yes.
+ * force. So execve() is not refused but asked about: whoever listens says yes, until one succeeds.
+ * Here that is a thread of this very process, which the execve() that succeeds puts an end to; with
+ * it closes the descriptor that it listens on, and for want of a listener the kernel refuses all
+ * that comes later (ENOSYS). So there is nobody left who could be talked into one more yes. Nobody
+ * may take that place either: a filter of the worker's own, with a listener of its own, would be
+ * asked instead of this one.
  *
  * What is refused fails with EPERM; clone3(), whose flags lie in memory where a filter can't look,
- * with ENOSYS, so that everybody takes clone().
+ * with ENOSYS, so that everybody takes clone(). So does openat2(), where the flags matter.
  */
 
 #include "config.h"
@@ -28,6 +31,7 @@
 #ifdef HAVE_LIBSECCOMP
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -64,9 +68,6 @@ static const char *const of_the_system[] = {
   "fsopen",
   "fspick",
   "init_module",
-  "io_uring_enter",
-  "io_uring_register",
-  "io_uring_setup",
   "ioperm",
   "iopl",
   "kcmp",
@@ -115,13 +116,18 @@ static const char *const of_the_system[] = {
   "vm86old",
 };
 
+/* What is asked for in memory, where a filter can't look. */
+static const char *const of_io_uring[] = {
+  "io_uring_enter", "io_uring_register", "io_uring_setup",
+};
+
 static const char *const of_sockets[] = {
   "accept", "accept4", "bind", "connect", "listen", "socket", "socketcall",
 };
 
 /* Without namespaces, other processes can be named. */
 static const char *const of_other_processes[] = {
-  "pidfd_open", "pidfd_send_signal", "prlimit64", "rt_tgsigqueueinfo", "tkill",
+  "pidfd_open", "pidfd_send_signal", "rt_tgsigqueueinfo", "tkill",
 };
 
 /* Each of these functions returns 0 or a negative errno. */
@@ -163,12 +169,23 @@ refuse_typing (scmp_filter_ctx filter)
 static int
 refuse_network (scmp_filter_ctx filter)
 {
-  int result = seccomp_rule_add (filter, REFUSED, SCMP_SYS (socket), 1,
-                                 SCMP_A0 (SCMP_CMP_NE, AF_UNIX, 0));
+  return seccomp_rule_add (filter, REFUSED, SCMP_SYS (socket), 1,
+                           SCMP_A0 (SCMP_CMP_NE, AF_UNIX, 0));
+}
 
-  for (int i = 0; i < 3 && result == 0; i++)
-    result = refuse (filter, ((const char *const[]){ "io_uring_enter", "io_uring_register",
-                                                     "io_uring_setup" })[i]);
+/* Sockets that may reach out of a namespace without a network, as one to the machine does which
+ * this one is a part of (AF_VSOCK): of all families but those that are known not to. */
+static int
+refuse_other_networks (scmp_filter_ctx filter)
+{
+  const scmp_datum_t last = AF_NETLINK;
+  int result
+    = seccomp_rule_add (filter, REFUSED, SCMP_SYS (socket), 1, SCMP_A0 (SCMP_CMP_GT, last, 0));
+
+  for (scmp_datum_t family = 0; family < last && result == 0; family++)
+    if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
+      result = seccomp_rule_add (filter, REFUSED, SCMP_SYS (socket), 1,
+                                 SCMP_A0 (SCMP_CMP_EQ, family, 0));
   return result;
 }
 
@@ -223,6 +240,51 @@ refuse_signals (scmp_filter_ctx filter)
   return result;
 }
 
+/* A limit of processor time that is set to nothing is as good as a signal, and nothing but this
+ * keeps a process from setting it for another one. Its own limits are getrlimit()'s and
+ * setrlimit()'s, which do not name it. */
+static int
+refuse_limits (scmp_filter_ctx filter)
+{
+  return seccomp_rule_add (filter, REFUSED, SCMP_SYS (prlimit64), 1,
+                           SCMP_A0 (SCMP_CMP_NE, 0, 0));
+}
+
+/* The ways to shorten a file that is not open for writing. The flags of openat2() lie in memory. */
+static int
+refuse_shortening (scmp_filter_ctx filter)
+{
+  static const int modes[] = { O_RDONLY, O_ACCMODE };
+  const int newest = seccomp_syscall_resolve_name ("openat2");
+  int result = refuse (filter, "truncate");
+
+  if (result == 0)
+    result = refuse (filter, "truncate64");
+  if (result == 0 && newest != __NR_SCMP_ERROR)
+    result = seccomp_rule_add (filter, SCMP_ACT_ERRNO (ENOSYS), newest, 0);
+  for (int i = 0; i < 2 && result == 0; i++)
+    {
+      const scmp_datum_t mask = O_ACCMODE | O_TRUNC;
+      const scmp_datum_t flags = (scmp_datum_t) (modes[i] | O_TRUNC);
+
+      result = seccomp_rule_add (filter, REFUSED, SCMP_SYS (open), 1,
+                                 SCMP_A1 (SCMP_CMP_MASKED_EQ, mask, flags));
+      if (result == 0)
+        result = seccomp_rule_add (filter, REFUSED, SCMP_SYS (openat), 1,
+                                   SCMP_A2 (SCMP_CMP_MASKED_EQ, mask, flags));
+    }
+  return result;
+}
+
+/* Of all filters that would ask, the kernel asks the listener of the newest. */
+static int
+refuse_listening (scmp_filter_ctx filter)
+{
+  return seccomp_rule_add (filter, REFUSED, SCMP_SYS (seccomp), 1,
+                           SCMP_A1 (SCMP_CMP_MASKED_EQ, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                                    SECCOMP_FILTER_FLAG_NEW_LISTENER));
+}
+
 static int
 refuse_processes (scmp_filter_ctx filter)
 {
@@ -245,7 +307,11 @@ fill (scmp_filter_ctx filter, Preset preset, int bare)
 {
   int result = refuse_typing (filter);
 
-  if (result == 0 && preset != PRESET_STRICT && (bare || preset != PRESET_NO_NETWORK))
+  if (result == 0)
+    result = REFUSE_ALL (filter, of_io_uring);
+  if (result == 0 && preset == PRESET_NO_NETWORK && !bare)
+    result = refuse_other_networks (filter);
+  else if (result == 0 && preset != PRESET_STRICT)
     result = refuse_network (filter);
   if (result != 0 || preset == PRESET_NO_NETWORK)
     return result;
@@ -259,10 +325,16 @@ fill (scmp_filter_ctx filter, Preset preset, int bare)
     result = refuse_connecting (filter);
   if (result == 0 && bare && !can_confine_signals ())
     result = refuse_signals (filter);
+  if (result == 0 && bare)
+    result = refuse_limits (filter);
+  if (result == 0 && bare && !can_confine_shortening ())
+    result = refuse_shortening (filter);
   if (result == 0 && preset == PRESET_STRICT)
     result = REFUSE_ALL (filter, of_sockets);
   if (result == 0 && preset == PRESET_STRICT)
     result = refuse_processes (filter);
+  if (result == 0 && preset == PRESET_STRICT)
+    result = refuse_listening (filter);
   return result;
 }
 
@@ -270,21 +342,43 @@ fill (scmp_filter_ctx filter, Preset preset, int bare)
 
 static int listener[2]; /* a pipe, through which the thread gets its descriptor */
 
-static void *
-say_yes_once (void *data)
+/* Answers one question, with memory of its own, which has to be empty each time. Returns 0 where
+ * none can come any more. Whoever asked may be stopped meanwhile, and asks again. */
+static int
+say_yes_to_next (int fd)
 {
   struct seccomp_notif *question = NULL;
   struct seccomp_notif_resp *answer = NULL;
+  int goes_on = 0;
+
+  if (seccomp_notify_alloc (&question, &answer) == 0)
+    {
+      goes_on = 1;
+      if (seccomp_notify_receive (fd, question) == 0)
+        {
+          answer->id = question->id;
+          answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+          seccomp_notify_respond (fd, answer);
+        }
+      else
+        {
+          goes_on = errno == EINTR || errno == ENOENT;
+        }
+    }
+  seccomp_notify_free (question, answer);
+  return goes_on;
+}
+
+/* There is one for each place in which the program is looked for. Whichever is executed ends this
+ * thread before it does anything, so all that is asked here is asked by this very program. */
+static void *
+say_yes (void *data)
+{
   int fd = -1;
 
-  if (read (listener[0], &fd, sizeof fd) == sizeof fd
-      && seccomp_notify_alloc (&question, &answer) == 0
-      && seccomp_notify_receive (fd, question) == 0)
-    {
-      answer->id = question->id;
-      answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-      seccomp_notify_respond (fd, answer);
-    }
+  if (read (listener[0], &fd, sizeof fd) == sizeof fd)
+    while (say_yes_to_next (fd))
+      ;
   for (;;)
     pause ();
   return NULL;
@@ -303,7 +397,7 @@ start_listener (void)
 
   sigfillset (&all);
   pthread_sigmask (SIG_SETMASK, &all, &before);
-  result = pthread_create (&thread, NULL, say_yes_once, NULL);
+  result = pthread_create (&thread, NULL, say_yes, NULL);
   pthread_sigmask (SIG_SETMASK, &before, NULL);
   return result;
 }

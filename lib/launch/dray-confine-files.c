@@ -144,16 +144,28 @@ add_rule (int ruleset_fd, uint64_t access, uint64_t known, const char *path)
   return result;
 }
 
+static long
+get_version (void)
+{
+  return syscall (CALL_CREATE_RULESET, NULL, 0, CREATE_VERSION);
+}
+
 int
 can_confine_signals (void)
 {
-  return syscall (CALL_CREATE_RULESET, NULL, 0, CREATE_VERSION) >= 6;
+  return get_version () >= 6;
+}
+
+int
+can_confine_shortening (void)
+{
+  return get_version () >= 3;
 }
 
 int
 confine_files (Preset preset, int bare, char *const *rules, int n_rules)
 {
-  const long version = syscall (CALL_CREATE_RULESET, NULL, 0, CREATE_VERSION);
+  const long version = get_version ();
   Ruleset ruleset;
   long fd;
   int result = 0;

@@ -34,5 +34,7 @@ int confine_calls (Preset preset, int bare);
 
 /* Whether confine_files() keeps signals in as well. */
 int can_confine_signals (void);
+/* Whether it keeps files from being shortened, as it does from being written to. */
+int can_confine_shortening (void);
 /* Whether confine_calls() was built. */
 int can_confine_calls (void);

@@ -37,7 +37,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FIRST_HIGH_FD 20
+/* Out of the way of all that has a number; no higher, as 16 files are as few as may be open. */
+#define FIRST_HIGH_FD (FD_OUTPUT + 1)
 
 typedef struct
 {

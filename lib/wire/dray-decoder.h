@@ -19,8 +19,8 @@
  * into it is read straight into memory of its own, which grows as bytes arrive (a peer that
  * announces a gigabyte and sends nothing costs nothing) and becomes the payload uncopied.
  *
- * After a frame was refused the decoder stays refused: every further next() says the same. Only where
- * there was no memory for its payload, it can be skipped.
+ * After a frame was refused the decoder stays refused: every further next() says the same. Only
+ * where there was no memory for its payload, it can be skipped.
  */
 
 #include "dray-frame.h"

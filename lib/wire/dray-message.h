@@ -161,8 +161,8 @@ gboolean dray_submit_decode_shared (GBytes *payload,
  * would end the process. FALSE with DRAY_ERROR_TOO_LARGE. */
 gboolean dray_value_has_room (GVariant *value, GError **error);
 /* (transfer full): @value, or the same in normal form, such that the other side will take it;
- * serialised. NULL with DRAY_ERROR_TOO_LARGE: its type is too long, it is nested too deeply, or there
- * is no memory for its bytes. */
+ * serialised. NULL with DRAY_ERROR_TOO_LARGE: its type is too long, it is nested too deeply, or
+ * there is no memory for its bytes. */
 GVariant *dray_value_make_sound (GVariant *value, GError **error);
 /* (out) @fraction: clamped to 0…1, or -1 for unknown (negative, NaN); @text: valid UTF-8 */
 gboolean dray_progress_decode (GBytes *payload, double *fraction, char **text, GError **error);

@@ -279,7 +279,7 @@ receive_message (DrayPassage *self, Message *received)
   do
     n_read = recvmsg (self->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   while (n_read < 0 && may_try_again (errno));
-  if (n_read <= 0)
+  if (n_read < 0)
     return FALSE;
 
   for (struct cmsghdr *header = CMSG_FIRSTHDR (&message); header != NULL;
@@ -294,6 +294,10 @@ receive_message (DrayPassage *self, Message *received)
           received->n_fds = (guint) (size / sizeof (int));
         }
     }
+
+  /* The end; but open files may come with an empty message, too. */
+  if (n_read == 0 && received->n_fds == 0)
+    return FALSE;
 
   received->cut = (message.msg_flags & MSG_CTRUNC) != 0;
   received->sound = n_read == sizeof received->note && (message.msg_flags & MSG_TRUNC) == 0

@@ -13,6 +13,7 @@
 #include <glib/gi18n-lib.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/time_types.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -161,11 +162,12 @@ dray_ring_get_ledger (DrayRing *self)
   return (DrayLedger *) (gpointer) ((guint8 *) self->shared + LEDGER_OFFSET);
 }
 
-/* Nobody waits for a word of another process's private memory: these are shared futexes. */
+/* Nobody waits for a word of another process's private memory: these are shared futexes. @timeout:
+ * (nullable): how long to wait */
 static long
-futex (guint32 *word, int operation, guint32 value)
+futex (guint32 *word, int operation, guint32 value, const struct __kernel_old_timespec *timeout)
 {
-  return syscall (SYS_futex, word, operation, value, NULL, NULL, 0);
+  return syscall (SYS_futex, word, operation, value, timeout, NULL, 0);
 }
 
 /* --- The gate --- */
@@ -215,7 +217,7 @@ wake_writer (DrayRing *self)
   if (__atomic_load_n (&self->shared->writer_sleeps, __ATOMIC_RELAXED) != 0
       && DRAY_RING_SIZE - dray_ring_count_unread (self) >= ROOM_TO_WAKE
       && __atomic_exchange_n (&self->shared->writer_sleeps, 0, __ATOMIC_SEQ_CST) != 0)
-    futex (&self->shared->writer_sleeps, FUTEX_WAKE, INT_MAX);
+    futex (&self->shared->writer_sleeps, FUTEX_WAKE, INT_MAX, NULL);
 }
 
 static void
@@ -331,9 +333,15 @@ dray_ring_look_for_room (DrayRing *self)
 }
 
 gboolean
-dray_ring_wait (DrayRing *self)
+dray_ring_wait (DrayRing *self, gint64 timeout)
 {
-  while (!g_atomic_int_get (&self->interrupted))
+  const struct __kernel_old_timespec time = {
+    .tv_sec = timeout / G_TIME_SPAN_SECOND,
+    .tv_nsec = timeout % G_TIME_SPAN_SECOND * 1000,
+  };
+  gboolean in_time = TRUE;
+
+  while (in_time && !g_atomic_int_get (&self->interrupted))
     {
       __atomic_store_n (&self->shared->writer_sleeps, 1, __ATOMIC_RELAXED);
       __atomic_thread_fence (__ATOMIC_SEQ_CST);
@@ -343,7 +351,8 @@ dray_ring_wait (DrayRing *self)
           return TRUE;
         }
       if (!g_atomic_int_get (&self->interrupted))
-        futex (&self->shared->writer_sleeps, FUTEX_WAIT, 1);
+        in_time = futex (&self->shared->writer_sleeps, FUTEX_WAIT, 1, &time) == 0
+                  || errno != ETIMEDOUT;
     }
 
   return FALSE;
@@ -354,5 +363,11 @@ dray_ring_interrupt (DrayRing *self)
 {
   g_atomic_int_set (&self->interrupted, TRUE);
   __atomic_store_n (&self->shared->writer_sleeps, 0, __ATOMIC_SEQ_CST);
-  futex (&self->shared->writer_sleeps, FUTEX_WAKE, INT_MAX);
+  futex (&self->shared->writer_sleeps, FUTEX_WAKE, INT_MAX, NULL);
+}
+
+gboolean
+dray_ring_is_interrupted (DrayRing *self)
+{
+  return g_atomic_int_get (&self->interrupted);
 }

@@ -83,11 +83,12 @@ gboolean dray_ring_publish (DrayRing *self);
 /* In the midst of something large, all of which so far is published: looks for a moment whether
  * there is room for a piece. */
 gboolean dray_ring_look_for_room (DrayRing *self);
-/* Waits until there is room for a good deal; everything must be published. FALSE: interrupt() was
- * called. */
-gboolean dray_ring_wait (DrayRing *self);
+/* Waits until there is room for a good deal, for at most @timeout µs; everything must be published.
+ * FALSE: there is not. */
+gboolean dray_ring_wait (DrayRing *self, gint64 timeout);
 /* Any thread of the writer's: wait() waits no more, now and ever. */
 void dray_ring_interrupt (DrayRing *self);
+gboolean dray_ring_is_interrupted (DrayRing *self);
 
 /* The writer: is about to begin that task. FALSE: it must not. */
 gboolean dray_ring_begin (DrayRing *self, guint64 task_id);

@@ -35,6 +35,10 @@
  * The memory must not be written to any more once the value was emitted or returned. It is given
  * back when the last reference on the bytes is dropped, here and in the application.
  *
+ * In other languages the place is only of use where they can write to an address: in Vala, and with
+ * `ctypes` in Python. JavaScript can't; there, return a value of bytes that were made in another
+ * way.
+ *
  * May be called on any thread.
  *
  * Returns: (transfer full): the bytes

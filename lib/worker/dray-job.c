@@ -222,8 +222,9 @@ dray_job_get_worker (DrayJob *self)
  * dray_job_get_id:
  * @self: a job
  *
- * Gets the number of the task: what [method@Future.get_id] says of its future in the application.
- * May be called on any thread.
+ * Gets the number of what runs: what [method@Future.get_id] says of its future in the
+ * application. A run that several futures may share ([method@Task.set_key]) has a number of its
+ * own, and so have the calls of a map. May be called on any thread.
  *
  * Returns: the number, never 0
  *
@@ -284,8 +285,9 @@ dray_job_get_function (DrayJob *self)
  *
  * A function that is cancelled should return soon, with the error of
  * [method@Gio.Cancellable.set_error_if_cancelled] or with what it has; one that does not is ended
- * together with its process after the executor's grace period, and a second after the application
- * is gone. Most functions just hand this on to what they call.
+ * together with its process, by `SIGTERM` after half of [property@Executor:grace-period] and by
+ * `SIGKILL` after all of it, and a second after the application is gone. Most functions just hand
+ * this on to what they call.
  *
  * Handlers of [signal@Gio.Cancellable::cancelled] run in a thread of the library's, while the
  * function runs in its own. May be called on any thread.

@@ -50,8 +50,8 @@ handle_hello (DrayLink *self, const DrayFrameHeader *header, GBytes *payload, GE
   return TRUE;
 }
 
-/* A call that there is no room for is one that fails, in its turn: @call->failure says why, and here
- * whose memory or open files it is about. */
+/* A call that there is no room for is one that fails, in its turn: @call->failure says why, and
+ * here whose memory or open files it is about. */
 static void
 leave_out (DrayCall *call)
 {

@@ -38,8 +38,9 @@ outwait_phase_locked (DrayLink *self)
   return !is_over_locked (self) && self->phase == phase;
 }
 
-/* A kick that is not about the end: to look again what is being run. Where a function has closed the
- * descriptor, one that is not its own, there are no more kicks; poll() would return for ever. */
+/* A kick that is not about the end: to look again what is being run. Where a function has closed
+ * the descriptor, one that is not its own, there are no more kicks; poll() would return for
+ * ever. */
 static void
 forget_kick (DrayLink *self)
 {

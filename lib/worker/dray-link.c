@@ -53,14 +53,18 @@
  *
  * Any thread writes, under @send_lock, blocking: a host that does not read makes the job wait,
  * and that is the flow control. The watcher writes in the same way (it says which calls were
- * returned). While it has to wait it reads nothing, but then it hears from the write that the
- * host is gone.
+ * returned). While it has to wait it reads nothing: that the host is gone is heard from the write,
+ * or, where that waits for room in the ring, by looking for it now and then.
  *
  * An item is written only while its call is the running one, and that is looked up with @send_lock
  * held: none can come after the outcome of its call. Calls that are returned because the running
  * one was cancelled are told before that one's outcome; so the host knows, once it has read the
  * outcome, that a call which was not returned by then is the one that runs now.
  */
+
+/* How long to wait for room in the ring before it is looked whether the host is still there. Nobody
+ * else may see that: the watcher may be the one that waits, or wait for the one. In µs. */
+#define ROOM_PATIENCE (G_TIME_SPAN_SECOND / 2)
 
 void
 dray_call_free (DrayCall *call)
@@ -132,11 +136,26 @@ ring_bell (DrayLink *self)
   return n_written == 1 || errno == EAGAIN;
 }
 
-/* @size: of what there is to write */
 static gboolean
-wait_for_room (DrayRing *ring, gsize size)
+is_output_unread (DrayLink *self)
 {
-  return (size >= DRAY_RING_PIECE && dray_ring_look_for_room (ring)) || dray_ring_wait (ring);
+  struct pollfd fd = { .fd = self->out_fd };
+
+  return poll (&fd, 1, 0) > 0 && (fd.revents & POLLERR) != 0;
+}
+
+/* @size: of what there is to write. FALSE: there will be none. */
+static gboolean
+wait_for_room (DrayLink *self, gsize size)
+{
+  if (size >= DRAY_RING_PIECE && dray_ring_look_for_room (self->ring))
+    return TRUE;
+
+  while (!dray_ring_wait (self->ring, ROOM_PATIENCE))
+    if (dray_ring_is_interrupted (self->ring) || is_output_unread (self))
+      return FALSE;
+
+  return TRUE;
 }
 
 static gboolean
@@ -157,7 +176,7 @@ flush_into_ring_locked (DrayLink *self)
       /* The reader may have it, or has to make room. */
       if (dray_ring_publish (self->ring) && !ring_bell (self))
         return FALSE;
-      if (n_written == 0 && !wait_for_room (self->ring, size))
+      if (n_written == 0 && !wait_for_room (self, size))
         return FALSE;
     }
 
@@ -347,10 +366,7 @@ dray_link_get_state (DrayLink *self)
 gboolean
 dray_link_is_host_gone (DrayLink *self)
 {
-  struct pollfd fd = { .fd = self->out_fd };
-
-  return dray_link_get_state (self) == DRAY_LINK_HUNG_UP
-         || (poll (&fd, 1, 0) > 0 && (fd.revents & POLLERR) != 0);
+  return dray_link_get_state (self) == DRAY_LINK_HUNG_UP || is_output_unread (self);
 }
 
 gboolean

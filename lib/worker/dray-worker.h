@@ -10,10 +10,7 @@
 
 G_BEGIN_DECLS
 
-#define DRAY_TYPE_WORKER (dray_worker_get_type ())
-DRAY_API G_DECLARE_FINAL_TYPE (DrayWorker, dray_worker, DRAY, WORKER, GObject)
-
-  /**
+/**
  * DrayFunction:
  * @job: the call
  * @arguments: its arguments, never floating; `()` where the caller gave none
@@ -28,10 +25,10 @@ DRAY_API G_DECLARE_FINAL_TYPE (DrayWorker, dray_worker, DRAY, WORKER, GObject)
  *
  * Since: 0.1
  */
-  typedef GVariant *(*DrayFunction) (DrayJob *job,
-                                     GVariant *arguments,
-                                     gpointer user_data,
-                                     GError **error);
+typedef GVariant *(*DrayFunction) (DrayJob *job,
+                                   GVariant *arguments,
+                                   gpointer user_data,
+                                   GError **error);
 
 /**
  * DrayInitializer:
@@ -57,7 +54,7 @@ typedef gboolean (*DrayInitializer) (DrayWorker *worker,
  * @worker: the worker
  * @user_data: the data given with the finaliser
  *
- * Called once in each worker process that ends because it was asked to, after its last task.
+ * Called once in each worker process that ends in good order, after its last task.
  *
  * Since: 0.1
  */
@@ -73,6 +70,10 @@ typedef void (*DrayFinalizer) (DrayWorker *worker, gpointer user_data);
  * Since: 0.1
  */
 typedef void (*DrayWorkerModuleInit) (DrayWorker *worker);
+
+#define DRAY_TYPE_WORKER (dray_worker_get_type ())
+DRAY_API
+G_DECLARE_FINAL_TYPE (DrayWorker, dray_worker, DRAY, WORKER, GObject)
 
 DRAY_API gboolean dray_worker_is_requested (int argc, char **argv);
 

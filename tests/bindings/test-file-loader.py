@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that the file loaders in demo/vala, demo/javascript and demo/python do what they say: all
-files have their rows, as soon as they are found, and show how much of them has been read; what can't
-be read says why, Cancel ends a load, and no process is left.
+files have their rows, as soon as they are found, and show how much of them has been read; what
+can't be read says why, Cancel ends a load, and no process is left.
 
 Usage: test-file-loader.py PICTURE PROGRAM [ARGUMENT...]
 
@@ -120,7 +120,9 @@ class Suite:
         return wait_for('the list', lambda: next(self.find(process, *roles), None))
 
     def is_partly_read(self, table, row):
-        """Whether the bar in a row has begun and does not reach its end: nothing but its look tells."""
+        """Whether the bar in a row has begun and does not reach its end: nothing but its look
+        tells.
+        """
         if Atspi.Table.get_accessible_at(table, row, SIZE).get_name():
             return False
         cell = Atspi.Table.get_accessible_at(table, row, READING)

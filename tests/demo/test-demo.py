@@ -255,7 +255,8 @@ class Suite:
         check(n_found <= N_MANY, "more was found than there is")
 
     def test_pending(self):
-        """A file that is selected before it was read is shown as soon as it is, whatever its place."""
+        """A file that is selected before it was read is shown as soon as it is, whatever its place.
+        """
         demo = self.start_many()
         wait_for("a load", lambda: demo.is_enabled("pause"))
         demo.set("pause", True)

@@ -299,14 +299,14 @@ test_hostile_facts (void)
     "('a', 'b', byte 0x01, uint64 1, int64 1, @ay [0x01], '', uint64 0, uint64 0, uint32 0, "
     "uint32 0, uint64 0, @mv nothing)",
     /* pictures without pixels, with too few of them, and without an end */
-    "('a', 'b', byte 0x02, uint64 1, int64 1, @ay [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
-    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], '', uint64 0, uint64 0, uint32 9, uint32 9, "
+    "('a', 'b', byte 0x02, uint64 1, int64 1, @ay [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
+    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], '', uint64 0, uint64 0, uint32 9, uint32 9, "
     "uint64 0, @mv <(uint32 0, uint32 0)>)",
-    "('a', 'b', byte 0x02, uint64 1, int64 1, @ay [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
-    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], '', uint64 0, uint64 0, uint32 9, uint32 9, "
+    "('a', 'b', byte 0x02, uint64 1, int64 1, @ay [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
+    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], '', uint64 0, uint64 0, uint32 9, uint32 9, "
     "uint64 0, @mv <(uint32 2, uint32 1)>)",
-    "('a', 'b', byte 0x02, uint64 1, int64 1, @ay [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
-    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], '', uint64 0, uint64 0, uint32 9, uint32 9, "
+    "('a', 'b', byte 0x02, uint64 1, int64 1, @ay [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, "
+    "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], '', uint64 0, uint64 0, uint32 9, uint32 9, "
     "uint64 0, @mv <(uint32 0x80000001, uint32 2)>)",
     "'hello'",
     "()",

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-"""Runs the programs of the tutorial, in C and in Python, and that of the page on the Python package,
-as their users do.
+"""Runs the programs of the tutorial, in C and in Python, and that of the page on the Python
+package, as their users do.
 
 Usage: test-tutorial.py EXAMPLES BUILT-EXAMPLES FOLDER-FOR-SCREENSHOTS
 

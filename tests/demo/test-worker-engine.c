@@ -256,7 +256,7 @@ find_obstacle (DrayLauncher *launcher)
   g_autoptr (DrayFuture) future = NULL;
   g_autoptr (GError) error = NULL;
 
-  dray_launcher_set_sandbox (required, DRAY_SANDBOX_STRICT, DRAY_SANDBOX_REQUIRED);
+  dray_launcher_set_sandbox (required, DRAY_SANDBOX_STRICT);
   executor = dray_executor_new (required);
   future = dray_executor_call (executor, "nothing", NULL);
   g_assert_null (dray_future_wait_result (future, -1, NULL, &error));

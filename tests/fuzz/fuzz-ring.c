@@ -152,7 +152,7 @@ wait_for_room (Rig *self)
   /* It would wait for ever, on the thread that reads. */
   if (DRAY_RING_SIZE - dray_ring_count_unread (self->reader) < ROOM_TO_WAKE || !self->honest)
     dray_ring_interrupt (self->writer);
-  dray_ring_wait (self->writer);
+  dray_ring_wait (self->writer, G_TIME_SPAN_MINUTE);
 }
 
 static gsize

@@ -5,11 +5,11 @@
 /*
  * Aiming: cancelling at the very moment of something else, on any machine and however busy it is.
  *
- * An aim is how long after its submit, or its start, a task is cancelled. Whoever learns that one was cancelled
- * too early, or too late, corrects it: the next ones are given more time, or less. What moves it up
- * and down is the number of those that were early and late, so these are about as many, as long as
- * there is a moment early enough and one late enough. The earliest one is before the submitting
- * thread does anything else.
+ * An aim is how long after its submit, or its start, a task is cancelled. Whoever learns that one
+ * was cancelled too early, or too late, corrects it: the next ones are given more time, or less.
+ * What moves it up and down is the number of those that were early and late, so these are about as
+ * many, as long as there is a moment early enough and one late enough. The earliest one is before
+ * the submitting thread does anything else.
  */
 
 #include <dray.h>

@@ -353,7 +353,8 @@ typedef struct
   guint n_looks; /* since when nothing has changed */
 } FullWait;
 
-/* Returns: how often the main thread of the process has gone to sleep; 0 if it does not sleep now */
+/* Returns: how often the main thread of the process has gone to sleep; 0 if it does not sleep
+ * now */
 static guint64
 count_sleeps (int pid)
 {
@@ -370,8 +371,8 @@ count_sleeps (int pid)
   return g_ascii_strtoull (strchr (line, ':') + 1, NULL, 10);
 }
 
-/* That nothing comes from it could mean that it has no processor. That it sleeps all the time, while
- * it has so much to send, means that it waits for room. */
+/* That nothing comes from it could mean that it has no processor. That it sleeps all the time,
+ * while it has so much to send, means that it waits for room. */
 static gboolean
 is_full (gpointer user_data)
 {

@@ -104,8 +104,8 @@ void rig_run_until_count_at (Rig *self, gsize offset, guint64 value, const char 
 guint64 rig_get_count_at (Rig *self, gsize offset);
 
 /* Blocks, and so nothing is delivered, until the worker with that pid waits. It runs the task of
- * @future, and when that has set a status there is no room for all that it has to send. Returns FALSE
- * if @future was done before. */
+ * @future, and when that has set a status there is no room for all that it has to send. Returns
+ * FALSE if @future was done before. */
 gboolean rig_block_until_full (Rig *self, DrayFuture *future, int pid);
 
 /* Gives the library the time to do what it should not: another executor, on the same I/O thread,

@@ -11,7 +11,7 @@
 
 G_BEGIN_DECLS
 
-/* For main(), before all else: a home of the test's own, with a file in it. */
+/* For main(), before all else: a home of the test's own, with a letter in it, and nothing. */
 void sandbox_rig_init (void);
 /* (transfer none) */
 const char *sandbox_rig_get_home (void);

@@ -3,8 +3,8 @@
 #pragma once
 
 /*
- * For hosts in which something is scarce, or refused: what they submit, how it ends, and what is said
- * then. A future that is waited for is taken.
+ * For hosts in which something is scarce, or refused: what they submit, how it ends, and what is
+ * said then. A future that is waited for is taken.
  */
 
 #include "workshop.h"
@@ -25,8 +25,8 @@ DrayFuture *scarcity_call_bytes (DrayExecutor *executor, guint32 size);
 DrayFuture *scarcity_call_sum (DrayExecutor *executor, GVariant *arguments);
 pid_t scarcity_ask_pid (DrayExecutor *executor);
 
-/* A value whose bytes are there, or are put together only when it is sent, which takes as much memory
- * again. (transfer full) */
+/* A value whose bytes are there, or are put together only when it is sent, which takes as much
+ * memory again. (transfer full) */
 GVariant *scarcity_new_arguments (gsize size, gboolean in_pieces);
 
 void scarcity_assert_succeeds (DrayFuture *future);

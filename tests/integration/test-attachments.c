@@ -227,8 +227,8 @@ test_hung_up (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) lost = NULL;
   g_autoptr (DrayFuture) retried = NULL;
 
-  g_test_summary ("A worker to which open files can't be passed any more, as one that has just died, "
-                  "is gone: its task fails with that, or is run again by another one.");
+  g_test_summary ("A worker to which open files can't be passed any more, as one that has just "
+                  "died, is gone: its task fails with that, or is run again by another one.");
 
   rig_start (rig, 1);
   closed = rig_call (rig, "close-passage", NULL);
@@ -502,8 +502,8 @@ test_old (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) future = NULL;
   struct rlimit limit;
 
-  g_test_summary ("What comes of an attempt that is over is closed, and not heard, whether there is "
-                  "room for it or not.");
+  g_test_summary ("What comes of an attempt that is over is closed, and not heard, whether there "
+                  "is room for it or not.");
 
   g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE,

@@ -543,7 +543,7 @@ begin_others (World *self, DrayExecutor *executor)
   map = keep (self, dray_executor_map_values (executor, "step", calls, G_N_ELEMENTS (calls)));
   dray_map_for_each_async (map, any_outcome_cb, new_call (self, CALL_OUTCOME), NULL, NULL,
                            answer_cb, new_answer (self, CALL_MAP_OVER));
-  keep (self, dray_group_submit (group, executor, null));
+  keep (self, dray_group_submit (group, executor, null, NULL));
   dray_group_join_async (group, NULL, answer_cb, new_answer (self, CALL_JOINED));
   keep (self, dray_completion_queue_submit (queue, executor, null, NULL));
   dray_completion_queue_next_async (queue, NULL, answer_cb, new_answer (self, CALL_QUEUE));

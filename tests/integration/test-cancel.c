@@ -350,6 +350,34 @@ test_cancel_all (Rig *rig, gconstpointer data)
 }
 
 static void
+test_cancel_all_out_of_order (Rig *rig, gconstpointer data)
+{
+  g_autofree char *path = rig_dup_path (rig, "touched");
+  g_autofree char *arguments = g_strdup_printf ("('%s',)", path);
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  DrayFuture *last;
+
+  g_test_summary ("So it is where what was submitted last runs.");
+
+  rig_start (rig, 1);
+  dray_executor_set_paused (rig->executor, TRUE);
+  g_ptr_array_add (futures, submit (rig, "touch", arguments, mode_of (data)));
+  for (int i = 0; i < 100000; i++)
+    g_object_unref (dray_executor_call (rig->executor, "null", NULL));
+  last = submit (rig, "block", NULL, mode_of (data));
+  g_ptr_array_add (futures, last);
+  g_assert_true (dray_future_set_priority (last, -1));
+  dray_executor_set_paused (rig->executor, FALSE);
+  rig_run_until_status (last, "blocked");
+
+  dray_executor_cancel_all (rig->executor);
+  for (guint i = 0; i < futures->len; i++)
+    rig_expect_cancelled (futures->pdata[i]);
+  rig_ask_pid (rig);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
+static void
 test_hundreds (Rig *rig, gconstpointer data)
 {
   static const char *const functions[] = { "block", "null", "spin", "sleep", "pid" };
@@ -420,6 +448,7 @@ main (int argc, char **argv)
   rig_add ("/cancel/cancellable/before", NULL, test_cancelled_before);
   rig_add ("/cancel/cancellable/released", NULL, test_cancellable_released);
   add_modes ("/cancel/all", test_cancel_all);
+  add_modes ("/cancel/all/out-of-order", test_cancel_all_out_of_order);
   add_modes ("/cancel/hundreds", test_hundreds);
 
   return g_test_run ();

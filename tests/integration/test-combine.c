@@ -206,7 +206,8 @@ test_bad_arguments (Rig *rig, gconstpointer data)
 {
   DrayFuture *const none[] = { NULL };
 
-  g_test_summary ("Nothing can be the first of none, there are no futures at NULL, and NULL is none.");
+  g_test_summary ("Nothing can be the first of none, there are no futures at NULL, and NULL is "
+                  "none.");
 
   g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*n_futures > 0*");
   g_assert_null (dray_future_first (NULL, 0));
@@ -491,6 +492,80 @@ test_cancel_race (Rig *rig, gconstpointer data)
       workshop_iterate_until_told (record);
       g_assert_cmpint (dray_future_get_state (record->future), !=, DRAY_FUTURE_FAILED);
       g_assert_cmpuint (record->n_done, ==, 1);
+    }
+}
+
+typedef struct
+{
+  DrayFuture *future; /* (owned) */
+  guint n_looks;
+  int n_ready; /* atomic: of two threads */
+} Canceller;
+
+/* Until the other one is here as well. */
+static void
+meet (Canceller *self)
+{
+  g_atomic_int_inc (&self->n_ready);
+  while (g_atomic_int_get (&self->n_ready) < 2)
+    ;
+}
+
+static gpointer
+canceller_run (gpointer data)
+{
+  Canceller *self = data;
+
+  meet (self);
+  for (guint i = 0; i < self->n_looks; i++)
+    (void) g_atomic_int_get (&self->n_ready);
+  dray_future_cancel (self->future);
+
+  return NULL;
+}
+
+/* The first of @parts, none of which runs, is done at the moment in which what they are combined to
+ * is cancelled. */
+static void
+race_for_the_others (GPtrArray *parts, DrayExecutor *first_executor, guint round)
+{
+  Combine how = round % 2 ? dray_future_first : dray_future_all_race;
+  Canceller canceller = { .future = combine (how, parts), .n_looks = round % 100 * 20 };
+  GThread *thread = g_thread_new ("cancels", canceller_run, &canceller);
+  DrayFutureState state;
+
+  meet (&canceller);
+  g_assert_true (dray_executor_shutdown_sync (first_executor, DRAY_SHUTDOWN_KILL, NULL, NULL));
+  g_thread_join (thread);
+
+  state = dray_future_get_state (canceller.future);
+  g_assert_true (state == DRAY_FUTURE_CANCELLED || state == DRAY_FUTURE_FAILED);
+  for (guint i = 1; i < parts->len; i++)
+    g_assert_cmpint (dray_future_get_state (parts->pdata[i]), ==,
+                     state == DRAY_FUTURE_CANCELLED ? state : DRAY_FUTURE_PENDING);
+  g_object_unref (canceller.future);
+}
+
+static void
+test_cancel_race_early (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("A cancel that meets the first part that is done, where that is enough, cancels "
+                  "the combined future with all of its parts, or is too late for any of them.");
+
+  rig_start (rig, 1);
+  dray_executor_set_paused (rig->executor, TRUE);
+  for (guint i = 0; i < 1000; i++)
+    {
+      g_autoptr (DrayExecutor) first_executor = workshop_new (1);
+      g_autoptr (GPtrArray) parts = new_futures ();
+
+      dray_executor_set_paused (first_executor, TRUE);
+      g_ptr_array_add (parts, dray_executor_call (first_executor, "null", NULL));
+      for (guint j = 0; j < 10; j++)
+        g_ptr_array_add (parts, rig_call (rig, "null", NULL));
+      race_for_the_others (parts, first_executor, i);
+      dray_executor_cancel_all (rig->executor);
+      rig_run_until_all_done (parts);
     }
 }
 
@@ -787,6 +862,7 @@ main (int argc, char **argv)
   rig_add ("/combine/cancel/shared", NULL, test_cancel_shared);
   rig_add ("/combine/cancel/parts-go-on", NULL, test_parts_go_on);
   rig_add ("/combine/cancel/race", NULL, test_cancel_race);
+  rig_add ("/combine/cancel/race/early", NULL, test_cancel_race_early);
   rig_add_modes ("/combine/shutdown", test_shutdown);
   rig_add ("/combine/survives-executor", NULL, test_survives_executor);
   rig_add ("/combine/executor-is-dropped", NULL, test_executor_is_dropped);

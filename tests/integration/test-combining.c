@@ -85,7 +85,7 @@ render_pages (DrayExecutor *executor, guint n, GAsyncReadyCallback callback, gpo
     {
       g_autoptr (DrayTask) task = dray_task_new_call ("sleep", g_variant_new ("(u)", i));
 
-      g_object_unref (dray_group_submit (group, executor, task));
+      g_object_unref (dray_group_submit (group, executor, task, NULL));
     }
   dray_group_join_async (group, NULL, callback, user_data);
 }

@@ -277,8 +277,8 @@ test_cut_off (Rig *rig, gconstpointer data)
     { "printf 'a part'; kill -KILL $$", DRAY_SPLIT_CHUNKS, 1 },
   };
 
-  g_test_summary ("What a command that was killed has written of a line or a record is no item: nobody "
-                  "shall take it for a whole one.");
+  g_test_summary ("What a command that was killed has written of a line or a record is no item: "
+                  "nobody shall take it for a whole one.");
 
   rig_start_without_workers (rig);
   for (gsize i = 0; i < G_N_ELEMENTS (vectors); i++)
@@ -310,6 +310,27 @@ test_bounded (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, bytes_in), <, 4 * 1000 * 1000);
   dray_future_cancel (future);
   rig_expect_cancelled (future);
+}
+
+static void
+test_timers (Rig *rig, gconstpointer data)
+{
+  const char *argv[] = { "cat", "/proc/self/timerslack_ns", NULL };
+  DrayTask *task = dray_task_new_command (argv);
+  g_autofree char *ours = NULL;
+  g_autofree char *expected = NULL;
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("A command's timers are as exact as those of the application, and no more.");
+
+  g_file_get_contents (argv[1], &ours, NULL, &error);
+  g_assert_no_error (error);
+  expected = g_strdup_printf ("'%s\\n'", g_strchomp (ours));
+  rig_start_without_workers (rig);
+  dray_task_set_encoding (task, DRAY_ENCODING_UTF8);
+  future = rig_submit (rig, task);
+  rig_expect_text (future, expected);
 }
 
 /* Many */
@@ -345,6 +366,7 @@ main (int argc, char **argv)
   rig_add ("/commands/too-long", NULL, test_too_long);
   rig_add ("/commands/cut-off", NULL, test_cut_off);
   rig_add ("/commands/bounded", NULL, test_bounded);
+  rig_add ("/commands/timers", NULL, test_timers);
   rig_add ("/commands/hundreds", NULL, test_hundreds);
 
   return g_test_run ();

@@ -340,6 +340,40 @@ test_cancel_race (Rig *rig, gconstpointer data)
     }
 }
 
+static void
+test_given_back (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayCompletionQueue) queue = dray_completion_queue_new ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Next cancelled = { 0 };
+  Next nexts[2] = { { 0 } };
+
+  g_test_summary ("The last future, for which a wait was found that is cancelled before it is told "
+                  "so, comes out to the next one, which is not told that none is left.");
+
+  rig_start (rig, 1);
+  add (queue, rig_call (rig, "null", NULL));
+  dray_completion_queue_next_async (queue, cancellable, next_cb, &cancelled);
+  for (guint i = 0; i < G_N_ELEMENTS (nexts); i++)
+    dray_completion_queue_next_async (queue, NULL, next_cb, &nexts[i]);
+  while (dray_completion_queue_get_length (queue) > 0)
+    g_thread_yield ();
+  g_cancellable_cancel (cancellable);
+
+  fixture_iterate_until_true (&cancelled.ready, "the first wait is over");
+  g_assert_error (cancelled.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&cancelled.error);
+  for (guint i = 0; i < G_N_ELEMENTS (nexts); i++)
+    {
+      fixture_iterate_until_true (&nexts[i].ready, "the wait is over");
+      g_assert_no_error (nexts[i].error);
+    }
+  g_assert_nonnull (nexts[0].future);
+  g_assert_null (nexts[1].future);
+  g_assert_cmpuint (dray_completion_queue_get_length (queue), ==, 0);
+  g_object_unref (nexts[0].future);
+}
+
 typedef struct
 {
   DrayCompletionQueue *queue; /* (unowned) */
@@ -689,6 +723,7 @@ main (int argc, char **argv)
   rig_add ("/completion-queue/loop", NULL, test_loop);
   rig_add ("/completion-queue/many-waits", NULL, test_many_waits);
   rig_add ("/completion-queue/cancel-race", NULL, test_cancel_race);
+  rig_add ("/completion-queue/given-back", NULL, test_given_back);
   rig_add ("/completion-queue/threads", NULL, test_threads);
   rig_add_modes ("/completion-queue/shutdown", test_shutdown);
   rig_add ("/completion-queue/dropped", NULL, test_dropped);

@@ -2,6 +2,7 @@
 
 #include "config.h"
 
+#include "rig.h"
 #include "workshop.h"
 
 /*
@@ -170,6 +171,89 @@ test_limit_filled (Fixture *fixture, gconstpointer data)
   workshop_record_free (record);
 }
 
+static gboolean
+has_queued (DrayExecutor *executor, guint64 n_tasks)
+{
+  g_autoptr (DrayCounters) counters = dray_executor_dup_counters (executor);
+
+  return counters->queue_length == n_tasks;
+}
+
+static gboolean
+has_nothing_queued (gpointer executor)
+{
+  return has_queued (executor, 0);
+}
+
+static gboolean
+has_one_queued (gpointer executor)
+{
+  return has_queued (executor, 1);
+}
+
+static gboolean
+has_twenty_undelivered (gpointer executor)
+{
+  g_autoptr (DrayCounters) counters = dray_executor_dup_counters (executor);
+
+  return counters->undelivered_items >= 20;
+}
+
+static void
+test_held_back (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that what waits behind a task that is at its limit, in a context that nobody iterates, is
+   * done as soon as another worker has nothing to do: whether it was given to its worker before, or
+   * came later. The limit of all may be reached first: then it is as soon as that is not. */
+  const gboolean before = data != NULL;
+  const gboolean throttled = g_strcmp0 (data, "throttled") == 0;
+  g_autoptr (DrayExecutor) executor = workshop_new (2);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (DrayFuture) hoarder = NULL;
+  g_autoptr (DrayFuture) blocked = NULL;
+  DrayFuture *behind[2];
+
+  hoarder = call_in (context, executor, "numbers", g_variant_new ("(ub)", 20, TRUE));
+  workshop_block_until (has_twenty_undelivered, executor, "there are items");
+  if (!before)
+    g_object_set (executor, "max-undelivered-items-per-future", 10, NULL);
+  blocked = dray_executor_call (executor, "block", NULL);
+  workshop_block_until_status (blocked, "blocked");
+  for (guint i = 0; i < G_N_ELEMENTS (behind); i++)
+    behind[i] = dray_executor_call (executor, "attempt", NULL);
+  workshop_block_until (before ? has_nothing_queued : has_one_queued, executor,
+                        "what there is room for has been sent");
+  if (throttled)
+    g_object_set (executor, "max-undelivered-items", 10, NULL);
+  g_object_set (executor, "max-undelivered-items-per-future", 10, NULL);
+
+  dray_future_cancel (blocked);
+  if (throttled)
+    {
+      rig_let_time_pass ();
+      g_object_set (executor, "max-undelivered-items", 100000, NULL);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (behind); i++)
+    {
+      g_autoptr (GVariant) attempt = NULL;
+
+      fixture_run_until_done (behind[i]);
+      attempt = dray_future_dup_result (behind[i], NULL);
+      g_assert_cmpuint (g_variant_get_uint32 (attempt), ==, 1);
+      g_object_unref (behind[i]);
+    }
+  g_assert_cmpint (dray_future_get_state (hoarder), ==, DRAY_FUTURE_RUNNING);
+
+  dray_future_cancel (hoarder);
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (DrayFuture) next = dray_executor_call (executor, "attempt", NULL);
+
+      fixture_run_until_done (next);
+      g_assert_cmpint (dray_future_get_state (next), ==, DRAY_FUTURE_SUCCEEDED);
+    }
+}
+
 /* Destroyed */
 
 static void
@@ -316,6 +400,7 @@ typedef struct
 {
   DrayExecutor *executor; /* (unowned) */
   GMainContext *context;  /* (unowned): the map's */
+  guint n_answers;
 } Ender;
 
 /* Is asked for a value, ends the executor meanwhile, and lets the context hear of that. */
@@ -330,6 +415,17 @@ end_executor_cb (gpointer data)
   return NULL;
 }
 
+/* The context may have heard of it before all was over: then there is more for it. */
+static gboolean
+has_three_answers_of (gpointer data)
+{
+  Ender *ender = data;
+
+  while (g_main_context_iteration (ender->context, FALSE))
+    ;
+  return ender->n_answers == 3;
+}
+
 static void
 test_ended_while_asking (Fixture *fixture, gconstpointer data)
 {
@@ -337,21 +433,214 @@ test_ended_while_asking (Fixture *fixture, gconstpointer data)
    * the executor ends, and the map's context has heard of that, while the map asks for a value. */
   g_autoptr (DrayExecutor) executor = workshop_new (1);
   g_autoptr (GMainContext) context = g_main_context_new ();
-  Ender ender = { executor, context };
+  Ender ender = { executor, context, 0 };
   g_autoptr (DrayMap) map = NULL;
-  guint n_answers = 0;
 
   g_main_context_push_thread_default (context);
   map = dray_executor_map (executor, "step", end_executor_cb, &ender, NULL);
   g_main_context_pop_thread_default (context);
-  dray_map_for_each_async (map, ignore_outcome, NULL, NULL, NULL, answered_cb, &n_answers);
-  dray_map_next_async (map, NULL, answered_cb, &n_answers);
-  dray_map_next_async (map, NULL, answered_cb, &n_answers);
+  dray_map_for_each_async (map, ignore_outcome, NULL, NULL, NULL, answered_cb, &ender.n_answers);
+  dray_map_next_async (map, NULL, answered_cb, &ender.n_answers);
+  dray_map_next_async (map, NULL, answered_cb, &ender.n_answers);
   g_main_context_push_thread_default (context);
   g_assert_null (dray_map_wait_next (map, -1, NULL, NULL));
   g_main_context_pop_thread_default (context);
 
-  fixture_iterate_until (has_three_answers, &n_answers, "all of them are told");
+  fixture_iterate_until (has_three_answers_of, &ender, "all of them are told");
+}
+
+typedef struct
+{
+  Ender ender;
+  DrayMap *map; /* (unowned) */
+  guint n_given;
+  guint n_taken;
+  gboolean ended;
+} LateEnder;
+
+static guint64
+count_submitted (DrayExecutor *executor)
+{
+  g_autoptr (DrayCounters) counters = dray_executor_dup_counters (executor);
+
+  return counters->submitted;
+}
+
+/* Takes the outcome of all that was submitted. Asks for nothing: it is not the map's thread. */
+static gpointer
+take_all (gpointer data)
+{
+  LateEnder *self = data;
+
+  while (self->n_taken < count_submitted (self->ender.executor))
+    {
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (self->map, -1, NULL, NULL);
+
+      g_assert_nonnull (outcome);
+      self->n_taken++;
+    }
+
+  return NULL;
+}
+
+/* Ends the executor when this is not the first value that it gives for a chunk. */
+static GVariant *
+end_between_values_cb (gpointer data)
+{
+  LateEnder *self = data;
+
+  self->n_given++;
+  if (self->n_given > count_submitted (self->ender.executor) + 1)
+    {
+      g_thread_join (g_thread_new ("takes", take_all, self));
+      end_executor_cb (&self->ender);
+      self->ended = TRUE;
+    }
+
+  return g_variant_new_parsed ("(int64 0, '', '')");
+}
+
+static void
+test_refused_while_asking (Fixture *fixture, gconstpointer data)
+{
+  /* Shows the same where there are outcomes: calls that the map was about to make are refused, one of
+   * them is told to who has waited, the others to those who have asked. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  LateEnder ender = { .ender = { executor, context, 0 } };
+  guint *n_answers = &ender.ender.n_answers;
+  g_autoptr (DrayMap) map = NULL;
+
+  g_main_context_push_thread_default (context);
+  map = ender.map = dray_executor_map (executor, "step", end_between_values_cb, &ender, NULL);
+  g_main_context_pop_thread_default (context);
+  dray_map_next_async (map, NULL, answered_cb, n_answers);
+  dray_map_for_each_async (map, ignore_outcome, NULL, NULL, NULL, answered_cb, n_answers);
+  dray_map_next_async (map, NULL, answered_cb, n_answers);
+  while (!ender.ended)
+    {
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, -1, NULL, NULL);
+
+      g_assert_nonnull (outcome);
+      ender.n_taken++;
+    }
+
+  fixture_iterate_until (has_three_answers_of, &ender.ender, "all of them are told");
+}
+
+/* After the end */
+
+typedef struct
+{
+  DrayExecutor *executor; /* (unowned) */
+  DrayMap *map;           /* (unowned) */
+  guint n_answers;
+} LateAsker;
+
+/* Ends the executor, and asks the map that asks. */
+static GVariant *
+ask_late_cb (gpointer data)
+{
+  LateAsker *self = data;
+
+  dray_executor_shutdown_sync (self->executor, DRAY_SHUTDOWN_KILL, NULL, NULL);
+  dray_map_next_async (self->map, NULL, answered_cb, &self->n_answers);
+  dray_map_for_each_async (self->map, ignore_outcome, NULL, NULL, NULL, answered_cb,
+                           &self->n_answers);
+  dray_map_next_async (self->map, NULL, answered_cb, &self->n_answers);
+  while (g_main_context_iteration (g_main_context_get_thread_default (), FALSE))
+    ;
+  g_assert_cmpuint (self->n_answers, ==, 0);
+  return g_variant_new_parsed ("(int64 0, '', '')");
+}
+
+static void
+test_asked_late_while_asking (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that who asks when the executor has shut down, while the map still asks for a value, is
+   * told of what becomes of that; also when nobody iterates the map's context. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  LateAsker asker = { .executor = executor };
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (DrayOutcome) outcome = NULL;
+
+  map = asker.map = dray_executor_map (executor, "step", ask_late_cb, &asker, NULL);
+  g_main_context_push_thread_default (context);
+  outcome = dray_map_wait_next (map, -1, NULL, NULL);
+  g_assert_nonnull (outcome);
+  fixture_iterate_until (has_three_answers, &asker.n_answers, "all of them are told");
+  g_main_context_pop_thread_default (context);
+}
+
+static void
+test_asked_late (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that who asks for outcomes when the executor has shut down is answered in a context of
+   * their own, also when nobody iterates the map's, and something is left there to be told: of a
+   * map that had begun, or of something else. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (DrayFuture) future = dray_executor_call (executor, "null", NULL);
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (DrayOutcome) outcome = NULL;
+  GVariant *values[3];
+  guint n_answers = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    values[i] = g_variant_new_parsed ("(int64 0, '', '')");
+  map = dray_executor_map_values (executor, "step", values, G_N_ELEMENTS (values));
+  if (data != NULL)
+    outcome = dray_map_wait_next (map, -1, NULL, NULL);
+  if (data != NULL)
+    g_clear_object (&future);
+  g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+
+  g_main_context_push_thread_default (context);
+  dray_map_next_async (map, NULL, answered_cb, &n_answers);
+  dray_map_for_each_async (map, ignore_outcome, NULL, NULL, NULL, answered_cb, &n_answers);
+  dray_map_next_async (map, NULL, answered_cb, &n_answers);
+  fixture_iterate_until (has_three_answers, &n_answers, "all that was asked is answered");
+  g_main_context_pop_thread_default (context);
+  g_assert_true (dray_map_is_over (map));
+}
+
+static gboolean
+is_over (gpointer map)
+{
+  return dray_map_is_over (map);
+}
+
+/* As a dialog would, that closes when all has come. */
+static void
+iterate_in_outcome_cb (DrayMap *map, DrayOutcome *outcome, gpointer data)
+{
+  guint *n_outcomes = data;
+
+  if (++*n_outcomes == 1)
+    fixture_iterate_until (is_over, map, "the other outcomes come");
+}
+
+static void
+test_iterated_late_outcome (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that a function that is given an outcome when the executor has shut down may run the main
+   * context, in which the others come. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (DrayOutcome) first = NULL;
+  GVariant *values[4];
+  guint n_outcomes = 0, n_answers = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (values); i++)
+    values[i] = g_variant_new_parsed ("(int64 0, '', '')");
+  map = dray_executor_map_values (executor, "step", values, G_N_ELEMENTS (values));
+  first = dray_map_wait_next (map, -1, NULL, NULL);
+  g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+  dray_map_for_each_async (map, iterate_in_outcome_cb, &n_outcomes, NULL, NULL, answered_cb,
+                           &n_answers);
+  while (n_answers == 0)
+    g_main_context_iteration (NULL, TRUE);
 }
 
 /* Left alone */
@@ -400,7 +689,7 @@ begin_in_group (DrayExecutor *executor, GPtrArray *objects)
   g_autoptr (DrayTask) task = dray_task_new_call ("null", NULL);
 
   g_ptr_array_add (objects, group);
-  g_ptr_array_add (objects, dray_group_submit (group, executor, task));
+  g_ptr_array_add (objects, dray_group_submit (group, executor, task, NULL));
   dray_group_add (group, begin_call (executor, objects));
 }
 
@@ -424,6 +713,16 @@ begin_map (DrayExecutor *executor, GPtrArray *objects)
 }
 
 static void
+begin_started_map (DrayExecutor *executor, GPtrArray *objects)
+{
+  DrayOutcome *outcome;
+
+  begin_map (executor, objects);
+  outcome = dray_map_wait_next (objects->pdata[0], -1, NULL, NULL);
+  dray_outcome_unref (outcome);
+}
+
+static void
 begin_pull (DrayExecutor *executor, GPtrArray *objects)
 {
   g_autoptr (DrayTask) task = dray_task_new_call ("numbers", g_variant_new ("(ub)", 100, FALSE));
@@ -437,6 +736,13 @@ begin_lists (DrayExecutor *executor, GPtrArray *objects)
 {
   begin_call (executor, objects);
   g_ptr_array_add (objects, g_object_ref (dray_executor_get_futures (executor)));
+  g_ptr_array_add (objects, g_object_ref (dray_executor_get_workers (executor)));
+}
+
+static void
+begin_workers (DrayExecutor *executor, GPtrArray *objects)
+{
+  begin_call (executor, objects);
   g_ptr_array_add (objects, g_object_ref (dray_executor_get_workers (executor)));
 }
 
@@ -460,6 +766,30 @@ test_left_alone (Fixture *fixture, gconstpointer data)
         g_clear_pointer (&objects, g_ptr_array_unref);
       g_assert_true (dray_executor_shutdown_sync (executor, mode, NULL, NULL));
     }
+}
+
+static gboolean
+default_context_is_idle (gpointer data)
+{
+  return !g_main_context_pending (NULL);
+}
+
+static void
+test_left_in_default (Fixture *fixture, gconstpointer data)
+{
+  /* Shows the same of the default main context, which does not go: where nobody iterates it, nothing
+   * of an executor that has shut down stays in it. */
+  Beginning begin = (Beginning) data;
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GPtrArray) objects = g_ptr_array_new_with_free_func (g_object_unref);
+
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  begin (executor, objects);
+  g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+  g_clear_pointer (&objects, g_ptr_array_unref);
+  g_clear_object (&executor);
+  workshop_block_until (default_context_is_idle, NULL, "nothing is left to be told");
 }
 
 static void
@@ -569,11 +899,19 @@ main (int argc, char **argv)
   workshop_add ("/contexts/own-loops", NULL, test_own_loops);
   workshop_add ("/contexts/never-iterated", NULL, test_never_iterated);
   workshop_add ("/contexts/limit-filled", NULL, test_limit_filled);
+  workshop_add ("/contexts/held-back", NULL, test_held_back);
+  workshop_add ("/contexts/held-back/sent-before", "before", test_held_back);
+  workshop_add ("/contexts/held-back/throttled", "throttled", test_held_back);
   workshop_add ("/contexts/destroyed/after-the-end", NULL, test_destroyed_after_the_end);
   workshop_add ("/contexts/destroyed/before-the-end", NULL, test_destroyed_before_the_end);
   workshop_add ("/contexts/iterated-late", NULL, test_iterated_late);
   workshop_add ("/contexts/asked-elsewhere", NULL, test_asked_elsewhere);
   workshop_add ("/contexts/asked-elsewhere/while-asking", NULL, test_ended_while_asking);
+  workshop_add ("/contexts/asked-elsewhere/refused-while-asking", NULL, test_refused_while_asking);
+  workshop_add ("/contexts/asked-late", NULL, test_asked_late);
+  workshop_add ("/contexts/asked-late/while-asking", NULL, test_asked_late_while_asking);
+  workshop_add ("/contexts/asked-late/begun", "begun", test_asked_late);
+  workshop_add ("/contexts/asked-late/iterates", NULL, test_iterated_late_outcome);
   workshop_add ("/contexts/left-alone/all", begin_all, test_left_alone);
   workshop_add ("/contexts/left-alone/first", begin_first, test_left_alone);
   workshop_add ("/contexts/left-alone/chain", begin_chain, test_left_alone);
@@ -582,7 +920,19 @@ main (int argc, char **argv)
   workshop_add ("/contexts/left-alone/map", begin_map, test_left_alone);
   workshop_add ("/contexts/left-alone/pull", begin_pull, test_left_alone);
   workshop_add ("/contexts/left-alone/lists", begin_lists, test_left_alone);
+  workshop_add ("/contexts/left-alone/lists/workers", begin_workers, test_left_alone);
+  workshop_add ("/contexts/left-alone/map/begun", begin_started_map, test_left_alone);
   workshop_add ("/contexts/left-alone/cancelled-shutdown", NULL, test_left_after_cancel);
+  workshop_add ("/contexts/left-in-default/all", begin_all, test_left_in_default);
+  workshop_add ("/contexts/left-in-default/first", begin_first, test_left_in_default);
+  workshop_add ("/contexts/left-in-default/chain", begin_chain, test_left_in_default);
+  workshop_add ("/contexts/left-in-default/group", begin_in_group, test_left_in_default);
+  workshop_add ("/contexts/left-in-default/queue", begin_in_queue, test_left_in_default);
+  workshop_add ("/contexts/left-in-default/map", begin_map, test_left_in_default);
+  workshop_add ("/contexts/left-in-default/map/begun", begin_started_map, test_left_in_default);
+  workshop_add ("/contexts/left-in-default/pull", begin_pull, test_left_in_default);
+  workshop_add ("/contexts/left-in-default/lists", begin_lists, test_left_in_default);
+  workshop_add ("/contexts/left-in-default/lists/workers", begin_workers, test_left_in_default);
   workshop_add ("/contexts/ended-thread", NULL, test_ended_thread);
   workshop_add ("/contexts/slow-callback", NULL, test_slow_callback);
 

@@ -190,6 +190,12 @@ is_begun (gpointer user_data)
 }
 
 static gboolean
+has_one_queued (gpointer rig)
+{
+  return rig_get_count (rig, queue_length) <= 1;
+}
+
+static gboolean
 has_ten_undelivered (gpointer rig)
 {
   return rig_get_count (rig, undelivered_items) >= 10;
@@ -200,31 +206,65 @@ test_protocol_behind_unread (Rig *rig, gconstpointer data)
 {
   g_autofree char *go_on = rig_dup_path (rig, "go-on");
   g_autofree char *path = rig_dup_path (rig, "record");
-  Begun begun = { path, 1 };
+  Begun begun = { path, 2 };
   g_autoptr (GPtrArray) quick = rig_new_futures ();
   g_autoptr (DrayFuture) broken = NULL;
+  g_autoptr (DrayFuture) ended = NULL;
   g_autoptr (DrayFuture) behind = NULL;
   g_autoptr (DrayFuture) last = NULL;
 
-  g_test_summary ("What a worker has written is read late, and breaks the protocol: its next task, "
-                  "which it has begun by then, fails as well and is run once; the one behind that "
-                  "runs elsewhere, as its first attempt.");
+  g_test_summary ("What a worker has written is read late, and breaks the protocol: the next task, "
+                  "which it has ended by then, and the one behind that, which it has begun, fail "
+                  "as well and are run once; the last one runs elsewhere, as its first attempt.");
 
   rig_start (rig, 1);
-  g_object_set (rig->executor, "max-undelivered-items", 10, NULL);
-  rig_add_calls (rig, quick, "null", 100); /* so that it gets more than one ahead */
+  rig_add_calls (rig, quick, "null", 1000); /* so that it gets more than one ahead */
   rig_run_until_all_done (quick);
 
   broken = rig_call (rig, "spoil-unread", "(us)", 20, go_on);
+  ended = rig_call (rig, "record", "(uusb)", 1, 0, path, FALSE);
   behind = rig_call (rig, "record", "(uusb)", begun.number, 60000000, path, TRUE);
   last = rig_call (rig, "attempt", NULL);
-  workshop_block_until (has_ten_undelivered, rig, "nothing more is read");
+  workshop_block_until (has_one_queued, rig, "those behind have been sent");
+  workshop_block_until (has_ten_undelivered, rig, "there are items");
+  g_object_set (rig->executor, "max-undelivered-items", 10, NULL);
+  rig_let_time_pass (); /* from now on nothing is read */
   g_assert_true (g_file_set_contents (go_on, "", 0, NULL));
-  workshop_block_until (is_begun, &begun, "the next task is begun");
+  workshop_block_until (is_begun, &begun, "the next task but one is begun");
 
   rig_expect_error (broken, DRAY_ERROR, DRAY_ERROR_PROTOCOL, "*“misbehaving-worker”*");
+  rig_expect_error (ended, DRAY_ERROR, DRAY_ERROR_PROTOCOL, "*“misbehaving-worker”*");
   rig_expect_error (behind, DRAY_ERROR, DRAY_ERROR_PROTOCOL, "*“misbehaving-worker”*");
   g_assert_cmpuint (rig_expect_uint32 (last), ==, 1);
+  g_assert_cmpuint (count_begun (path, 1), ==, 1);
+  g_assert_true (is_begun (&begun));
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
+}
+
+static void
+test_output_left (Rig *rig, gconstpointer data)
+{
+  g_autofree char *go_on = rig_dup_path (rig, "go-on");
+  g_autofree char *path = rig_dup_path (rig, "record");
+  Begun begun = { path, 1 };
+  g_autoptr (DrayFuture) leaving = NULL;
+  g_autoptr (DrayFuture) behind = NULL;
+  g_autoptr (DrayFuture) last = NULL;
+
+  g_test_summary ("A worker closes its output and goes on: it is ended, and the task that it has "
+                  "begun unheard fails with it, and is not run again; the one behind that is.");
+
+  rig_start (rig, 1);
+  rig_ask_pid (rig);
+  leaving = rig_call (rig, "leave-output", "(s)", go_on);
+  behind = rig_call (rig, "record", "(uusb)", begun.number, 60000000, path, FALSE);
+  last = rig_call (rig, "attempt", NULL);
+  fixture_iterate_until (has_one_queued, rig, "the task behind has been sent");
+  g_assert_true (g_file_set_contents (go_on, "", 0, NULL));
+
+  rig_expect_error (behind, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, NULL);
+  g_assert_cmpuint (rig_expect_uint32 (last), ==, 1);
+  fixture_run_until_done (leaving);
   g_assert_true (is_begun (&begun));
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
 }
@@ -495,6 +535,7 @@ main (int argc, char **argv)
   rig_add ("/crashes/protocol", NULL, test_protocol);
   rig_add ("/crashes/protocol/behind", NULL, test_protocol_behind);
   rig_add ("/crashes/protocol/behind/unread", NULL, test_protocol_behind_unread);
+  rig_add ("/crashes/output-left", NULL, test_output_left);
   rig_add ("/crashes/deaf-channel", NULL, test_deaf_channel);
   rig_add ("/crashes/half-frame", NULL, test_half_frame);
   rig_add ("/crashes/print", NULL, test_print);

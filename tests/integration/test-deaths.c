@@ -268,6 +268,12 @@ make_other_starting (Scene *scene)
   expect_death (scene, victim);
 }
 
+static gboolean
+has_two_undelivered (gpointer rig)
+{
+  return rig_get_count (rig, undelivered_items) >= 2;
+}
+
 /* Nobody takes what comes, so that the host stops reading, and the library waits in the midst of
  * what it writes. Values in shared memory have frames so small that it takes many of them. */
 static void
@@ -286,10 +292,12 @@ make_result_blocked (Scene *scene)
                                   many ? G_MAXUINT32 : 1, item_size, LARGE_RESULT));
   g_signal_connect (victim, "item", G_CALLBACK (count_item_cb), &size);
   submit_behind (scene);
-  workshop_block_until_status (victim, "trapped");
+  workshop_block_until (has_two_undelivered, scene->rig, "the host stops reading");
   g_assert_true (rig_block_until_full (scene->rig, victim, pid));
   g_assert_cmpuint (rig_get_count (scene->rig, bytes_in), <, LARGE_RESULT);
   kill (pid, SIGUSR1);
+  /* Before anything is taken, and the rest read. */
+  workshop_block_until (fixture_is_gone, GINT_TO_POINTER (pid), "the worker is gone");
   expect_death (scene, victim);
   if (many)
     g_assert_cmpuint (size, >, 0);

@@ -160,7 +160,7 @@ test_cancelled_late (Fixture *fixture, gconstpointer data)
 }
 
 /* Meanwhile: what a worker does while the executor is being shut down. That takes as long as the
- * arguments of a task that is given up take to be freed, here until it is done. */
+ * cancellable of a task that is given up takes to be freed, here until it is done. */
 
 typedef struct
 {
@@ -208,14 +208,13 @@ ask_pid (DrayExecutor *executor)
 static void
 shut_down_meanwhile (DrayExecutor *executor, DrayShutdownMode mode, Meanwhile *self)
 {
-  static const guint8 bytes[8];
+  g_autoptr (DrayTask) task = dray_task_new_call ("null", NULL);
+  GCancellable *cancellable = g_cancellable_new ();
 
-  /* Nobody has a future of it: it goes when it is given up. */
   dray_executor_set_paused (executor, TRUE);
-  g_object_unref (dray_executor_call (executor, "null",
-                                      g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, bytes,
-                                                               sizeof bytes, TRUE, meanwhile_cb,
-                                                               self)));
+  g_object_set_data_full (G_OBJECT (cancellable), "meanwhile", self, meanwhile_cb);
+  g_object_unref (dray_executor_submit (executor, task, cancellable));
+  g_object_unref (cancellable);
   self->thread = g_thread_self ();
   g_assert_true (dray_executor_shutdown_sync (executor, mode, NULL, NULL));
   g_assert_true (self->happened);
@@ -268,6 +267,48 @@ test_lost_meanwhile (Fixture *fixture, gconstpointer data)
   workshop_assert_failed (records->pdata[0], DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
   counters = dray_executor_dup_counters (executor);
   g_assert_cmpuint (counters->workers_started, ==, 1);
+}
+
+typedef struct
+{
+  DrayExecutor *executor; /* (unowned) */
+  gboolean freed;
+} Arguments;
+
+static void
+shut_down_when_freed_cb (gpointer user_data)
+{
+  Arguments *self = user_data;
+
+  g_assert_false (self->freed);
+  self->freed = TRUE;
+  g_assert_true (dray_executor_shutdown_sync (self->executor, DRAY_SHUTDOWN_KILL, NULL, NULL));
+}
+
+static void
+test_arguments_freed (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that the arguments of a task that is given up may shut the executor down, blocking, when
+   * they are freed, in the midst of its shutdown. */
+  static const guint8 bytes[8];
+  const DrayShutdownMode mode = GPOINTER_TO_UINT (data);
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GPtrArray) records = workshop_new_records ();
+  Arguments arguments = { .executor = executor };
+
+  g_object_set (executor, "grace-period", 20, NULL);
+  add (records, executor, "block", NULL);
+  workshop_block_until_status (future_at (records, 0), "blocked");
+  dray_executor_set_paused (executor, TRUE);
+  g_object_unref (
+    dray_executor_call (executor, "null",
+                        g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, bytes, sizeof bytes,
+                                                 TRUE, shut_down_when_freed_cb, &arguments)));
+
+  g_assert_true (dray_executor_shutdown_sync (executor, mode, NULL, NULL));
+  g_assert_true (arguments.freed);
+  workshop_iterate_until_all_told (records);
+  workshop_assert_failed (records->pdata[0], DRAY_ERROR, DRAY_ERROR_SHUT_DOWN);
 }
 
 /* Inside callbacks, and by the last reference */
@@ -545,6 +586,12 @@ main (int argc, char **argv)
   workshop_add ("/ending/stronger/kill", GUINT_TO_POINTER (DRAY_SHUTDOWN_KILL), test_stronger);
   workshop_add ("/ending/cancellable", NULL, test_cancellable);
   workshop_add ("/ending/cancellable/late", NULL, test_cancelled_late);
+  workshop_add ("/ending/arguments-freed/cancel-pending",
+                GUINT_TO_POINTER (DRAY_SHUTDOWN_CANCEL_PENDING), test_arguments_freed);
+  workshop_add ("/ending/arguments-freed/terminate", GUINT_TO_POINTER (DRAY_SHUTDOWN_TERMINATE),
+                test_arguments_freed);
+  workshop_add ("/ending/arguments-freed/kill", GUINT_TO_POINTER (DRAY_SHUTDOWN_KILL),
+                test_arguments_freed);
   workshop_add ("/ending/meanwhile/done", NULL, test_done_meanwhile);
   workshop_add ("/ending/meanwhile/lost/terminate", GUINT_TO_POINTER (DRAY_SHUTDOWN_TERMINATE),
                 test_lost_meanwhile);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
+#include <glib/gstdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -271,28 +272,63 @@ assert_shut_down (DrayFuture *future, DrayShutdownMode mode, gboolean succeeds)
   g_object_unref (future);
 }
 
+/* How long the command takes that others wait for. */
+static const char *
+get_script (DrayShutdownMode mode)
+{
+  switch (mode)
+    {
+    case DRAY_SHUTDOWN_DRAIN:
+      return "read line < /dev/null; sleep 0.05";
+    case DRAY_SHUTDOWN_CANCEL_PENDING:
+      return "until [ -d \"$GATE\" ]; do sleep 0.01; done";
+    default:
+      return "exec sleep 1000";
+    }
+}
+
+/* A GThreadFunc: opens the gate when @future is done, which takes no descriptor. */
+static gpointer
+open_gate_thread (gpointer future)
+{
+  workshop_wait_thread (future);
+  g_assert_cmpint (mkdir (g_getenv ("GATE"), 0700), ==, 0);
+  return NULL;
+}
+
 /* Shut down while commands wait for descriptors. */
 static void
 run_shut_down (void)
 {
   for (DrayShutdownMode mode = DRAY_SHUTDOWN_DRAIN; mode <= DRAY_SHUTDOWN_KILL; mode++)
     {
-      DrayExecutor *executor = host_new_executor (8);
+      g_autofree char *directory = g_dir_make_tmp ("dray-exhaustion-XXXXXX", NULL);
+      g_autofree char *gate = g_build_filename (directory, "gate", NULL);
       g_autoptr (GPtrArray) futures = g_ptr_array_new ();
+      GThread *opener = NULL;
+      DrayExecutor *executor;
+      DrayFuture *first;
       struct rlimit before;
-      DrayFuture *first = scarcity_run_script (executor, "read line < /dev/null; sleep 0.05");
 
+      g_assert_true (g_setenv ("GATE", gate, TRUE));
+      executor = host_new_executor (8);
+      first = scarcity_run_script (executor, get_script (mode));
       workshop_block_until_running (first);
       g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &before), ==, 0);
       scarcity_set_limit (RLIMIT_NOFILE, count_descriptors () + 1);
       for (guint i = 0; i < 3; i++)
         g_ptr_array_add (futures, scarcity_run_script (executor, "exit 0"));
+      if (mode == DRAY_SHUTDOWN_CANCEL_PENDING)
+        opener = g_thread_new ("opener", open_gate_thread, futures->pdata[0]);
       g_assert_true (dray_executor_shutdown_sync (executor, mode, NULL, NULL));
+      g_clear_pointer (&opener, g_thread_join);
 
       assert_shut_down (first, mode, mode <= DRAY_SHUTDOWN_CANCEL_PENDING);
       for (guint i = 0; i < 3; i++)
         assert_shut_down (futures->pdata[i], mode, FALSE);
       scarcity_set_limit (RLIMIT_NOFILE, before.rlim_cur);
+      g_rmdir (gate);
+      g_rmdir (directory);
       host_finish (executor);
     }
 }
@@ -392,8 +428,8 @@ submit_mixed (DrayExecutor *executor)
   return records;
 }
 
-/* That each was told once: it has succeeded, or says that there could be no more processes. Returns:
- * how many have succeeded */
+/* That each was told once: it has succeeded, or says that there could be no more processes.
+ * Returns: how many have succeeded */
 static guint
 count_successes (GPtrArray *records)
 {

@@ -287,7 +287,7 @@ submit_in_child (gpointer data)
   assert_forked (future);
   next = dray_future_and_then (scene->done->future, scene->executor, task, -1);
   assert_forked (next);
-  member = dray_group_submit (scene->group, scene->executor, task);
+  member = dray_group_submit (scene->group, scene->executor, task, NULL);
   g_assert_true (dray_future_wait (member, -1, NULL, NULL));
 
   dray_executor_submit_async (scene->executor, task, NULL, accepted_cb, scene);

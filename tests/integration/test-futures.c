@@ -305,6 +305,79 @@ test_result_async_cancelled (Rig *rig, gconstpointer data)
 }
 
 static void
+note_gone (gpointer n_left, GObject *where_it_was)
+{
+  (*(guint *) n_left)--;
+}
+
+static gboolean
+is_zero (gpointer number)
+{
+  return *(guint *) number == 0;
+}
+
+static void
+cancelled_cb (GObject *future, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (dray_future_result_finish (DRAY_FUTURE (future), result, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+/* Cancels @n waits, from both ends in turns, and waits until nothing is left of them. */
+static void
+give_up_waits (DrayFuture *future, guint n)
+{
+  g_autoptr (GPtrArray) cancellables = g_ptr_array_new_with_free_func (g_object_unref);
+  guint n_left = n;
+
+  for (guint i = 0; i < n; i++)
+    {
+      GCancellable *cancellable = g_cancellable_new ();
+
+      g_object_weak_ref (G_OBJECT (cancellable), note_gone, &n_left);
+      g_ptr_array_add (cancellables, cancellable);
+      dray_future_result_async (future, cancellable, cancelled_cb, NULL);
+    }
+  for (guint i = 0; i < n; i++)
+    g_cancellable_cancel (cancellables->pdata[i % 2 ? n - 1 - i / 2 : i / 2]);
+  g_ptr_array_set_size (cancellables, 0);
+  fixture_iterate_until (is_zero, &n_left, "nothing is left of the waits");
+}
+
+static void
+test_result_async_given_up (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GString) log = g_string_new (NULL);
+  DrayFuture *future;
+
+  g_test_summary ("Nothing is left of waits that were cancelled, while the task goes on; what "
+                  "waits besides is told in its turn.");
+
+  rig->drops_futures = TRUE;
+  rig_start (rig, 1);
+  future = rig_call (rig, "block", NULL);
+  dray_future_add_done_callback (future, note_cb, note_new (log, 'a'), note_free);
+  give_up_waits (future, 1000);
+  dray_future_add_done_callback (future, note_cb, note_new (log, 'b'), note_free);
+  give_up_waits (future, 1000);
+  dray_future_add_done_callback (future, note_cb, note_new (log, 'c'), note_free);
+  g_assert_false (dray_future_is_done (future));
+  dray_future_cancel (future);
+  rig_expect_cancelled (future);
+  g_assert_cmpstr (log->str, ==, "abcABC");
+  g_object_unref (future);
+
+  /* Nor does the wait keep the future. */
+  future = rig_call (rig, "block", NULL);
+  give_up_waits (future, 1);
+  g_object_add_weak_pointer (G_OBJECT (future), (gpointer *) &future);
+  g_object_unref (future);
+  g_assert_null (future);
+}
+
+static void
 test_result_async_too_late (Rig *rig, gconstpointer data)
 {
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
@@ -337,6 +410,7 @@ main (int argc, char **argv)
   rig_add ("/futures/callbacks/chain", NULL, test_chain);
   rig_add ("/futures/result-async", NULL, test_result_async);
   rig_add ("/futures/result-async/cancelled", NULL, test_result_async_cancelled);
+  rig_add ("/futures/result-async/given-up", NULL, test_result_async_given_up);
   rig_add ("/futures/result-async/too-late", NULL, test_result_async_too_late);
 
   return g_test_run ();

@@ -3,9 +3,12 @@
 #include "config.h"
 
 #include "rig.h"
+#include "workshop.h"
 
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What workers and commands have started themselves: it goes with them, and where it has taken
  * precautions against that, it holds up nobody. */
@@ -194,6 +197,59 @@ test_command_session (Rig *rig, gconstpointer data)
   kill (grandchild, SIGKILL);
 }
 
+static gboolean
+is_written (gpointer path)
+{
+  g_autofree char *text = NULL;
+
+  return g_file_get_contents (path, &text, NULL, NULL) && strchr (text, '\n') != NULL;
+}
+
+static int
+read_pid (const char *path)
+{
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_file_get_contents (path, &text, NULL, &error);
+  g_assert_no_error (error);
+  return atoi (text);
+}
+
+/* The command has written what is not read yet, and ends while the thief takes that. */
+static void
+run_robbed_command (Rig *rig)
+{
+  g_autofree char *thief = rig_dup_path (rig, "thief");
+  g_autofree char *command = rig_dup_path (rig, "command");
+  g_autofree char *script
+    = g_strdup_printf ("setsid sh -c 'echo $$ >%s; "
+                       "exec dd bs=32 4>&1 3</proc/self/fd/1 <&3 >/dev/null 2>&1' & "
+                       "until read pid <%s; do sleep 0.01; done 2>/dev/null; kill -STOP $pid; "
+                       "seq 20; echo $$ >%s; seq 8000; kill -CONT $pid",
+                       thief, thief, command);
+  g_autoptr (DrayFuture) future = run_shell (rig, script, DRAY_SPLIT_LINES);
+
+  workshop_block_until (is_written, command, "the command is about to end");
+  workshop_block_until (fixture_is_gone, GINT_TO_POINTER (read_pid (command)), "it has ended");
+  fixture_run_until_done (future);
+  g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_SUCCEEDED);
+  kill (read_pid (thief), SIGKILL);
+  g_unlink (thief);
+  g_unlink (command);
+}
+
+static void
+test_command_session_reading (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("Nor does one that takes away what the command has written.");
+
+  rig_start_without_workers (rig);
+  g_object_set (rig->executor, "max-undelivered-items", 10, NULL);
+  for (guint i = 0; i < 20; i++)
+    run_robbed_command (rig);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -208,6 +264,7 @@ main (int argc, char **argv)
   rig_add ("/grandchildren/command/cancelled", NULL, test_command_cancelled);
   rig_add ("/grandchildren/command/session/silent", "sleep 300", test_command_session);
   rig_add ("/grandchildren/command/session/writing", "yes", test_command_session);
+  rig_add ("/grandchildren/command/session/reading", NULL, test_command_session_reading);
 
   return g_test_run ();
 }

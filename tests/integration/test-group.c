@@ -18,7 +18,7 @@ submit (DrayGroup *group, Rig *rig, const char *function, const char *arguments)
 {
   g_autoptr (DrayTask) task = rig_new_task (function, arguments);
 
-  return dray_group_submit (group, rig->executor, task);
+  return dray_group_submit (group, rig->executor, task, NULL);
 }
 
 static void
@@ -45,15 +45,17 @@ joined_cb (GObject *object, GAsyncResult *result, gpointer user_data)
   join->joined = TRUE;
 }
 
-/* Both ways to wait, and that they say the same; @domain 0: all went well. */
+/* All ways to wait, and that they say the same; @domain 0: all went well. */
 static void
 assert_outcome (DrayGroup *group, GQuark domain, int code)
 {
   Join join = { 0 };
   g_autoptr (GError) error = NULL;
+  g_autoptr (GError) join_error = NULL;
 
   g_assert_true (dray_group_wait (group, -1, NULL, &error));
   g_assert_no_error (error);
+  g_assert_cmpint (dray_group_join_sync (group, -1, NULL, &join_error), ==, domain == 0);
   dray_group_join_async (group, NULL, joined_cb, &join);
   g_assert_false (join.joined);
   fixture_iterate_until_true (&join.joined, "the group is joined");
@@ -64,8 +66,11 @@ assert_outcome (DrayGroup *group, GQuark domain, int code)
   if (domain != 0)
     {
       g_assert_error (join.error, domain, code);
+      g_assert_error (join_error, domain, code);
       g_assert_error (error, domain, code);
     }
+  else
+    g_assert_no_error (join_error);
   g_clear_error (&join.error);
 }
 
@@ -97,6 +102,40 @@ test_success (Rig *rig, gconstpointer data)
       g_assert_true (outcome.well);
       assert_outcome (group, 0, 0);
     }
+}
+
+static void
+test_submit (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayGroup) group = dray_group_new ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (DrayTask) block = rig_new_task ("block", NULL);
+  g_autoptr (DrayTask) null = rig_new_task ("null", NULL);
+  g_autoptr (DrayFuture) blocked = NULL;
+  g_autoptr (DrayFuture) never = NULL;
+  g_autoptr (DrayFuture) other = NULL;
+
+  g_test_summary ("A cancellable cancels the tasks that are submitted with it, before or after, "
+                  "which is no failure of the group.");
+
+  rig_start (rig, 1);
+  blocked = dray_group_submit (group, rig->executor, block, cancellable);
+  rig_run_until_status (blocked, "blocked");
+  g_cancellable_cancel (cancellable);
+  rig_expect_cancelled (blocked);
+  never = dray_group_submit (group, rig->executor, block, cancellable);
+  rig_expect_cancelled (never);
+  other = dray_group_submit (group, rig->executor, null, NULL);
+  assert_outcome (group, 0, 0);
+  g_assert_cmpint (dray_future_get_state (other), ==, DRAY_FUTURE_SUCCEEDED);
+
+  g_clear_object (&never);
+  g_cancellable_reset (cancellable);
+  dray_group_cancel (group);
+  never = dray_group_submit (group, rig->executor, block, cancellable);
+  rig_expect_cancelled (never);
+  g_assert_false (g_cancellable_is_cancelled (cancellable));
+  assert_outcome (group, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
 static void
@@ -213,8 +252,8 @@ test_wait (Rig *rig, gconstpointer data)
     {
       g_autoptr (DrayTask) task = rig_new_task ("bytes", "(uint32 1048576,)");
 
-      g_ptr_array_add (futures, dray_group_submit (group, rig->executor, task));
-      g_ptr_array_add (futures, dray_group_submit (group, other, task));
+      g_ptr_array_add (futures, dray_group_submit (group, rig->executor, task, NULL));
+      g_ptr_array_add (futures, dray_group_submit (group, other, task, NULL));
     }
   g_assert_cmpuint (dray_group_get_n_unfinished (group), >, 0);
   g_assert_true (dray_group_wait (group, -1, NULL, NULL));
@@ -254,13 +293,20 @@ test_wait_ends (Rig *rig, gconstpointer data)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
   g_clear_error (&error);
   g_assert_false (dray_group_wait (group, 1000, NULL, NULL));
+  g_assert_false (dray_group_join_sync (group, 0, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  g_clear_error (&error);
+  g_assert_false (dray_group_join_sync (group, 1000, NULL, NULL));
 
   dray_group_join_async (group, cancellable, joined_cb, &cancelled);
   dray_group_join_async (group, NULL, joined_cb, &outcome);
   thread = g_thread_new ("cancels", cancel_thread, cancellable);
   g_assert_false (dray_group_wait (group, -1, cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
   g_thread_join (thread);
+  g_assert_false (dray_group_join_sync (group, -1, cancellable, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   fixture_iterate_until_true (&cancelled.joined, "the wait is cancelled");
   g_assert_error (cancelled.error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_error (&cancelled.error);
@@ -336,7 +382,7 @@ test_add_while_waited_for (Rig *rig, gconstpointer data)
   workshop_block_until_running (blocked);
   thread = g_thread_new ("waits", wait_thread, group);
   rig_let_time_pass ();
-  paused = dray_group_submit (group, other, task);
+  paused = dray_group_submit (group, other, task, NULL);
   fixture_run_until_done (paused);
   g_assert_cmpint (dray_future_get_state (paused), ==, DRAY_FUTURE_SUCCEEDED);
   dray_future_cancel (blocked);
@@ -457,6 +503,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 
   rig_add ("/group/success", NULL, test_success);
+  rig_add ("/group/submit", NULL, test_submit);
   rig_add ("/group/failure", NULL, test_failure);
   rig_add ("/group/death", NULL, test_death);
   rig_add ("/group/cancel", NULL, test_cancel);

@@ -33,6 +33,9 @@ typedef struct
 /* The kind of what they have started. */
 #define GRANDCHILD "grandchild"
 
+/* As "writing"; and it has been told to give back a call, but can't say that it did. */
+#define WRITING_RECALLED "writing-recalled"
+
 static const Kind kinds[] = {
   { "busy", "block", "blocked", FALSE },
   { "busy-with-grandchild", "block", "blocked", TRUE },
@@ -42,6 +45,7 @@ static const Kind kinds[] = {
   { "stopped", "stop", "stopping", FALSE },
   { "stopped-with-grandchild", "stop", "stopping", TRUE },
   { "writing", "stream", NULL, FALSE }, /* it waits for the limit of what is undelivered */
+  { WRITING_RECALLED, "stream", NULL, FALSE },
   { "idle", NULL, NULL, FALSE },
   { "idle-with-grandchild", NULL, NULL, TRUE },
 };
@@ -99,13 +103,20 @@ ask (DrayExecutor *executor, const char *function)
   return (int) g_variant_get_uint32 (pid);
 }
 
-static gboolean
-is_stopped (gpointer pid)
+/* A call waits in the worker, whose output is not read, and is recalled. */
+static void
+recall_one (Scene *scene)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", GPOINTER_TO_INT (pid));
-  g_autofree char *stat = NULL;
+  DrayExecutor *executor = NULL;
 
-  return g_file_get_contents (path, &stat, NULL, NULL) && strstr (stat, ") T ") != NULL;
+  for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (g_str_equal (kinds[i].name, WRITING_RECALLED))
+      executor = scene->executors[i];
+
+  g_object_unref (dray_executor_call (executor, "null", NULL));
+  fixture_iterate_until (fixture_has_given_out_all, executor, "a call waits in the worker");
+  workshop_block_until_undelivered (executor, LIMIT);
+  dray_executor_set_paused (executor, TRUE);
 }
 
 static void
@@ -132,7 +143,7 @@ start_worker (Scene *scene, guint i)
   else
     workshop_block_until_undelivered (scene->executors[i], LIMIT);
   if (g_str_equal (kind->function, "stop"))
-    fixture_iterate_until (is_stopped, GINT_TO_POINTER (pid), "the worker is stopped");
+    fixture_iterate_until (fixture_is_stopped, GINT_TO_POINTER (pid), "the worker is stopped");
 }
 
 static gboolean
@@ -237,6 +248,7 @@ arrange (Scene *scene)
   start_starting (scene);
   start_strange (scene);
   start_commands (scene);
+  recall_one (scene); /* the last: nothing is delivered from here on */
 
   printf ("ready\n");
   fflush (stdout);
@@ -491,12 +503,6 @@ static const Way ways[] = {
 };
 
 static gboolean
-is_gone (gpointer pid)
-{
-  return fixture_process_is_gone (GPOINTER_TO_INT (pid));
-}
-
-static gboolean
 is_worker (const Process *process)
 {
   for (guint i = 0; i < G_N_ELEMENTS (kinds); i++)
@@ -545,7 +551,7 @@ test_end (Fixture *fixture, gconstpointer data)
       const Process *process = &g_array_index (processes, Process, i);
       g_autofree char *what = g_strdup_printf ("the %s process is gone", process->kind);
 
-      fixture_iterate_until (is_gone, GINT_TO_POINTER (process->pid), what);
+      fixture_iterate_until (fixture_is_gone, GINT_TO_POINTER (process->pid), what);
     }
   g_test_message ("after %.2f s nothing was left",
                   (double) (g_get_monotonic_time () - start) / G_USEC_PER_SEC);
@@ -562,7 +568,8 @@ test_leaving (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (processes->len, ==, 1);
   g_assert_cmpint (kill (atoi (g_subprocess_get_identifier (host)), SIGKILL), ==, 0);
   g_assert_true (g_subprocess_wait (host, NULL, NULL));
-  fixture_iterate_until (is_gone, GINT_TO_POINTER (g_array_index (processes, Process, 0).pid),
+  fixture_iterate_until (fixture_is_gone,
+                         GINT_TO_POINTER (g_array_index (processes, Process, 0).pid),
                          "the worker is gone");
 }
 

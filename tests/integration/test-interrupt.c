@@ -270,13 +270,15 @@ say_given_up (gpointer job)
   return NULL;
 }
 
-/* Shuts down, and says so in the midst of it: a job is given up at once, whether it stops or not. */
+/* Shuts down, and says so in the midst of it: a job is given up at once, whether it stops or
+ * not. */
 static void
 give_up (Scene *scene)
 {
   GThread *thread = g_thread_new ("says it", say_given_up, scene->job);
 
-  g_assert_true (dray_executor_shutdown_sync (scene->executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL));
+  g_assert_true (
+    dray_executor_shutdown_sync (scene->executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL));
   g_thread_join (thread);
 }
 

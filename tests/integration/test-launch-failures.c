@@ -5,6 +5,7 @@
 #include "payload-rig.h"
 #include "workshop.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -316,8 +317,8 @@ test_at_times (Rig *rig, gconstpointer data)
   const guint n_tasks = 120;
   g_autoptr (GPtrArray) futures = rig_new_futures ();
 
-  g_test_summary ("Every other worker fails to initialise, and all are used up soon: another try is "
-                  "made each time, and no task fails.");
+  g_test_summary ("Every other worker fails to initialise, and all are used up soon: another try "
+                  "is made each time, and no task fails.");
 
   rig_start_with (rig, new_worker_launcher (data, "--init-fails-at-times", path), 3);
   g_object_set (rig->executor, "max-tasks-per-worker", 20, NULL);
@@ -333,6 +334,47 @@ test_at_times (Rig *rig, gconstpointer data)
     }
   g_assert_cmpuint (rig_get_count (rig, succeeded), ==, n_tasks);
   g_assert_cmpuint (rig_get_count (rig, workers_died), >=, 3);
+}
+
+#define N_HANGING 3 /* workers, of --init-hangs-first */
+
+static gboolean
+have_just_those (gpointer list)
+{
+  return g_list_model_get_n_items (list) == N_HANGING;
+}
+
+/* As many were started as may be, and one becomes ready before the others have failed. */
+static void
+test_late_failures (Rig *rig, gconstpointer data)
+{
+  g_autofree char *path = rig_dup_path (rig, "hanging");
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
+  g_autoptr (DrayFuture) last = NULL;
+  GListModel *workers;
+
+  g_test_summary ("Workers that were started before another one was ready, and fail after it is "
+                  "gone, do not show that none can be started.");
+
+  rig_start_with (rig, new_worker_launcher (data, "--init-hangs-first", path), N_HANGING + 1);
+  workers = dray_executor_get_workers (rig->executor);
+  for (int i = 0; i <= N_HANGING; i++)
+    g_ptr_array_add (futures, call (rig, data));
+  for (int i = 0; i <= N_HANGING; i++)
+    expect_answer (futures->pdata[i], data);
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, N_HANGING + 1);
+
+  kill (rig_ask_pid (rig), SIGKILL);
+  fixture_iterate_until (have_just_those, workers, "the one that was ready is gone");
+  last = call (rig, data);
+  for (guint i = 0; i < N_HANGING; i++)
+    {
+      g_autoptr (DrayWorkerProcess) worker = g_list_model_get_item (workers, i);
+
+      kill (dray_worker_process_get_pid (worker), SIGKILL);
+    }
+  expect_answer (last, data);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, N_HANGING + 1);
 }
 
 static void
@@ -415,6 +457,7 @@ static const struct
   { "recovery", NULL, TRUE, test_recovery },
   { "one-left", NULL, TRUE, test_one_left },
   { "at-times", NULL, TRUE, test_at_times },
+  { "late", NULL, TRUE, test_late_failures },
   { "commands", NULL, FALSE, test_commands_go_on },
   { "slow-start", NULL, TRUE, test_slow_start },
   { "early-crashes", NULL, TRUE, test_early_crashes },

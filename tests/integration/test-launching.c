@@ -139,8 +139,8 @@ test_large_initial_arguments (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) later = NULL;
   g_autoptr (GVariant) result = NULL;
 
-  g_test_summary ("Initial arguments that are larger than a message may be are a launch failure that "
-                  "says so, and no process is started; with a higher limit they are sent.");
+  g_test_summary ("Initial arguments that are larger than a message may be are a launch failure "
+                  "that says so, and no process is started; with a higher limit they are sent.");
 
   dray_launcher_set_initial_arguments (launcher, g_variant_new_string (text));
   rig_start_with (rig, launcher, 1);

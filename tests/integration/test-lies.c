@@ -472,15 +472,6 @@ test_domains (Rig *rig, gconstpointer data)
 
 /* --- What it has begun --- */
 
-static gboolean
-is_stopped (gpointer pid)
-{
-  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", GPOINTER_TO_INT (pid));
-  g_autofree char *stat = NULL;
-
-  return g_file_get_contents (path, &stat, NULL, NULL) && strstr (stat, ") T ") != NULL;
-}
-
 static void
 test_begun (Rig *rig, gconstpointer data)
 {
@@ -489,20 +480,70 @@ test_begun (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) next = NULL;
   int pid;
 
-  g_test_summary ("A worker that says that it has begun its next task, and does not end the one that "
-                  "is cancelled, is ended all the same, and the next task runs elsewhere, as its "
-                  "first attempt.");
+  g_test_summary ("A worker that says that it has begun its next task, and does not end the one "
+                  "that is cancelled, is ended all the same, and the next task runs elsewhere, "
+                  "as its first attempt.");
 
   lies_begin (&self, rig, NULL);
   pid = rig_ask_pid (rig);
   future = tell (&self, "begun");
   next = rig_call (rig, "attempt", NULL);
-  fixture_iterate_until (is_stopped, GINT_TO_POINTER (pid), "the worker has stopped");
+  fixture_iterate_until (fixture_is_stopped, GINT_TO_POINTER (pid), "the worker has stopped");
   rig_run_until_count (rig, queue_length, 0);
   dray_future_cancel (future);
   rig_expect_cancelled (future);
   g_assert_cmpuint (rig_expect_uint32 (next), ==, 1);
   g_assert_cmpuint (rig_get_count (rig, retried), ==, 0);
+  lies_end (&self, pid);
+}
+
+typedef struct
+{
+  const char *path;
+  const char *how;
+  guint max_retries;
+  guint32 value; /* 0: an error */
+} BegunChunk;
+
+static const BegunChunk begun_chunks[] = {
+  { "/lies/begun-chunk", "begun-chunk", 0, 0 },
+  { "/lies/begun-chunk/retried", "begun-chunk", 1, 2 },
+  { "/lies/begun-chunk/done", "done-chunk", 0, 7 },
+};
+
+static void
+test_begun_chunk (Rig *rig, gconstpointer data)
+{
+  const BegunChunk *begun = data;
+  Lies self = { 0 };
+  GVariant *call = g_variant_new_tuple (NULL, 0);
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (DrayOutcome) outcome = NULL;
+  int pid;
+
+  g_test_summary ("A worker breaks the protocol, and says that it has begun the call of a map "
+                  "behind its task, or even done it. That call has the outcome which it left, is "
+                  "run again if it may be, or fails.");
+
+  lies_begin (&self, rig, NULL);
+  pid = rig_ask_pid (rig);
+  future = tell (&self, begun->how);
+  fixture_iterate_until (fixture_is_stopped, GINT_TO_POINTER (pid), "the worker has stopped");
+  map = dray_executor_map_values (rig->executor, "attempt", &call, 1);
+  dray_task_set_max_retries (dray_map_get_task (map), begun->max_retries);
+  g_assert_null (dray_map_wait_next (map, 0, NULL, NULL)); /* it is asked for its call */
+  g_assert_cmpuint (rig_get_count (rig, submitted), ==, 3);
+  rig_run_until_count (rig, queue_length, 0);
+  g_assert_cmpint (kill (pid, SIGCONT), ==, 0);
+
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, NULL);
+  outcome = dray_map_wait_next (map, -1, NULL, NULL);
+  if (begun->value == 0)
+    g_assert_error (dray_outcome_get_error (outcome), DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+  else
+    g_assert_cmpuint (g_variant_get_uint32 (dray_outcome_get_value (outcome)), ==, begun->value);
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, begun->max_retries);
   lies_end (&self, pid);
 }
 
@@ -685,6 +726,8 @@ main (int argc, char **argv)
   rig_add ("/lies/flood/gigabyte", NULL, test_gigabyte_of_errors);
   rig_add ("/lies/flood/domains", NULL, test_domains);
   rig_add ("/lies/begun", NULL, test_begun);
+  for (guint i = 0; i < G_N_ELEMENTS (begun_chunks); i++)
+    rig_add (begun_chunks[i].path, &begun_chunks[i], test_begun_chunk);
   for (guint i = 0; i < G_N_ELEMENTS (hellos); i++)
     {
       g_autofree char *path = g_strconcat ("/lies/hello/", hellos[i].how, NULL);

@@ -60,8 +60,8 @@ test_values (Rig *rig, gconstpointer data)
 static void
 test_told (Rig *rig, gconstpointer data)
 {
-  g_test_summary ("A worker has the limits, the niceness and the class that its launcher says, also "
-                  "behind a prefix.");
+  g_test_summary ("A worker has the limits, the niceness and the class that its launcher says, "
+                  "also behind a prefix.");
 
   static const char *const prefix[] = { "env", NULL };
   const int niceness = MIN (getpriority (PRIO_PROCESS, 0) + 3, 19);
@@ -95,8 +95,8 @@ test_told (Rig *rig, gconstpointer data)
 static void
 test_cpu_time (Rig *rig, gconstpointer data)
 {
-  g_test_summary ("A task that uses more processor time than it may fails and says so; the next one "
-                  "has a fresh worker.");
+  g_test_summary ("A task that uses more processor time than it may fails and says so; the next "
+                  "one has a fresh worker.");
 
   DrayLauncher *launcher = rig_new_launcher (NULL);
   g_autoptr (DrayFuture) spinning = NULL;
@@ -116,8 +116,8 @@ test_cpu_time (Rig *rig, gconstpointer data)
 static void
 test_cpu_time_of_each (Rig *rig, gconstpointer data)
 {
-  g_test_summary ("Each task has the processor time that was set: one worker may run any number that "
-                  "use more together.");
+  g_test_summary ("Each task has the processor time that was set: one worker may run any number "
+                  "that use more together.");
 
   DrayLauncher *launcher = rig_new_launcher (NULL);
   int pid;

@@ -168,6 +168,199 @@ test_many_futures (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, succeeded), ==, n_tasks);
 }
 
+static void
+drop_executor_cb (GListModel *model, guint position, guint n_removed, guint n_added, gpointer data)
+{
+  g_clear_object (&((Rig *) data)->executor);
+}
+
+static gboolean
+is_dropped (gpointer rig)
+{
+  return ((Rig *) rig)->executor == NULL;
+}
+
+static void
+test_dropped_inside (Rig *rig, gconstpointer data)
+{
+  g_autoptr (Mirror) mirror = NULL;
+
+  g_test_summary ("A handler of the list of futures may drop the executor, also where more is to "
+                  "be added than comes in one change.");
+
+  rig->drops_futures = TRUE;
+  rig_start (rig, 1);
+  mirror = mirror_new (dray_executor_get_futures (rig->executor), DRAY_TYPE_FUTURE);
+  dray_executor_set_paused (rig->executor, TRUE);
+  for (guint i = 0; i < 1200; i++)
+    g_object_unref (rig_call (rig, "null", NULL));
+  g_signal_connect (mirror->model, "items-changed", G_CALLBACK (drop_executor_cb), rig);
+  fixture_iterate_until (is_dropped, rig, "the executor is dropped");
+  mirror_check (mirror);
+}
+
+/* Threads that ask for the list of futures. The one of the main context may do what it will. */
+
+typedef struct
+{
+  DrayExecutor *executor; /* (unowned) */
+  GMainContext *context;  /* (owned) (nullable): the thread's default one */
+  GThread *thread;        /* (owned) */
+  GListModel *list;       /* (unowned): what it was given */
+} Asker;
+
+static gpointer
+asker_run (gpointer user_data)
+{
+  Asker *self = user_data;
+
+  if (self->context != NULL)
+    g_main_context_push_thread_default (self->context);
+  self->list = dray_executor_get_futures (self->executor);
+  for (int i = 0; i < 10; i++)
+    g_assert_true (dray_executor_get_futures (self->executor) == self->list);
+  if (self->context != NULL)
+    g_main_context_pop_thread_default (self->context);
+  g_clear_pointer (&self->context, g_main_context_unref);
+
+  return NULL;
+}
+
+/* @own_context: whether it has one of its own, and not that in which the list is */
+static void
+asker_start (Asker *self, DrayExecutor *executor, gboolean own_context)
+{
+  self->executor = executor;
+  self->context = own_context ? g_main_context_new () : NULL;
+  self->thread = g_thread_new ("asker", asker_run, self);
+}
+
+static GListModel *
+asker_join (Asker *self)
+{
+  g_thread_join (self->thread);
+  return self->list;
+}
+
+static void
+test_asked_elsewhere (Rig *rig, gconstpointer data)
+{
+  gboolean own_context = data != NULL;
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
+  g_autoptr (Mirror) mirror = NULL;
+  guint n_changes;
+
+  g_test_summary ("Who asks for the list of futures on another thread gets it, and changes "
+                  "nothing in there: that happens in its main context.");
+
+  rig_start (rig, 1);
+  dray_executor_set_paused (rig->executor, TRUE);
+  rig_add_calls (rig, futures, "null", 5);
+  mirror = mirror_new (dray_executor_get_futures (rig->executor), DRAY_TYPE_FUTURE);
+  mirror_check (mirror);
+  g_assert_cmpuint (mirror->copy->len, ==, 5);
+  rig_add_calls (rig, futures, "null", 5);
+  dray_future_cancel (futures->pdata[2]);
+  n_changes = mirror->n_changes;
+  for (int i = 0; i < 5; i++)
+    {
+      Asker asker = { .list = NULL };
+
+      asker_start (&asker, rig->executor, own_context);
+      g_assert_true (asker_join (&asker) == mirror->model);
+      g_assert_cmpuint (mirror->n_changes, ==, n_changes);
+    }
+  mirror_check (mirror);
+  run_until_length (mirror, 9);
+
+  /* The same while it changes. */
+  dray_executor_set_paused (rig->executor, FALSE);
+  for (int i = 0; i < 20; i++)
+    {
+      Asker asker = { .list = NULL };
+
+      rig_add_calls (rig, futures, "null", 50);
+      asker_start (&asker, rig->executor, own_context);
+      rig_run_until_all_done (futures);
+      asker_join (&asker);
+    }
+  run_until_length (mirror, 0);
+}
+
+static void
+check_order (GListModel *list, GPtrArray *futures)
+{
+  g_assert_cmpuint (g_list_model_get_n_items (list), ==, futures->len);
+  for (guint i = 0; i < futures->len; i++)
+    {
+      g_autoptr (DrayFuture) future = g_list_model_get_item (list, i);
+
+      g_assert_true (future == futures->pdata[i]);
+    }
+}
+
+static void
+test_asked_by_many (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("Many threads that ask for the list of futures first, while tasks are submitted, "
+                  "get the same, and all tasks are in there, once and in order.");
+
+  for (int round = 0; round < 10; round++)
+    {
+      g_autoptr (GPtrArray) futures = rig_new_futures ();
+      g_autoptr (Mirror) mirror = NULL;
+      Asker askers[4] = { { .list = NULL } };
+
+      rig_start (rig, 1);
+      dray_executor_set_paused (rig->executor, TRUE);
+      rig_add_calls (rig, futures, "null", 1000);
+      if (data != NULL)
+        dray_executor_get_workers (rig->executor); /* so the list is for this main context */
+      for (gsize i = 0; i < G_N_ELEMENTS (askers); i++)
+        {
+          asker_start (&askers[i], rig->executor, data != NULL);
+          rig_add_calls (rig, futures, "null", 50);
+        }
+      for (gsize i = 0; i < G_N_ELEMENTS (askers); i++)
+        g_assert_true (asker_join (&askers[i]) == askers[0].list);
+
+      mirror = mirror_new (askers[0].list, DRAY_TYPE_FUTURE);
+      run_until_length (mirror, futures->len);
+      check_order (askers[0].list, futures);
+      dray_executor_cancel_all (rig->executor);
+      run_until_length (mirror, 0);
+      rig_run_until_all_done (futures);
+      rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
+    }
+}
+
+static void
+test_asked_at_the_end (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("What is done is not left in a list that another thread asks for first while the "
+                  "executor shuts down.");
+
+  for (int round = 0; round < 20; round++)
+    {
+      g_autoptr (GPtrArray) futures = rig_new_futures ();
+      g_autoptr (Mirror) mirror = NULL;
+      Asker asker = { .list = NULL };
+
+      rig_start (rig, 1);
+      dray_executor_set_paused (rig->executor, TRUE);
+      rig_add_calls (rig, futures, "null", 200);
+      asker_start (&asker, rig->executor, FALSE);
+      g_assert_true (
+        dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_KILL, NULL, NULL));
+      rig_run_until_all_done (futures);
+      while (g_main_context_iteration (NULL, FALSE))
+        ;
+      mirror = mirror_new (asker_join (&asker), DRAY_TYPE_FUTURE);
+      run_until_length (mirror, 0);
+      g_clear_object (&rig->executor);
+    }
+}
+
 /* Workers */
 
 static DrayWorkerProcess *
@@ -268,19 +461,29 @@ test_workers_late (Rig *rig, gconstpointer data)
 static void
 test_starting (Rig *rig, gconstpointer data)
 {
+  const guint n_killed = 5;
   g_autoptr (Mirror) mirror = NULL;
   g_autoptr (DrayFuture) future = NULL;
 
-  g_test_summary ("A worker that is not ready yet is shown as starting, and can be killed.");
+  g_test_summary ("A worker that is not ready yet is shown as starting, and can be killed: another "
+                  "one is started, however often that is done, and the call waits for it.");
 
   rig_start_with (rig, rig_new_launcher ("--init-hangs"), 1);
   mirror = mirror_new (dray_executor_get_workers (rig->executor), DRAY_TYPE_WORKER_PROCESS);
   future = rig_call (rig, "null", NULL);
-  run_until_length (mirror, 1);
-  g_assert_cmpint (dray_worker_process_get_state (get_worker (mirror, 0)), ==,
-                   DRAY_WORKER_STARTING);
-  dray_worker_process_kill (get_worker (mirror, 0));
-  rig_run_until_count (rig, workers_died, 1);
+  for (guint i = 0; i < n_killed; i++)
+    {
+      g_autoptr (DrayWorkerProcess) worker = NULL;
+
+      run_until_length (mirror, 1);
+      worker = g_object_ref (get_worker (mirror, 0));
+      g_assert_cmpint (dray_worker_process_get_state (worker), ==, DRAY_WORKER_STARTING);
+      dray_worker_process_kill (worker);
+      run_until_state (worker, DRAY_WORKER_GONE);
+    }
+  rig_run_until_count (rig, workers_started, n_killed + 1);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, n_killed);
+  g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_PENDING);
   rig_shut_down (rig, DRAY_SHUTDOWN_KILL);
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN, NULL);
 }
@@ -450,6 +653,12 @@ main (int argc, char **argv)
   rig_add ("/lists/futures", NULL, test_futures);
   rig_add ("/lists/futures/unreferenced", NULL, test_unreferenced_futures);
   rig_add ("/lists/futures/many", NULL, test_many_futures);
+  rig_add ("/lists/futures/dropped-inside", NULL, test_dropped_inside);
+  rig_add ("/lists/futures/asked-elsewhere", NULL, test_asked_elsewhere);
+  rig_add ("/lists/futures/asked-elsewhere/own-context", "own", test_asked_elsewhere);
+  rig_add ("/lists/futures/asked-by-many", NULL, test_asked_by_many);
+  rig_add ("/lists/futures/asked-by-many/own-context", "own", test_asked_by_many);
+  rig_add ("/lists/futures/asked-at-the-end", NULL, test_asked_at_the_end);
   rig_add ("/lists/workers", NULL, test_workers);
   rig_add ("/lists/workers/late", NULL, test_workers_late);
   rig_add ("/lists/workers/starting", NULL, test_starting);

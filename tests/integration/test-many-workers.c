@@ -411,7 +411,8 @@ test_none_fits (Rig *rig, gconstpointer data)
   limit_set (&limit, count_descriptors () + 4);
   futures = add_numbers (rig, 20);
   for (guint i = 0; i < futures->len; i++)
-    rig_expect_error (futures->pdata[i], DRAY_ERROR, DRAY_ERROR_LAUNCH, "*limit of open files (RLIMIT_NOFILE)*");
+    rig_expect_error (futures->pdata[i], DRAY_ERROR, DRAY_ERROR_LAUNCH,
+                      "*limit of open files (RLIMIT_NOFILE)*");
   g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 0);
 
   limit_set (&limit, limit.before.rlim_cur);

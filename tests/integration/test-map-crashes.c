@@ -148,6 +148,57 @@ test_retried_in_vain (Rig *rig, gconstpointer data)
 }
 
 static const char *
+forget_some (guint64 index)
+{
+  return is_bad (index) ? "forget" : "";
+}
+
+static void
+test_unheard (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (N_CALLS, forget_some);
+  g_autofree char *path = rig_dup_path (rig, "begun");
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary ("A worker dies of a call, and has sent outcomes that were not heard: those are "
+                  "lost as that call is, and none of them is begun again.");
+
+  rig_start (rig, 2);
+  record->path = path;
+  map = map_record_start (record, rig);
+  map_record_run (record, map);
+  g_assert_no_error (record->error);
+  g_assert_cmpuint (record->n_outcomes, ==, N_CALLS);
+  for (guint64 i = 0; i < N_CALLS; i++)
+    if (is_bad (i))
+      map_record_expect_error (record, i, DRAY_ERROR, DRAY_ERROR_WORKER_DIED);
+  g_test_message ("%" G_GUINT64_FORMAT " calls were lost", record->n_errors);
+  map_expect_begun_once (path, N_CALLS);
+}
+
+static const char *
+forget_once (guint64 index)
+{
+  return is_bad (index) ? "forget-at-first" : "";
+}
+
+static void
+test_unheard_retried (Rig *rig, gconstpointer data)
+{
+  g_autoptr (MapRecord) record = map_record_new (N_CALLS, forget_once);
+  g_autoptr (DrayMap) map = NULL;
+
+  g_test_summary ("With retries, all that was lost with it is run again.");
+
+  rig_start (rig, 2);
+  map = map_record_start (record, rig);
+  dray_task_set_max_retries (dray_map_get_task (map), 1);
+  map_record_run (record, map);
+  g_assert_cmpuint (record->n_values, ==, N_CALLS);
+  g_assert_true (record->in_order);
+}
+
+static const char *
 exit_always (guint64 index)
 {
   return "exit";
@@ -256,6 +307,8 @@ main (int argc, char **argv)
   rig_add ("/map-crashes/without-memory", NULL, test_without_memory);
   rig_add ("/map-crashes/retried", NULL, test_retried);
   rig_add ("/map-crashes/retried-in-vain", NULL, test_retried_in_vain);
+  rig_add ("/map-crashes/unheard", NULL, test_unheard);
+  rig_add ("/map-crashes/unheard/retried", NULL, test_unheard_retried);
   rig_add ("/map-crashes/all-die", NULL, test_all_die);
   rig_add ("/map-crashes/garbage", NULL, test_garbage);
   rig_add ("/map-crashes/no-launch", NULL, test_no_launch);

@@ -4,6 +4,8 @@
 
 #include "map-rig.h"
 
+#include <unistd.h>
+
 /* Maps that end before their source does: cancelled, shut down, dropped. The source is asked no
  * more; each call that it gave has its outcome, and then comes the reason. */
 
@@ -178,6 +180,114 @@ test_cancel_all (Rig *rig, gconstpointer data)
   dray_executor_cancel_all (rig->executor);
   map_record_run (record, map);
   g_assert_error (record->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+}
+
+#define N_QUICK 500
+#define N_BLOCKING 40
+#define N_BEHIND 5000
+
+typedef struct
+{
+  DrayExecutor *executor; /* (unowned) */
+  char *path;             /* (owned): where blocking calls are noted */
+  guint n_given;
+} Splitting;
+
+/* Quick calls at first, so that many are packed together; then some that block. They can't begin
+ * before all is set up. */
+static GVariant *
+give_quick_and_blocking_cb (gpointer data)
+{
+  Splitting *self = data;
+
+  if (self->n_given == N_QUICK)
+    dray_executor_set_paused (self->executor, TRUE);
+  if (self->n_given == N_QUICK + N_BLOCKING)
+    return NULL;
+
+  self->n_given++;
+  return self->n_given <= N_QUICK
+           ? g_variant_new ("(xss)", G_GINT64_CONSTANT (0), "", "")
+           : g_variant_new ("(xss)", G_GINT64_CONSTANT (0), "block", self->path);
+}
+
+/* Takes what is there, until nothing runs any more, and nothing is asked for: all was, or there is no
+ * room for more. */
+static void
+fill_up (Rig *rig, Splitting *self, DrayMap *map)
+{
+  gboolean goes_on = TRUE;
+
+  while (goes_on)
+    {
+      const guint n_given = self->n_given;
+      const gboolean runs = rig_get_count (rig, running) > 0;
+      g_autoptr (DrayOutcome) outcome = dray_map_wait_next (map, 0, NULL, NULL);
+
+      goes_on = n_given <= N_QUICK || runs || outcome != NULL || self->n_given > n_given;
+    }
+}
+
+static void
+ignore_outcome (DrayMap *map, DrayOutcome *outcome, gpointer data)
+{
+}
+
+static void
+note_end_cb (GObject *map, GAsyncResult *result, gpointer over)
+{
+  *(gboolean *) over = TRUE;
+}
+
+static void
+split_and_cancel (Rig *rig, gboolean cancel_all)
+{
+  Splitting self = { rig->executor, rig_dup_path (rig, "begun"), 0 };
+  g_autoptr (DrayMap) map = dray_executor_map (rig->executor, "step", give_quick_and_blocking_cb,
+                                               &self, NULL);
+  g_autoptr (DrayFuture) last = NULL;
+  g_autofree char *text = NULL;
+  gboolean over = FALSE;
+  gint64 end;
+
+  fill_up (rig, &self, map);
+  for (guint i = 0; cancel_all && i < N_BEHIND; i++)
+    g_object_unref (dray_executor_call (rig->executor, "null", NULL));
+  dray_executor_set_paused (rig->executor, FALSE);
+  while (access (self.path, F_OK) != 0)
+    ;
+  end = g_get_monotonic_time () + (cancel_all ? 0 : g_test_rand_int_range (0, 2000));
+  while (g_get_monotonic_time () < end)
+    ;
+
+  if (cancel_all)
+    dray_executor_cancel_all (rig->executor);
+  else
+    dray_map_cancel (map);
+  dray_map_for_each_async (map, ignore_outcome, NULL, NULL, NULL, note_end_cb, &over);
+  fixture_iterate_until_true (&over, "the end of the map");
+  last = dray_executor_call (rig->executor, "null", NULL);
+  fixture_run_until_done (last); /* and so is all that the worker had */
+
+  g_assert_true (g_file_get_contents (self.path, &text, NULL, NULL));
+  g_assert_cmpstr (text, ==, "0\n");
+  g_assert_cmpint (unlink (self.path), ==, 0);
+  g_free (self.path);
+}
+
+static void
+test_cancel_splitting (Rig *rig, gconstpointer data)
+{
+  const guint n_rounds = data != NULL ? 10 : 100;
+
+  g_test_summary (
+    "What a worker gives back of its calls at the moment at which a map is cancelled, "
+    "or all is, never runs.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
+  for (guint i = 0; i < n_rounds; i++)
+    split_and_cancel (rig, data != NULL);
 }
 
 typedef struct
@@ -387,6 +497,8 @@ main (int argc, char **argv)
   rig_add ("/map-ending/cancel-wait", NULL, test_cancel_wait);
   rig_add ("/map-ending/cancel-unstarted", NULL, test_cancel_unstarted);
   rig_add ("/map-ending/cancel-all", NULL, test_cancel_all);
+  rig_add ("/map-ending/cancel-splitting", NULL, test_cancel_splitting);
+  rig_add ("/map-ending/cancel-splitting/all", "all", test_cancel_splitting);
   for (gsize i = 0; i < G_N_ELEMENTS (endings); i++)
     {
       g_autofree char *path = g_strconcat (endings[i].name, "-async", NULL);

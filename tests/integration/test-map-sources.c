@@ -316,6 +316,22 @@ test_values (Rig *rig, gconstpointer data)
 }
 
 static void
+test_no_value (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GVariant) first = g_variant_ref_sink (g_variant_new ("(xss)", (gint64) 0, "", ""));
+  GVariant *values[] = { first, NULL, first };
+
+  g_test_summary ("A value that is not there is an error of who gave it, not the end of a map.");
+
+  rig_start (rig, 1);
+  g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*are_values*");
+  g_assert_null (dray_executor_map_values (rig->executor, "step", values, G_N_ELEMENTS (values)));
+  g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*are_values*");
+  g_assert_null (dray_executor_map_values (rig->executor, "step", NULL, 1));
+  g_test_assert_expected_messages ();
+}
+
+static void
 test_large_values (Rig *rig, gconstpointer data)
 {
   GVariant *values[8];
@@ -531,6 +547,7 @@ main (int argc, char **argv)
   rig_add ("/map-sources/nested-delivery", NULL, test_nested_delivery);
   rig_add ("/map-sources/other-thread", NULL, test_other_thread);
   rig_add ("/map-sources/values", NULL, test_values);
+  rig_add ("/map-sources/no-value", NULL, test_no_value);
   rig_add ("/map-sources/large-values", NULL, test_large_values);
   rig_add ("/map-sources/odd-values", NULL, test_odd_values);
   rig_add ("/map-sources/model", NULL, test_model);

@@ -581,6 +581,84 @@ test_many_async (Rig *rig, gconstpointer data)
   g_assert_true (record->in_order);
 }
 
+/* Takes the next ones, blocking or not. */
+typedef GPtrArray *(*TakeManyFunc) (DrayMap *map, guint max);
+
+static GPtrArray *
+wait_many (DrayMap *map, guint max)
+{
+  g_autoptr (GError) error = NULL;
+  GPtrArray *outcomes = dray_map_wait_next_many (map, max, -1, NULL, &error);
+
+  g_assert_no_error (error);
+  return outcomes;
+}
+
+typedef struct
+{
+  GPtrArray *outcomes; /* (owned) (nullable) */
+  gboolean told;
+} Many;
+
+static void
+many_cb (GObject *object, GAsyncResult *result, gpointer user_data)
+{
+  Many *many = user_data;
+  g_autoptr (GError) error = NULL;
+
+  many->outcomes = dray_map_next_many_finish (DRAY_MAP (object), result, &error);
+  g_assert_no_error (error);
+  many->told = TRUE;
+}
+
+static GPtrArray *
+run_until_many (DrayMap *map, guint max)
+{
+  Many many = { 0 };
+
+  dray_map_next_many_async (map, max, NULL, many_cb, &many);
+  fixture_iterate_until_true (&many.told, "the next ones");
+  return many.outcomes;
+}
+
+static const TakeManyFunc takes_many[] = { wait_many, run_until_many };
+
+static void
+test_any_number (Rig *rig, gconstpointer data)
+{
+  TakeManyFunc take = takes_many[GPOINTER_TO_UINT (data)];
+  const guint most = 65536;
+  const guint wanted[] = { 0, G_MAXUINT, 0 };
+  const guint given[] = { most, most, 10 };
+  g_autoptr (MapRecord) record = map_record_new (2 * most + 10, NULL);
+  g_autoptr (DrayMap) map = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_test_summary ("Who wants any number gets all that are there, or as many as are given at a "
+                  "time; so does who wants more than that. At the end there are none.");
+
+  rig_start (rig, 2);
+  map = map_record_start (record, rig);
+  dray_map_set_max_in_flight (map, G_MAXUINT);
+  dray_executor_set_paused (rig->executor, TRUE);
+  g_assert_null (dray_map_wait_next_many (map, 0, 0, NULL, &error)); /* which begins it */
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+  dray_executor_set_paused (rig->executor, FALSE);
+  rig_run_until_count (rig, succeeded, record->n_calls);
+
+  for (guint i = 0; i < G_N_ELEMENTS (wanted); i++)
+    {
+      g_autoptr (GPtrArray) outcomes = take (map, wanted[i]);
+
+      g_assert_cmpuint (outcomes->len, ==, given[i]);
+      for (guint j = 0; j < outcomes->len; j++)
+        map_record_take (record, outcomes->pdata[j]);
+    }
+  g_assert_null (take (map, 0));
+  g_assert_cmpuint (record->n_values, ==, record->n_calls);
+  g_assert_true (record->in_order);
+}
+
 static void
 one_cb (GObject *object, GAsyncResult *result, gpointer user_data)
 {
@@ -709,6 +787,8 @@ main (int argc, char **argv)
   rig_add ("/map/two-maps", NULL, test_two_maps);
   rig_add ("/map/empty", NULL, test_empty);
   rig_add ("/map/many-async", NULL, test_many_async);
+  rig_add ("/map/any-number/wait", GUINT_TO_POINTER (0), test_any_number);
+  rig_add ("/map/any-number/async", GUINT_TO_POINTER (1), test_any_number);
   rig_add ("/map/one-async", NULL, test_one_async);
   rig_add ("/map/no-slice", NULL, test_no_slice);
   rig_add ("/map/cancel-next", NULL, test_cancel_next);

@@ -114,7 +114,8 @@ submit_chain (Scene *scene, const char *function, GVariant *arguments)
 
   submit_plain (scene, function, arguments);
   for (guint i = 0; i < 2; i++)
-    add_counted (scene, dray_future_and_then (scene->futures->pdata[i], scene->rig->executor, next, -1));
+    add_counted (scene,
+                 dray_future_and_then (scene->futures->pdata[i], scene->rig->executor, next, -1));
 }
 
 /* The others are done: a group cancels its rest with the first that fails, whichever that is. */
@@ -124,10 +125,10 @@ submit_group (Scene *scene, const char *function, GVariant *arguments)
   g_autoptr (DrayGroup) group = dray_group_new ();
   g_autoptr (DrayTask) other = dray_task_new_call ("null", NULL);
   g_autoptr (DrayTask) task = dray_task_new_call (function, arguments);
-  g_autoptr (DrayFuture) done = dray_group_submit (group, scene->rig->executor, other);
+  g_autoptr (DrayFuture) done = dray_group_submit (group, scene->rig->executor, other, NULL);
 
   fixture_run_until_done (done);
-  add_counted (scene, dray_group_submit (group, scene->rig->executor, task));
+  add_counted (scene, dray_group_submit (group, scene->rig->executor, task, NULL));
   add_counted (scene, g_steal_pointer (&done));
 }
 
@@ -249,7 +250,8 @@ static const Feature features[] = {
 
 /* How they end */
 
-/* Who is listed as busy may be idle by now. It would be given the next task, and be gone by then. */
+/* Who is listed as busy may be idle by now. It would be given the next task, and be gone by
+ * then. */
 static void
 kill_workers (Scene *scene)
 {

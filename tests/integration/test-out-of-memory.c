@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 /*
- * Where there is no memory for a large value, in the host or in its worker, the task that has it fails
- * and says so, and nothing else does. Once there is memory again it is done.
+ * Where there is no memory for a large value, in the host or in its worker, the task that has it
+ * fails and says so, and nothing else does. Once there is memory again it is done.
  */
 
 /* For a thread's heap, of which the C library reserves 64 MiB at a time, this is too much. */
@@ -108,8 +108,8 @@ feed_script (DrayExecutor *executor, const char *script, GBytes *input)
   return dray_executor_submit (executor, task, NULL);
 }
 
-/* That @future (it is taken) fails for want of memory, and those that are before and behind it do not:
- * small ones. */
+/* That @future (it is taken) fails for want of memory, and those that are before and behind it do
+ * not: small ones. */
 static void
 assert_fails_alone (DrayExecutor *executor,
                     DrayFuture *(*submit) (DrayExecutor *, gpointer),
@@ -272,11 +272,11 @@ run_worker (void)
     }
 
   /* It comes in while another call runs, which can't end before it is taken. */
-  g_object_set (executor, "max-undelivered-bytes", (guint64) 1, NULL);
-  stream = dray_executor_call (executor, "stream", g_variant_new ("(uu)", 3000, 10000));
-  workshop_block_until_undelivered (executor, 1);
   sent.bytes_out = count_bytes_out (executor);
+  stream = dray_executor_call (executor, "stream", g_variant_new ("(uu)", 3000, 10000));
   behind = scarcity_call_sum (executor, large);
+  workshop_block_until (fixture_has_given_out_all, executor, "the call behind is given to the worker");
+  g_object_set (executor, "max-undelivered-bytes", (guint64) 1, NULL);
   workshop_block_until (is_sent, &sent, "the arguments are sent");
   scarcity_assert_succeeds (stream);
   scarcity_assert_fails (behind, DRAY_ERROR_TOO_LARGE, NO_MEMORY);

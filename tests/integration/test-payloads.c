@@ -138,6 +138,11 @@ test_items (Rig *rig, gconstpointer data)
   g_assert_cmpuint (heard.n_items, ==, 12);
 }
 
+/* What a worker can have sent beside the pipe or ring before it waits: in its slots, and in sealed
+ * memory. One read may bring all of it. */
+#define ON_THE_WAY (8 * PAYLOAD_LARGE + 64 * PAYLOAD_MIB)
+#define N_ITEMS 40 /* more than that */
+
 static void
 test_flow (Rig *rig, gconstpointer data)
 {
@@ -150,15 +155,15 @@ test_flow (Rig *rig, gconstpointer data)
 
   payload_start (rig, GPOINTER_TO_INT (data));
   g_object_set (rig->executor, "max-undelivered-bytes", limit, NULL);
-  future = rig_call (rig, "allocate-stream", "(uu)", 20, PAYLOAD_LARGE);
+  future = rig_call (rig, "allocate-stream", "(uu)", N_ITEMS, PAYLOAD_LARGE);
   g_signal_connect (future, "item", G_CALLBACK (item_cb), &heard);
   workshop_block_until_undelivered (rig->executor, limit);
   rig_let_time_pass ();
-  g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), <=, limit + PAYLOAD_LARGE);
+  g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), <=, limit + ON_THE_WAY + PAYLOAD_LARGE);
   g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_RUNNING);
 
-  g_assert_cmpuint (rig_expect_uint32 (future), ==, 20);
-  g_assert_cmpuint (heard.n_items, ==, 20);
+  g_assert_cmpuint (rig_expect_uint32 (future), ==, N_ITEMS);
+  g_assert_cmpuint (heard.n_items, ==, N_ITEMS);
   g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), ==, 0);
 }
 
@@ -199,6 +204,46 @@ test_too_large (Rig *rig, gconstpointer data)
     rig->executor, "sum", g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, zeros, PAYLOAD_LARGE, 1));
   rig_expect_error (argument, DRAY_ERROR, DRAY_ERROR_TOO_LARGE, NULL);
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
+}
+
+static void
+test_limit_changed (Rig *rig, gconstpointer data)
+{
+  g_autofree guint8 *zeros = g_malloc0 (PAYLOAD_LARGE);
+  g_autoptr (GVariant) large = g_variant_ref_sink (
+    g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, zeros, PAYLOAD_LARGE, 1));
+  g_autoptr (DrayFuture) result = NULL;
+  g_autoptr (DrayFuture) lowered = NULL;
+  g_autoptr (DrayFuture) raised = NULL;
+  g_autoptr (DrayFuture) replaced = NULL;
+  g_autoptr (GVariant) value = NULL;
+  int pid;
+
+  g_test_summary ("A worker is held to the limit that it was told, and arguments to that and to "
+                  "the one of now.");
+
+  payload_start (rig, GPOINTER_TO_INT (data));
+  g_object_set (rig->executor, "max-message-size", (guint64) PAYLOAD_LARGE + 1024, NULL);
+  pid = rig_ask_pid (rig);
+
+  g_object_set (rig->executor, "max-message-size", (guint64) PAYLOAD_LARGE - 1, NULL);
+  result = rig_call (rig, "allocate", "(uy)", PAYLOAD_LARGE, 5);
+  value = rig_expect_result (result);
+  payload_check_bytes (value, PAYLOAD_LARGE, 5);
+  lowered = dray_executor_call (rig->executor, "sum", large);
+  rig_expect_error (lowered, DRAY_ERROR, DRAY_ERROR_TOO_LARGE, NULL);
+
+  g_object_set (rig->executor, "max-message-size", (guint64) PAYLOAD_VERY_LARGE + 1024, NULL);
+  raised = rig_call (rig, "allocate", "(uy)", PAYLOAD_VERY_LARGE, 5);
+  rig_expect_error (raised, DRAY_ERROR, DRAY_ERROR_TOO_LARGE, NULL);
+  g_assert_cmpint (rig_ask_pid (rig), ==, pid);
+
+  kill (pid, SIGKILL);
+  rig_run_until_count (rig, workers_died, 1);
+  replaced = rig_call (rig, "allocate", "(uy)", PAYLOAD_VERY_LARGE, 5);
+  g_clear_pointer (&value, g_variant_unref);
+  value = rig_expect_result (replaced);
+  payload_check_bytes (value, PAYLOAD_VERY_LARGE, 5);
 }
 
 /* --- Ends --- */
@@ -413,6 +458,7 @@ static const Hostile hostiles[] = {
   { "pipe", FALSE, NOT_SEALED },
   { "not-passed", FALSE, NOT_PASSED },
   { "too-many", FALSE, NOT_PASSED },
+  { "empty", FALSE, NOT_PASSED },
   { "flood", FALSE, NOT_PASSED },
   { "slot", FALSE, NOT_UNDERSTOOD },
   { "slot-unknown", FALSE, NOT_UNDERSTOOD },
@@ -460,6 +506,7 @@ main (int argc, char **argv)
     { "flow", test_flow },
     { "wait", test_wait },
     { "too-large", test_too_large },
+    { "limit-changed", test_limit_changed },
     { "outlives", test_outlives },
     { "cancel", test_cancel },
     { "dropped", test_dropped },

@@ -3,6 +3,13 @@
 #include "config.h"
 
 #include "rig.h"
+#include "workshop.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* A worker has its next task while it runs one, so that it need not wait between the two. Nobody
  * may notice but by the clock. */
@@ -21,6 +28,17 @@ start_and_block (Rig *rig, DrayTask *next, DrayFuture **next_future)
   g_assert_cmpint (dray_future_get_state (*next_future), ==, DRAY_FUTURE_PENDING);
 
   return blocked;
+}
+
+/* How many were put on record in that file by "record". */
+static gsize
+count_records (const char *path)
+{
+  g_autofree char *contents = NULL;
+  gsize size = 0;
+
+  g_file_get_contents (path, &contents, &size, NULL);
+  return size / sizeof (guint32);
 }
 
 static void
@@ -106,6 +124,28 @@ test_killed (Rig *rig, gconstpointer data)
 }
 
 static void
+test_behind_cancelled (Rig *rig, gconstpointer data)
+{
+  g_autofree char *path = rig_dup_path (rig, "record");
+  g_autoptr (DrayFuture) flooding = NULL;
+  g_autoptr (DrayFuture) next = NULL;
+
+  g_test_summary ("Nothing is put behind a task that is cancelled and still sends, at the moment at "
+                  "which its worker, which has no ring, is told to end for it.");
+
+  rig_start_with (rig, rig_new_launcher ("--no-ring"), 1);
+  g_object_set (rig->executor, "grace-period", 400, NULL);
+  flooding = rig_call (rig, "flood-until-term", NULL);
+  rig_run_until_status (flooding, "flooding");
+  dray_future_cancel (flooding);
+  next = rig_call (rig, "record", "(uusb)", 1, 500000, path, FALSE);
+
+  rig_expect_cancelled (flooding);
+  g_assert_cmpuint (rig_expect_uint32 (next), ==, 1);
+  g_assert_cmpuint (count_records (path), ==, 1);
+}
+
+static void
 test_recall_for_new_worker (Rig *rig, gconstpointer data)
 {
   g_autoptr (DrayFuture) blocked = NULL;
@@ -180,6 +220,31 @@ test_pause (Rig *rig, gconstpointer data)
   dray_executor_set_paused (rig->executor, FALSE);
   g_assert_cmpuint (rig_expect_uint32 (next), ==, 1);
   g_object_unref (next);
+}
+
+static void
+test_pause_at_once (Rig *rig, gconstpointer data)
+{
+  const guint n_tasks = 30000;
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
+  guint64 queued = n_tasks;
+
+  g_test_summary ("Once a pause was asked for, nothing that is pending is given out any more, also "
+                  "while calls are being given out all the time.");
+
+  rig_start (rig, 2);
+  rig_ask_pid (rig);
+  rig_add_calls (rig, futures, "null", n_tasks);
+  while (queued > 0)
+    {
+      dray_executor_set_paused (rig->executor, TRUE);
+      queued = rig_get_count (rig, queue_length);
+      for (guint i = 0; i < 20; i++)
+        g_assert_cmpuint (rig_get_count (rig, queue_length), >=, queued);
+      dray_executor_set_paused (rig->executor, FALSE);
+      rig_get_count (rig, queue_length);
+    }
+  rig_run_until_all_done (futures);
 }
 
 static void
@@ -284,6 +349,114 @@ test_cancel_both (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 1);
 }
 
+static gboolean
+has_record (gpointer path)
+{
+  return count_records (path) > 0;
+}
+
+#define N_QUICK 1000
+
+static gboolean
+has_quick_undelivered (gpointer rig)
+{
+  return rig_get_count (rig, undelivered_items) >= N_QUICK;
+}
+
+static gboolean
+has_ten_undelivered (gpointer rig)
+{
+  return rig_get_count (rig, undelivered_items) >= 10;
+}
+
+static gboolean
+has_none_queued (gpointer rig)
+{
+  return rig_get_count (rig, queue_length) == 0;
+}
+
+static gboolean
+has_two_sent (gpointer rig)
+{
+  return rig_get_count (rig, queue_length) <= 8;
+}
+
+static void
+test_terminated_polite (Rig *rig, gconstpointer data)
+{
+  g_autofree char *fifo = rig_dup_path (rig, "fifo");
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
+  guint8 bytes[64];
+  int fd;
+
+  g_test_summary ("The one that it runs then is asked to stop, and nobody is killed.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
+  rig_add_calls (rig, futures, "null", 10);
+  workshop_block_until (has_ten_undelivered, rig, "there is enough to be delivered");
+  g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
+  g_ptr_array_add (futures, rig_call (rig, "record", "(uusb)", 0, 0, fifo, FALSE));
+  g_ptr_array_add (futures, rig_call (rig, "block", NULL));
+  workshop_block_until (has_none_queued, rig, "the next one has been sent ahead");
+  g_object_set (rig->executor, "max-undelivered-items", 10, NULL);
+  rig_let_time_pass ();
+  fd = open (fifo, O_RDONLY | O_CLOEXEC);
+  g_assert_cmpint (fd, >=, 0);
+  while (read (fd, bytes, sizeof bytes) > 0) /* until it has closed it */
+    ;
+  rig_let_time_pass ();
+
+  g_assert_true (
+    dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL));
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
+  g_assert_cmpuint (rig_get_count (rig, workers_retired), ==, 1);
+  close (fd);
+}
+
+static void
+test_terminated_unread (Rig *rig, gconstpointer data)
+{
+  g_autofree char *fifo = rig_dup_path (rig, "fifo");
+  g_autofree char *path = rig_dup_path (rig, "record");
+  g_autoptr (GPtrArray) futures = rig_new_futures ();
+  gsize n_records;
+  int pid, fd;
+
+  g_test_summary ("The executor is shut down while a worker has ended its task, which was not read "
+                  "yet, and runs the next one: it begins nothing more of what waits behind.");
+
+  rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
+  pid = rig_ask_pid (rig);
+  rig_add_calls (rig, futures, "null", N_QUICK); /* so that it gets more than one ahead */
+  workshop_block_until (has_quick_undelivered, rig, "there is enough to be delivered");
+
+  /* The first one waits until somebody reads what it has to say; what it answers is not read. */
+  g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
+  g_ptr_array_add (futures, rig_call (rig, "record", "(uusb)", 0, 0, fifo, FALSE));
+  for (guint32 i = 1; i <= 10; i++)
+    g_ptr_array_add (futures, rig_call (rig, "record", "(uusb)", i, 300000, path, FALSE));
+  workshop_block_until (has_two_sent, rig, "two have been sent ahead");
+  g_object_set (rig->executor, "max-undelivered-items", 10, NULL);
+  rig_let_time_pass ();
+  fd = open (fifo, O_RDONLY | O_CLOEXEC);
+  g_assert_cmpint (fd, >=, 0);
+
+  workshop_block_until (has_record, path, "the next one was begun");
+  g_assert_cmpint (kill (pid, SIGSTOP), ==, 0);
+  workshop_block_until (fixture_is_stopped, GINT_TO_POINTER (pid), "the worker has stopped");
+  n_records = count_records (path);
+  dray_executor_shutdown_async (rig->executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL, NULL);
+  rig_let_time_pass ();
+  g_assert_cmpint (kill (pid, SIGCONT), ==, 0);
+
+  g_assert_true (
+    dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_TERMINATE, NULL, NULL));
+  g_assert_cmpuint (count_records (path), <=, n_records + 1);
+  close (fd);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -292,10 +465,14 @@ main (int argc, char **argv)
   rig_add ("/prefetch/one", NULL, test_one);
   rig_add ("/prefetch/killed", NULL, test_killed);
   rig_add ("/prefetch/killed/no-ring", "--no-ring", test_killed);
+  rig_add ("/prefetch/cancelled/no-ring", NULL, test_behind_cancelled);
   rig_add ("/prefetch/recall", NULL, test_recall);
   rig_add ("/prefetch/recall/new-worker", NULL, test_recall_for_new_worker);
   rig_add ("/prefetch/recall/order", NULL, test_recall_in_order);
   rig_add ("/prefetch/pause", NULL, test_pause);
+  rig_add ("/prefetch/pause/at-once", NULL, test_pause_at_once);
+  rig_add ("/prefetch/terminated/unread", NULL, test_terminated_unread);
+  rig_add ("/prefetch/terminated/polite", NULL, test_terminated_polite);
   rig_add ("/prefetch/crash", NULL, test_crash);
   rig_add ("/prefetch/crash/many", NULL, test_crashes_in_a_row);
   rig_add ("/prefetch/cancel/immediate", GUINT_TO_POINTER (DRAY_CANCEL_IMMEDIATE), test_cancel);

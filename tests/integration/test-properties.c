@@ -117,6 +117,26 @@ test_all (Rig *rig, gconstpointer data)
   check_all (map);
 }
 
+static void
+test_max_workers (Rig *rig, gconstpointer data)
+{
+  const guint most = G_MAXUINT / 4;
+  guint before;
+
+  g_test_summary ("There can be so many workers, and one more is a programmer's error.");
+
+  rig_start (rig, 1);
+  before = dray_executor_get_max_workers (rig->executor);
+  g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*max_workers*");
+  dray_executor_set_max_workers (rig->executor, most + 1);
+  g_test_assert_expected_messages ();
+  g_assert_cmpuint (dray_executor_get_max_workers (rig->executor), ==, before);
+
+  dray_executor_set_paused (rig->executor, TRUE);
+  dray_executor_set_max_workers (rig->executor, most);
+  g_assert_cmpuint (dray_executor_get_max_workers (rig->executor), ==, most);
+}
+
 /* --- What one of them says --- */
 
 static void
@@ -170,14 +190,86 @@ test_grants (Rig *rig, gconstpointer data)
     g_strv_equal ((const char *const *) writing, (const char *const[]){ "/var/tmp", NULL }));
 }
 
+/* --- Of an executor --- */
+
+static void
+delivered_cb (DrayFuture *future, gpointer order)
+{
+  g_string_append (order, "delivery ");
+}
+
+static gboolean
+other_cb (gpointer order)
+{
+  g_string_append (order, "other ");
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+has_both (gpointer order)
+{
+  return strstr (((GString *) order)->str, "delivery") != NULL
+         && strstr (((GString *) order)->str, "other") != NULL;
+}
+
+/* Which comes first: the end of a command, at the priority @wanted, which is set once it was
+ * submitted unless it is set already; or another source, with @other? */
+static void
+check_order (Rig *rig, int wanted, int other, const char *expected)
+{
+  g_autoptr (GString) order = g_string_new (NULL);
+  g_autoptr (DrayFuture) future
+    = rig_submit (rig, dray_task_new_command ((const char *const[]) { "true", NULL }));
+  int before;
+
+  g_object_get (rig->executor, "delivery-priority", &before, NULL);
+  if (before != wanted)
+    g_object_set (rig->executor, "delivery-priority", wanted, NULL);
+  dray_future_add_done_callback (future, delivered_cb, order, NULL);
+  g_assert_true (dray_future_wait (future, -1, NULL, NULL));
+  g_idle_add_full (other, other_cb, order, NULL);
+  fixture_iterate_until (has_both, order, "both have come");
+  g_assert_cmpstr (order->str, ==, expected);
+}
+
+static void
+test_delivery_priority (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("The priority of what is handed over counts at once, also where tasks were "
+                  "submitted before.");
+
+  rig_start_without_workers (rig);
+  check_order (rig, G_PRIORITY_DEFAULT_IDLE, G_PRIORITY_DEFAULT, "other delivery ");
+  check_order (rig, G_PRIORITY_HIGH, G_PRIORITY_DEFAULT, "delivery other ");
+  check_order (rig, G_PRIORITY_LOW, G_PRIORITY_DEFAULT_IDLE + 50, "other delivery ");
+}
+
+static void
+test_first_delivery_priority (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayLauncher) launcher = rig_new_launcher (NULL);
+
+  g_test_summary ("It can be given when the executor is made, with a sandbox that is preferred as "
+                  "well, of which something is handed over later.");
+
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_STRICT);
+  dray_launcher_set_sandbox_need (launcher, DRAY_SANDBOX_PREFERRED);
+  rig->executor = g_object_new (DRAY_TYPE_EXECUTOR, "launcher", launcher, "delivery-priority",
+                                G_PRIORITY_HIGH, NULL);
+  check_order (rig, G_PRIORITY_HIGH, G_PRIORITY_DEFAULT, "delivery other ");
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
   rig_add ("/properties/all", NULL, test_all);
+  rig_add ("/properties/max-workers", NULL, test_max_workers);
   rig_add ("/properties/future", NULL, test_future);
   rig_add ("/properties/grants", NULL, test_grants);
+  rig_add ("/properties/delivery-priority", NULL, test_delivery_priority);
+  rig_add ("/properties/delivery-priority/first", NULL, test_first_delivery_priority);
 
   return g_test_run ();
 }

@@ -263,6 +263,20 @@ test_full_executor (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), ==, 0);
 }
 
+static void
+test_lifted (Rig *rig, gconstpointer data)
+{
+  g_autoptr (GPtrArray) unread = NULL;
+
+  g_test_summary ("When the limit of the executor is lifted, what nobody pulls is read on at once, "
+                  "each to its own limit.");
+
+  unread = fill_executor (rig);
+  g_object_set (rig->executor, "max-undelivered-bytes", (guint64) 0, NULL);
+  workshop_block_until_undelivered (rig->executor, 4 * AHEAD_BYTES);
+  dray_executor_cancel_all (rig->executor);
+}
+
 static gboolean
 has_items (gpointer user_data)
 {
@@ -523,6 +537,7 @@ main (int argc, char **argv)
   rig_add ("/pull-flow/others", NULL, test_others);
   rig_add ("/pull-flow/full-executor", NULL, test_full_executor);
   rig_add ("/pull-flow/full-executor/poll", NULL, test_full_executor_poll);
+  rig_add ("/pull-flow/full-executor/lifted", NULL, test_lifted);
   rig_add ("/pull-flow/pending/wait", GINT_TO_POINTER (FALSE), test_pending);
   rig_add ("/pull-flow/pending/pull", GINT_TO_POINTER (TRUE), test_pending);
   rig_add ("/pull-flow/wait", NULL, test_wait);

@@ -5,6 +5,10 @@
 #include "puller.h"
 #include "workshop.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 /* Items that are pulled, one at a time and many, blocking and not, and what comes after them. How
  * else it may end is in test-pull-ending.c, and what it does to the worker in test-pull-flow.c. */
 
@@ -100,6 +104,99 @@ test_many_requests (Rig *rig, gconstpointer data)
   fixture_iterate_until (puller_has_thirty, answers, "all are answered");
   for (int i = 0; i < 30; i++)
     g_assert_cmpint (g_array_index (answers, int, i), ==, i < 20 ? i : -1);
+}
+
+/* A stream of lines that somebody else takes away from those who stand in line for them. */
+typedef struct
+{
+  Rig *rig;           /* (unowned) */
+  const char *fifo;   /* (unowned): the stream goes on when something is written there */
+  GString *answers;   /* (owned): those of the line, each a letter with what it was given */
+  guint64 n_received; /* of all streams */
+} Theft;
+
+typedef struct
+{
+  Theft *theft; /* (unowned) */
+  char name;
+} Asker;
+
+static void
+note_line_cb (GObject *future, GAsyncResult *result, gpointer user_data)
+{
+  Asker *asker = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) line = dray_future_next_item_finish (DRAY_FUTURE (future), result, &error);
+
+  g_assert_no_error (error);
+  g_string_append_printf (asker->theft->answers, "%c:%s ", asker->name,
+                          line != NULL ? g_variant_get_string (line, NULL) : "end");
+}
+
+static gboolean
+are_received (gpointer user_data)
+{
+  Theft *theft = user_data;
+
+  return rig_get_count (theft->rig, items) >= theft->n_received;
+}
+
+/* Has the stream go on, so that the next line is there when this returns. */
+static void
+go_on_cb (GObject *future, GAsyncResult *result, gpointer user_data)
+{
+  Theft *theft = user_data;
+  g_autoptr (GVariant) item = dray_future_next_item_finish (DRAY_FUTURE (future), result, NULL);
+  int fd = open (theft->fifo, O_WRONLY | O_CLOEXEC);
+
+  g_assert_nonnull (item);
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (write (fd, "\n", 1), ==, 1);
+  g_assert_cmpint (close (fd), ==, 0);
+  theft->n_received++;
+  workshop_block_until (are_received, theft, "the stream goes on");
+}
+
+static gboolean
+are_answered (gpointer theft)
+{
+  return strlen (((Theft *) theft)->answers->str) >= strlen ("a:? b:end ");
+}
+
+static void
+test_order_after_theft (Rig *rig, gconstpointer data)
+{
+  g_autofree char *fifo = rig_dup_path (rig, "fifo");
+  const char *argv[] = { "sh", "-c", "echo 1; echo 2; read line < $0; echo 3", fifo, NULL };
+  DrayTask *task = dray_task_new_command (argv);
+  Theft theft = { .rig = rig, .fifo = fifo, .n_received = 3 };
+  Asker askers[] = { { &theft, 'a' }, { &theft, 'b' } };
+  g_autoptr (DrayFuture) other = NULL;
+  g_autoptr (DrayFuture) stream = NULL;
+  g_autoptr (GPtrArray) lines = NULL;
+
+  g_test_summary ("Two ask, and somebody else takes what was there for them. The first has looked "
+                  "in vain, and the second has not, when the next item comes: it is the first's.");
+
+  rig_start (rig, 1);
+  g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
+  dray_task_set_pull (task, TRUE);
+  dray_task_set_split (task, DRAY_SPLIT_LINES);
+  dray_task_set_encoding (task, DRAY_ENCODING_UTF8);
+  other = puller_submit_numbers (rig, 1);
+  stream = rig_submit (rig, task);
+  workshop_block_until (are_received, &theft, "there is an item for each");
+
+  theft.answers = g_string_new (NULL);
+  dray_future_next_item_async (stream, NULL, note_line_cb, &askers[0]);
+  dray_future_next_item_async (other, NULL, go_on_cb, &theft);
+  dray_future_next_item_async (stream, NULL, note_line_cb, &askers[1]);
+  lines = dray_future_wait_next_items (stream, 0, -1, NULL, NULL);
+  g_assert_cmpuint (lines->len, ==, 2);
+
+  fixture_iterate_until (are_answered, &theft, "both are answered");
+  g_assert_cmpstr (theft.answers->str, ==, "a:3 b:end ");
+  g_string_free (theft.answers, TRUE);
 }
 
 static gpointer
@@ -353,6 +450,7 @@ main (int argc, char **argv)
   rig_add ("/pull/batches", NULL, test_batches);
   rig_add ("/pull/no-items", NULL, test_no_items);
   rig_add ("/pull/many-requests", NULL, test_many_requests);
+  rig_add ("/pull/order-after-theft", NULL, test_order_after_theft);
   rig_add ("/pull/other-context", NULL, test_other_context);
   rig_add ("/pull/result", NULL, test_result);
   rig_add ("/pull/wait", NULL, test_wait);

@@ -5,10 +5,12 @@
 #include "host.h"
 #include "payload-rig.h"
 #include "refusal.h"
+#include "sandbox-rig.h"
 #include "scarcity.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -17,8 +19,8 @@
 #include <unistd.h>
 
 /*
- * Hosts to which the kernel refuses something, and to all that they start: what can be done without is,
- * and what can't says why.
+ * Hosts to which the kernel refuses something, and to all that they start: what can be done without
+ * is, and what can't says why.
  */
 
 #define N_SMALL 20
@@ -116,8 +118,8 @@ assert_works_under_load (DrayExecutor *executor)
     }
 }
 
-/* That all works without what was refused, with small and with large values both ways. @shared: that
- * is still there, and used */
+/* That all works without what was refused, with small and with large values both ways. @shared:
+ * that is still there, and used */
 static void
 assert_works (gboolean shared)
 {
@@ -210,15 +212,25 @@ run_small_pipes_only (void)
 /* Sandboxes */
 
 /* (transfer full) */
-static DrayExecutor *
-new_confined_executor (DraySandboxNeed need)
+static DrayLauncher *
+new_confined_launcher (DraySandboxNeed need)
 {
   const char *const argv[] = { host_get_worker (), NULL };
-  g_autoptr (DrayLauncher) launcher = dray_launcher_new_argv (argv);
+  DrayLauncher *launcher = dray_launcher_new_argv (argv);
 
   /* Nobody looks for leaks from inside: that takes a process that traces this one. */
   dray_launcher_setenv (launcher, "LSAN_OPTIONS", "detect_leaks=0");
-  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_STRICT, need);
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_STRICT);
+  dray_launcher_set_sandbox_need (launcher, need);
+  return launcher;
+}
+
+/* (transfer full) */
+static DrayExecutor *
+new_confined_executor (DraySandboxNeed need)
+{
+  g_autoptr (DrayLauncher) launcher = new_confined_launcher (need);
+
   return dray_executor_new (launcher);
 }
 
@@ -282,12 +294,79 @@ run_no_sockets (void)
   g_assert_true (refusal_install (refusals));
   assert_no_sandbox (reasons);
 }
+
+/* The filter of system calls is all that there is then. */
+static void
+refuse_all_but_filter (void)
+{
+  const Refusal refusals[] = {
+    REFUSE (landlock_create_ruleset, ENOSYS),
+    REFUSE (socketpair, EMFILE),
+    { 0 },
+  };
+
+  g_assert_true (refusal_install (refusals));
+}
+
+/* Whether the way is open that misbehaving-escape.c has for @way. */
+static gboolean
+gets_out (DrayExecutor *executor, const char *way, const char *argument)
+{
+  g_autoptr (DrayFuture) future
+    = dray_executor_call (executor, "escape", g_variant_new ("(ss)", way, argument));
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) result = dray_future_wait_result (future, -1, NULL, &error);
+
+  g_assert_no_error (error);
+  return g_variant_get_uint32 (result) == 0;
+}
+
+/* A worker gives itself time for each task, which it has to be allowed. */
+static void
+run_filter_only_limits (void)
+{
+  g_autoptr (DrayLauncher) launcher = new_confined_launcher (DRAY_SANDBOX_PREFERRED);
+  DrayExecutor *executor;
+  pid_t pid;
+
+  refuse_all_but_filter ();
+  dray_launcher_set_limit (launcher, DRAY_LIMIT_CPU_TIME, 1);
+  executor = dray_executor_new (launcher);
+  pid = scarcity_ask_pid (executor);
+  for (int i = 0; i < 4; i++)
+    scarcity_assert_succeeds (dray_executor_call (executor, "burn", g_variant_new ("(u)", 500)));
+  g_assert_cmpint (scarcity_ask_pid (executor), ==, pid);
+  host_finish (executor);
+}
+
+/* Old versions of Landlock see to files that are opened for writing, and to no others. */
+static void
+run_filter_only_files (void)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) error = NULL;
+  DrayExecutor *executor;
+
+  close (g_file_open_tmp (NULL, &path, &error));
+  g_assert_no_error (error);
+  refuse_all_but_filter ();
+  executor = new_confined_executor (DRAY_SANDBOX_PREFERRED);
+  g_assert_true (gets_out (executor, "read", "/etc/passwd"));
+  g_assert_true (gets_out (executor, "write", g_get_tmp_dir ()));
+  g_assert_false (gets_out (executor, "shorten", path));
+  g_assert_false (gets_out (executor, "empty", path));
+  g_unlink (path);
+  host_finish (executor);
+}
+
 /* The tests */
 
 static const HostPart parts[] = {
   { "memfd", run_no_memfd },      { "seals", run_no_seals },
   { "pipes", run_small_pipes },   { "pipes-and-memfd", run_small_pipes_only },
   { "no-layers", run_no_layers }, { "no-sockets", run_no_sockets },
+  { "filter-only-limits", run_filter_only_limits },
+  { "filter-only-files", run_filter_only_files },
 };
 
 static void
@@ -326,6 +405,9 @@ main (int argc, char **argv)
   workshop_add ("/refused/pipes-and-memfd", "pipes-and-memfd", test_part);
   workshop_add ("/refused/sandbox/no-layers", "no-layers", test_sandbox);
   workshop_add ("/refused/sandbox/no-sockets", "no-sockets", test_sandbox);
+  workshop_add ("/refused/sandbox/filter-only/limits", "filter-only-limits", test_sandbox);
+  if (sandbox_rig_has_filter ())
+    workshop_add ("/refused/sandbox/filter-only/files", "filter-only-files", test_sandbox);
 
   return g_test_run ();
 }

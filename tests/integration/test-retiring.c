@@ -49,7 +49,8 @@ test_idle_timeout (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
 }
 
-/* (transfer full): of one worker that goes after @timeout, which it has nothing to do from now on */
+/* (transfer full): of one worker that goes after @timeout, which it has nothing to do from now
+ * on */
 static DrayExecutor *
 new_clock (guint timeout)
 {
@@ -195,8 +196,8 @@ test_max_tasks_raised (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) blocked = NULL;
   g_autoptr (DrayFuture) behind = NULL;
 
-  g_test_summary ("Where a worker may run more tasks from now on, what waits for a fresh one is put "
-                  "behind the task that it runs.");
+  g_test_summary ("Where a worker may run more tasks from now on, what waits for a fresh one is "
+                  "put behind the task that it runs.");
 
   rig_start (rig, 1);
   g_object_set (rig->executor, "max-tasks-per-worker", 1, NULL);
@@ -242,8 +243,8 @@ test_dropped (Rig *rig, gconstpointer data)
   g_autoptr (GPtrArray) futures = rig_new_futures ();
   guint n_told = 0, n_succeeded = 0;
 
-  g_test_summary ("The last reference is dropped while workers are being replaced all the time: each "
-                  "task is told once, that it was done or that the executor was shut down.");
+  g_test_summary ("The last reference is dropped while workers are being replaced all the time: "
+                  "each task is told once, that it was done or that the executor was shut down.");
 
   rig_start (rig, 3);
   g_object_set (rig->executor, "max-tasks-per-worker", GPOINTER_TO_UINT (data), NULL);

@@ -22,7 +22,8 @@
 #define LARGE (16u * 1024 * 1024)
 
 /* As if bubblewrap were not allowed to do its work. */
-#define REFUSING_SCRIPT "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n"
+#define REFUSING_SCRIPT \
+  "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n"
 
 static void
 add_for_each (const char *name, void (*test) (Rig *rig, gconstpointer data))
@@ -49,8 +50,8 @@ test_works (Rig *rig, gconstpointer data)
   g_autoptr (GVariant) bytes = NULL;
   int fd;
 
-  g_test_summary ("Calls, large results, open files in both directions, and the memory that results "
-                  "come through are as they are outside.");
+  g_test_summary ("Calls, large results, open files in both directions, and the memory that "
+                  "results come through are as they are outside.");
 
   if (!sandbox_rig_is_possible ())
     return;
@@ -129,8 +130,7 @@ test_module (Rig *rig, gconstpointer data)
   g_test_summary ("A module is found with all that it is linked with.");
 
   dray_launcher_set_initial_arguments (launcher, g_variant_new_string ("Guten Tag"));
-  dray_launcher_set_sandbox (launcher, (DraySandbox) GPOINTER_TO_INT (data),
-                             DRAY_SANDBOX_REQUIRED);
+  dray_launcher_set_sandbox (launcher, (DraySandbox) GPOINTER_TO_INT (data));
   dray_launcher_setenv (launcher, "LSAN_OPTIONS", "detect_leaks=0");
   if (!sandbox_rig_is_possible ())
     {
@@ -166,8 +166,7 @@ test_self (Rig *rig, gconstpointer data)
 
   g_test_summary ("A program can be its own worker.");
 
-  dray_launcher_set_sandbox (launcher, (DraySandbox) GPOINTER_TO_INT (data),
-                             DRAY_SANDBOX_REQUIRED);
+  dray_launcher_set_sandbox (launcher, (DraySandbox) GPOINTER_TO_INT (data));
   dray_launcher_setenv (launcher, "LSAN_OPTIONS", "detect_leaks=0");
   if (!sandbox_rig_is_possible ())
     {
@@ -217,6 +216,26 @@ test_granted (Rig *rig, gconstpointer data)
       g_assert_cmpint (sandbox_rig_escape (rig, "read", file) == 0, ==, i < 2 || !matters);
       g_assert_cmpint (sandbox_rig_escape (rig, "write", folder) == 0, ==, i == 1 || !matters);
     }
+}
+
+static void
+test_few_files (Rig *rig, gconstpointer data)
+{
+  DrayLauncher *launcher = sandbox_rig_new_launcher ((DraySandbox) GPOINTER_TO_INT (data));
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("As few files may be open inside as anywhere.");
+
+  if (!sandbox_rig_is_possible ())
+    {
+      g_object_unref (launcher);
+      return;
+    }
+
+  dray_launcher_set_limit (launcher, DRAY_LIMIT_OPEN_FILES, 16);
+  rig_start_with (rig, launcher, 1);
+  future = rig_call (rig, "open-files", NULL);
+  rig_expect_error (future, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES, NULL);
 }
 
 /* --- The end --- */
@@ -390,7 +409,7 @@ run_deaf_worker (void)
   g_autoptr (DrayWorkerProcess) worker = NULL;
   GListModel *list;
 
-  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_STRICT, DRAY_SANDBOX_REQUIRED);
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_STRICT);
   executor = dray_executor_new (launcher);
   list = dray_executor_get_workers (executor);
   deaf = dray_executor_call (executor, "ignore-cancel", NULL);
@@ -414,8 +433,8 @@ test_host_end (Rig *rig, gconstpointer data)
   g_autoptr (GArray) pids = g_array_new (FALSE, FALSE, sizeof (int));
   char *line;
 
-  g_test_summary ("When the application is killed, all of it goes: a worker that hears nothing, and "
-                  "what is around it.");
+  g_test_summary ("When the application is killed, all of it goes: a worker that hears nothing, "
+                  "and what is around it.");
 
   if (!sandbox_rig_is_possible ())
     return;
@@ -576,6 +595,37 @@ test_preferred (Rig *rig, gconstpointer data)
     }
 }
 
+static gboolean
+default_context_is_idle (gpointer data)
+{
+  return !g_main_context_pending (NULL);
+}
+
+static void
+test_preferred_left_alone (Rig *rig, gconstpointer data)
+{
+  DrayLauncher *launcher = sandbox_rig_new_launcher ((DraySandbox) GPOINTER_TO_INT (data));
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (DrayFuture) future = NULL;
+
+  g_test_summary ("Where nobody iterates the main context in which it would be said, nothing of the "
+                  "executor stays there.");
+
+  sandbox_rig_replace_bubblewrap (rig, "");
+  g_object_set (launcher, "sandbox-need", DRAY_SANDBOX_PREFERRED, NULL);
+  rig_start_with (rig, launcher, 1);
+  future = dray_executor_call (rig->executor, "add", g_variant_new ("(ii)", 1, 2));
+  g_assert_true (dray_future_wait (future, -1, NULL, NULL));
+  g_clear_object (&future);
+  g_assert_true (dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+  g_clear_object (&rig->executor);
+
+  g_main_context_push_thread_default (context);
+  fixture_iterate_until (default_context_is_idle, NULL, "nothing is left to be told");
+  g_main_context_pop_thread_default (context);
+  sandbox_rig_replace_bubblewrap (rig, NULL);
+}
+
 static void
 test_preferred_ends (Rig *rig, gconstpointer data)
 {
@@ -607,11 +657,10 @@ test_no_program (Rig *rig, gconstpointer data)
   DrayLauncher *launcher = dray_launcher_new_argv (argv);
   g_autoptr (DrayFuture) future = NULL;
 
-  g_test_summary ("A worker's program that does not exist is what it is without a sandbox: a launch "
-                  "failure that names it.");
+  g_test_summary ("A worker's program that does not exist is what it is without a sandbox: a "
+                  "launch failure that names it.");
 
-  dray_launcher_set_sandbox (launcher, (DraySandbox) GPOINTER_TO_INT (data),
-                             DRAY_SANDBOX_REQUIRED);
+  dray_launcher_set_sandbox (launcher, (DraySandbox) GPOINTER_TO_INT (data));
   if (!sandbox_rig_is_possible ())
     {
       g_object_unref (launcher);
@@ -621,6 +670,45 @@ test_no_program (Rig *rig, gconstpointer data)
   rig_start_with (rig, launcher, 1);
   future = rig_call (rig, "add", "(ii)", 1, 2);
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_LAUNCH, "*“no-such-program”*");
+}
+
+/* A worker of that name, which is looked for in the PATH, can't be executed, and nobody waits for
+ * it: there is no limit to how long a launch may take. */
+static void
+expect_not_executed (Rig *rig, DraySandbox sandbox, const char *name)
+{
+  const char *const argv[] = { name, NULL };
+  DrayLauncher *launcher = dray_launcher_new_argv (argv);
+  g_autoptr (DrayFuture) future = NULL;
+  g_autofree char *pattern = g_strdup_printf ("*“%s”*", name);
+
+  dray_launcher_set_sandbox (launcher, sandbox);
+  rig_start_with (rig, launcher, 1);
+  g_object_set (rig->executor, "launch-timeout", 0, NULL);
+  future = rig_call (rig, "add", "(ii)", 1, 2);
+  rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_LAUNCH, pattern);
+  rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
+}
+
+static void
+test_no_program_by_name (Rig *rig, gconstpointer data)
+{
+  g_autofree char *script = rig_dup_path (rig, "no-real-program");
+  g_autofree char *path = g_strconcat (g_getenv ("PATH"), ":", rig->directory, NULL);
+  g_autofree char *before = g_strdup (g_getenv ("PATH"));
+
+  g_test_summary ("The same without a folder, which is looked for in several; and a file that is no "
+                  "program, though it may be executed.");
+
+  if (!sandbox_rig_is_possible ())
+    return;
+
+  g_assert_true (g_file_set_contents (script, "exit 0\n", -1, NULL));
+  g_assert_cmpint (g_chmod (script, 0755), ==, 0);
+  g_setenv ("PATH", path, TRUE);
+  expect_not_executed (rig, (DraySandbox) GPOINTER_TO_INT (data), "no-such-program");
+  expect_not_executed (rig, (DraySandbox) GPOINTER_TO_INT (data), "no-real-program");
+  g_setenv ("PATH", before, TRUE);
 }
 
 static void
@@ -663,6 +751,7 @@ main (int argc, char **argv)
   add_for_each ("module", test_module);
   add_for_each ("self", test_self);
   add_for_each ("granted", test_granted);
+  add_for_each ("few-files", test_few_files);
   add_for_each ("crashes", test_crashes);
   add_for_each ("last-words", test_last_words);
   add_for_each ("deaf", test_deaf);
@@ -674,8 +763,10 @@ main (int argc, char **argv)
   rig_add ("/sandbox/host-end", NULL, test_host_end);
   add_for_each ("required", test_required);
   add_for_each ("preferred", test_preferred);
+  add_for_each ("preferred-left-alone", test_preferred_left_alone);
   add_for_each ("preferred-ends", test_preferred_ends);
   add_for_each ("no-program", test_no_program);
+  add_for_each ("no-program-by-name", test_no_program_by_name);
   rig_add ("/sandbox/lies", NULL, test_lies);
   rig_add ("/sandbox/no-grant", NULL, test_no_grant);
 

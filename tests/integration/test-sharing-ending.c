@@ -117,8 +117,8 @@ test_cancel_twice (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) cancelled = NULL;
   g_autoptr (DrayFuture) other = NULL;
 
-  g_test_summary ("Who cancels once more while the run is being stopped, or when it is over, changes "
-                  "nothing.");
+  g_test_summary ("Who cancels once more while the run is being stopped, or when it is over, "
+                  "changes nothing.");
 
   rig_start (rig, 1);
   g_object_set (rig->executor, "grace-period", 60000, NULL);

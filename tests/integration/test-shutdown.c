@@ -81,29 +81,30 @@ arrange_starting (Scene *scene)
 }
 
 static void
-arrange_running_for (Scene *scene, guint32 milliseconds)
+arrange_running (Scene *scene)
 {
   scene->executor = workshop_new (2);
   for (guint i = 0; i < 2; i++)
     if (is_gentle (scene))
-      add (scene, scene->running, "sleep", g_variant_new ("(u)", milliseconds));
+      add (scene, scene->running, "sleep", g_variant_new ("(u)", 50));
     else
       add (scene, scene->running, "block", NULL);
   block_until_all_run (scene);
 }
 
+/* What is to be cancelled must not have begun before it is: it would never end. What runs may be
+ * done by then. */
 static void
-arrange_running (Scene *scene)
+let_nothing_begin (Scene *scene)
 {
-  arrange_running_for (scene, 50);
+  dray_executor_set_paused (scene->executor, scene->mode == DRAY_SHUTDOWN_CANCEL_PENDING);
 }
 
-/* What is to be cancelled must not have begun before it is: it would never end. So what is in its
- * way takes long enough for a busy machine, too. */
 static void
 arrange_pending (Scene *scene)
 {
-  arrange_running_for (scene, scene->mode == DRAY_SHUTDOWN_CANCEL_PENDING ? 1500 : 50);
+  arrange_running (scene);
+  let_nothing_begin (scene);
   for (guint i = 0; i < 30; i++)
     if (scene->mode == DRAY_SHUTDOWN_CANCEL_PENDING)
       add (scene, scene->pending, "block", NULL);
@@ -187,6 +188,7 @@ arrange_commands (Scene *scene)
   add_command (scene, scene->running, script);
   add_command (scene, scene->running, script);
   block_until_all_run (scene);
+  let_nothing_begin (scene);
   for (guint i = 0; i < 30; i++)
     add_command (scene, scene->pending,
                  scene->mode == DRAY_SHUTDOWN_DRAIN ? "true" : "exec sleep 1000");
@@ -402,6 +404,146 @@ test_shutdown (Fixture *fixture, gconstpointer data)
   g_object_unref (scene.executor);
 }
 
+static void
+test_no_such_mode (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that a mode which there is not is refused, and that nothing comes of it. */
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (WorkshopRecord) record = workshop_watch (dray_executor_call (executor, "null", NULL));
+  const DrayShutdownMode none = DRAY_SHUTDOWN_KILL + 1;
+
+  g_cancellable_cancel (cancellable); /* would end the wait */
+  g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*mode*");
+  g_assert_false (dray_executor_shutdown_sync (executor, none, cancellable, NULL));
+  g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*mode*");
+  dray_executor_shutdown_async (executor, none, NULL, NULL, NULL);
+  g_test_assert_expected_messages ();
+
+  workshop_iterate_until_told (record);
+  workshop_assert_succeeded (record);
+  g_assert_true (dray_executor_shutdown_sync (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
+}
+
+/* What is pending as it begins */
+
+#define N_REFUSED 3000 /* which takes a moment */
+
+static void
+test_nothing_begins (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that nothing begins while two threads have it cancelled: not even where there is room for
+   * it, and somebody waits already for the end. */
+  for (int i = 0; i < 5; i++)
+    {
+      Scene scene = { .mode = DRAY_SHUTDOWN_CANCEL_PENDING, .executor = workshop_new (2) };
+      const char *const argv[] = { "true", NULL };
+      g_autoptr (DrayTask) command = dray_task_new_command (argv);
+      g_autoptr (DrayFuture) first = dray_executor_call (scene.executor, "null", NULL);
+      g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+
+      g_assert_true (dray_future_wait (first, -1, NULL, NULL));
+      dray_executor_set_paused (scene.executor, TRUE);
+      for (int j = 0; j < N_REFUSED; j++)
+        g_ptr_array_add (futures, j % 2 == 0
+                                    ? dray_executor_call (scene.executor, "null", NULL)
+                                    : dray_executor_submit (scene.executor, command, NULL));
+      shut_down_from_two_threads (&scene);
+      for (guint j = 0; j < futures->len; j++)
+        g_assert_cmpint (dray_future_get_state (futures->pdata[j]), ==, DRAY_FUTURE_CANCELLED);
+      g_object_unref (scene.executor);
+    }
+}
+
+/* Nobody iterates the main context */
+
+#define N_DRAINED 500
+
+static gboolean
+is_shut_down (gpointer executor)
+{
+  return dray_executor_is_shut_down (executor);
+}
+
+static gboolean
+has_nothing_to_do (gpointer context)
+{
+  return !g_main_context_pending (context);
+}
+
+static void
+leave_without_callback (DrayShutdownMode mode, guint n_calls, gboolean keeps_futures)
+{
+  g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  DrayExecutor *executor = workshop_new (2);
+  gpointer weak = executor;
+
+  g_object_add_weak_pointer (G_OBJECT (executor), &weak);
+  for (guint i = 0; i < n_calls; i++)
+    {
+      g_ptr_array_add (futures, dray_executor_call (executor, "null", NULL));
+      g_assert_true (dray_future_wait (futures->pdata[i], -1, NULL, NULL));
+    }
+  if (!keeps_futures)
+    g_ptr_array_set_size (futures, 0);
+
+  dray_executor_shutdown_async (executor, mode, NULL, NULL, NULL);
+  dray_executor_shutdown_async (executor, mode, NULL, NULL, NULL);
+  workshop_block_until (is_shut_down, executor, "the executor has shut down");
+  dray_executor_shutdown_async (executor, mode, NULL, NULL, NULL);
+  g_object_unref (executor);
+  g_assert_null (weak);
+  g_ptr_array_set_size (futures, 0);
+  workshop_block_until (has_nothing_to_do, context, "nothing is left to be done in the context");
+}
+
+static void
+test_without_callback (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that a shutdown which nobody wants to hear of leaves nothing in the main context of
+   * whoever began it, which may never be iterated, and that nothing of it keeps the executor. */
+  const DrayShutdownMode mode = GPOINTER_TO_UINT (data);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+
+  for (guint n_calls = 0; n_calls < 3; n_calls++)
+    {
+      leave_without_callback (mode, n_calls, FALSE);
+      leave_without_callback (mode, n_calls, TRUE);
+      g_main_context_push_thread_default (context);
+      leave_without_callback (mode, n_calls, FALSE);
+      g_main_context_pop_thread_default (context);
+    }
+}
+
+static void
+test_left_alone (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that a shutdown which nobody wants to hear of comes to its end by itself: the last
+   * reference that is dropped then does not give up what is to be drained. */
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  DrayExecutor *executor = workshop_new (2);
+  gpointer weak = executor;
+
+  g_object_add_weak_pointer (G_OBJECT (executor), &weak);
+  for (guint i = 0; i < N_DRAINED; i++)
+    g_ptr_array_add (futures, dray_executor_call (executor, "null", NULL));
+  dray_executor_shutdown_async (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL, NULL);
+  g_object_unref (executor);
+  g_assert_null (weak);
+
+  for (guint i = 0; i < N_DRAINED; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (GVariant) result = NULL;
+
+      g_assert_true (dray_future_wait (futures->pdata[i], -1, NULL, NULL));
+      result = dray_future_dup_result (futures->pdata[i], &error);
+      g_assert_no_error (error);
+      g_assert_nonnull (result);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -419,6 +561,16 @@ main (int argc, char **argv)
           cases[n_cases] = (Case){ &situations[i], &ways[j], mode };
           workshop_add (path, &cases[n_cases++], test_shutdown);
         }
+  workshop_add ("/shutdown/no-such-mode", NULL, test_no_such_mode);
+  workshop_add ("/shutdown/cancel-pending/nothing-begins", NULL, test_nothing_begins);
+
+  for (guint mode = DRAY_SHUTDOWN_DRAIN; mode <= DRAY_SHUTDOWN_KILL; mode++)
+    {
+      g_autofree char *path = g_strdup_printf ("/shutdown/%s/without-callback", modes[mode]);
+
+      workshop_add (path, GUINT_TO_POINTER (mode), test_without_callback);
+    }
+  workshop_add ("/shutdown/drain/left-alone", NULL, test_left_alone);
 
   return g_test_run ();
 }

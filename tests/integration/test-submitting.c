@@ -307,8 +307,8 @@ test_wait_cancelled_late (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) blocked = NULL;
   g_autoptr (DrayFuture) pending = NULL;
 
-  g_test_summary ("One who is cancelled when there is room already, but before it could be told, was "
-                  "never submitted, and the next one gets the room.");
+  g_test_summary ("One who is cancelled when there is room already, but before it could be told, "
+                  "was never submitted, and the next one gets the room.");
 
   blocked = start_and_block (rig, 1);
   pending = rig_call (rig, "add", "(ii)", 1, 0);

@@ -283,8 +283,8 @@ test_large (Rig *rig, gconstpointer data)
   g_autofree LargeTask *tasks = g_new0 (LargeTask, N_LARGE);
   g_autofree guint *n_begun = NULL;
 
-  g_test_summary ("Limits run out as large results are written: those arrive whole or not at all, and "
-                  "tasks that have no limit all succeed, begun once.");
+  g_test_summary ("Limits run out as large results are written: those arrive whole or not at "
+                  "all, and tasks that have no limit all succeed, begun once.");
 
   start (rig, race);
   for (guint i = 0; i < N_LARGE; i++)
@@ -374,8 +374,8 @@ check_cancelled (DrayFuture *future, guint number, guint n_begun)
   return FALSE;
 }
 
-/* The aim is at the end of those whose cancel is confirmed, and before it by as much as it takes until
- * there is a signal. */
+/* The aim is at the end of those whose cancel is confirmed, and before it by as much as it takes
+ * until there is a signal. */
 static void
 test_cancel (Rig *rig, gconstpointer data)
 {

@@ -167,11 +167,11 @@ test_cancelled_meanwhile (Rig *rig, gconstpointer data)
 
 /* In the midst of a result */
 
-#define LARGE (600 * 1000)              /* bytes: more than a ring, or a pipe as it comes, can hold */
+#define LARGE (600 * 1000)              /* bytes: more than a ring, or a pipe as it comes, holds */
 #define LARGE_RESULT (20 * 1000 * 1000) /* more than any pipe */
 
-/* How large values come. There is an item before the result, or more, and when the host has taken one
- * it reads no more. */
+/* How large values come. There is an item before the result, or more, and when the host has taken
+ * one it reads no more. */
 typedef struct
 {
   const char *name;
@@ -296,8 +296,8 @@ test_result (Rig *rig, gconstpointer data)
   guint limit = 250;
 
   g_test_summary ("A limit that runs out while a large result is on its way, and nobody reads it, "
-                  "fails that task alone: nothing is had of the result, and the worker goes on; or it "
-                  "is replaced, if it can't.");
+                  "fails that task alone: nothing is had of the result, and the worker goes on; or "
+                  "it is replaced, if it can't.");
 
   start_on (rig, midst->road);
   g_object_set (rig->executor, "grace-period", midst->stopped ? 100 : GENEROUS, NULL);

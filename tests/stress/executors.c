@@ -134,8 +134,10 @@ confine (DrayLauncher *launcher, StressActor *actor)
     dray_launcher_set_niceness (launcher, 1);
 #ifndef __SANITIZE_THREAD__
   if (stress_chance (actor, 5))
-    dray_launcher_set_sandbox (launcher, 1 + stress_random (actor, DRAY_SANDBOX_STRICT),
-                               DRAY_SANDBOX_PREFERRED);
+    {
+      dray_launcher_set_sandbox (launcher, 1 + stress_random (actor, DRAY_SANDBOX_STRICT));
+      dray_launcher_set_sandbox_need (launcher, DRAY_SANDBOX_PREFERRED);
+    }
 #endif
 }
 

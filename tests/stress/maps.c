@@ -6,8 +6,8 @@
 
 /*
  * Maps: over values that are made when they are asked for, in the context and thread of whoever
- * began the map, over the items of a list that changes in that thread, or over values that are there;
- * read in all ways, by all actors at once.
+ * began the map, over the items of a list that changes in that thread, or over values that are
+ * there; read in all ways, by all actors at once.
  */
 
 #define MAX_CALLS 2000
@@ -324,8 +324,8 @@ wait_for_outcomes (StressActor *actor, DrayMap *map, GCancellable *cancellable)
     }
   else
     {
-      g_autoptr (GPtrArray) outcomes = dray_map_wait_next_many (
-        map, 1 + stress_random (actor, 3) * 10, timeout, cancellable, NULL);
+      g_autoptr (GPtrArray) outcomes = dray_map_wait_next_many (map, stress_random (actor, 4) * 10,
+                                                                timeout, cancellable, NULL);
 
       if (outcomes != NULL)
         see_outcomes (map, outcomes);
@@ -342,7 +342,7 @@ ask_for_outcomes (StressActor *actor, DrayMap *map, GCancellable *cancellable)
   if (stress_chance (actor, 50))
     dray_map_next_async (map, cancellable, next_cb, callback);
   else
-    dray_map_next_many_async (map, 1 + stress_random (actor, 3) * 10, cancellable, next_many_cb,
+    dray_map_next_many_async (map, stress_random (actor, 4) * 10, cancellable, next_many_cb,
                               callback);
 }
 

@@ -132,7 +132,7 @@ submit_to_group (StressActor *actor, DrayGroup *group)
     return;
 
   stress_fate_expect_cancel (fate);
-  stress_follow (actor, dray_group_submit (group, executor->executor, task), fate);
+  stress_follow (actor, dray_group_submit (group, executor->executor, task, NULL), fate);
   stress_executor_unref (executor);
 }
 
@@ -152,9 +152,14 @@ static void
 wait_for_group (StressActor *actor, DrayGroup *group, GCancellable *cancellable)
 {
   gpointer promise = soak_promise_new (NULL, "a wait for a group", NULL, NULL);
+  gint64 timeout = stress_random_timeout (actor);
   g_autoptr (GError) error = NULL;
-  gboolean well = dray_group_wait (group, stress_random_timeout (actor), cancellable, &error);
+  gboolean well;
 
+  if (stress_chance (actor, 50))
+    well = dray_group_wait (group, timeout, cancellable, &error);
+  else
+    well = dray_group_join_sync (group, timeout, cancellable, &error);
   soak_promise_keep_only (promise);
   if (well == (error != NULL))
     soak_violation ("A wait for a group has both a good end and an error, or neither");

@@ -121,10 +121,10 @@ fixture_iterate_until_true (const gboolean *flag, const char *what)
   fixture_iterate_until (is_true, (gpointer) flag, what);
 }
 
-static gboolean
-is_gone (gpointer user_data)
+gboolean
+fixture_is_gone (gpointer pid)
 {
-  return fixture_process_is_gone (GPOINTER_TO_INT (user_data));
+  return fixture_process_is_gone (GPOINTER_TO_INT (pid));
 }
 
 void
@@ -132,7 +132,7 @@ fixture_iterate_until_gone (int pid)
 {
   g_autofree char *what = g_strdup_printf ("process %d is gone", pid);
 
-  fixture_iterate_until (is_gone, GINT_TO_POINTER (pid), what);
+  fixture_iterate_until (fixture_is_gone, GINT_TO_POINTER (pid), what);
 }
 
 static void
@@ -242,6 +242,36 @@ fixture_process_is_gone (int pid)
   int parent;
 
   return !read_process (pid_text, &state, &parent, NULL) || state == 'Z' || state == 'X';
+}
+
+static gboolean
+is_in_state (int pid, char wanted)
+{
+  g_autofree char *pid_text = g_strdup_printf ("%d", pid);
+  char state;
+  int parent;
+
+  return read_process (pid_text, &state, &parent, NULL) && state == wanted;
+}
+
+gboolean
+fixture_is_asleep (gpointer pid)
+{
+  return is_in_state (GPOINTER_TO_INT (pid), 'S');
+}
+
+gboolean
+fixture_is_stopped (gpointer pid)
+{
+  return is_in_state (GPOINTER_TO_INT (pid), 'T');
+}
+
+gboolean
+fixture_has_given_out_all (gpointer executor)
+{
+  g_autoptr (DrayCounters) counters = dray_executor_dup_counters (executor);
+
+  return counters->queue_length == 0;
 }
 
 static GHashTable *
@@ -354,8 +384,8 @@ list_mappings (void)
   return g_steal_pointer (&table);
 }
 
-/* ThreadSanitizer makes a copy of what is constant when a process starts, and one that is killed then
- * leaves it. */
+/* ThreadSanitizer makes a copy of what is constant when a process starts, and one that is killed
+ * then leaves it. */
 static gboolean
 is_of_sanitizer (const char *name)
 {

@@ -75,6 +75,15 @@ void fixture_iterate_until_context_gone (const int *gone);
 
 /* Whether the process has ended; one that is left as a zombie has. */
 gboolean fixture_process_is_gone (int pid);
+/* The same, as a FixtureCondition. */
+gboolean fixture_is_gone (gpointer pid);
+/* A FixtureCondition as well: whether the first thread of the process waits for something. */
+gboolean fixture_is_asleep (gpointer pid);
+/* The same: whether the process is stopped. */
+gboolean fixture_is_stopped (gpointer pid);
+
+/* A FixtureCondition: nothing waits in the executor, as its workers and commands have it all. */
+gboolean fixture_has_given_out_all (gpointer executor);
 
 /* (transfer full): a program that was built beside the tests, such as "misbehaving-worker". */
 char *fixture_dup_program (const char *name);

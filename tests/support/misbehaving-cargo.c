@@ -296,21 +296,16 @@ make_raw (DrayJob *job, guint64 serial, guint16 kind, guint64 size)
   return raw;
 }
 
+/* @note: what comes with the open files, in @size bytes */
 static void
-pass_raw (guint64 serial, int fd, guint n_fds)
+pass_note (const void *note, gsize size, int fd, guint n_fds)
 {
   union
   {
     struct cmsghdr header;
     guint8 bytes[CMSG_SPACE (253 * sizeof (int))];
   } control = { 0 };
-  struct
-  {
-    guint64 serial;
-    guint32 n_fds;
-    guint32 zero;
-  } note = { serial, n_fds, 0 };
-  struct iovec vector = { .iov_base = &note, .iov_len = sizeof note };
+  struct iovec vector = { .iov_base = (void *) note, .iov_len = size };
   struct msghdr message = {
     .msg_iov = &vector,
     .msg_iovlen = 1,
@@ -324,6 +319,19 @@ pass_raw (guint64 serial, int fd, guint n_fds)
   for (guint i = 0; i < n_fds; i++)
     memcpy (CMSG_DATA (&control.header) + i * sizeof (int), &fd, sizeof fd);
   sendmsg (misbehaving_passage_fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void
+pass_raw (guint64 serial, int fd, guint n_fds)
+{
+  const struct
+  {
+    guint64 serial;
+    guint32 n_fds;
+    guint32 zero;
+  } note = { serial, n_fds, 0 };
+
+  pass_note (&note, sizeof note, fd, n_fds);
 }
 
 static int
@@ -425,6 +433,11 @@ hostile_cargo_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
   else if (g_str_equal (how, "too-many"))
     {
       pass_raw (1, fd, 253);
+      misbehaving_write_raw (&raw, sizeof raw);
+    }
+  else if (g_str_equal (how, "empty"))
+    {
+      pass_note (NULL, 0, fd, 253);
       misbehaving_write_raw (&raw, sizeof raw);
     }
   else if (g_str_equal (how, "flood"))

@@ -54,9 +54,10 @@ die_by_exit_3 (void)
   leave (3);
 }
 
-/* There is no memory for this, and g_malloc() gives up. AddressSanitizer would make a report of that,
- * which nobody wants: so there it is done as g_malloc() does it. There is memory for all others: a
- * thread that reads something large would end the worker in its own way, and might come first. */
+/* There is no memory for this, and g_malloc() gives up. AddressSanitizer would make a report of
+ * that, which nobody wants: so there it is done as g_malloc() does it. There is memory for all
+ * others: a thread that reads something large would end the worker in its own way, and might come
+ * first. */
 static void
 die_without_memory (void)
 {

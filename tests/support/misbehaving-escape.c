@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stddef.h>
@@ -20,8 +22,11 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -53,6 +58,26 @@ escape_read (const char *path)
   gssize size = fd >= 0 ? read (fd, &byte, 1) : -1;
 
   return size == 0 ? close_and_tell (fd, 0) + ENODATA : close_and_tell (fd, (int) size);
+}
+
+/* To the length that it has, so that nothing is lost. */
+static int
+escape_shorten (const char *path)
+{
+  struct stat status;
+
+  if (stat (path, &status) != 0 || truncate (path, status.st_size) != 0)
+    return errno;
+  return 0;
+}
+
+/* Of an empty file: by way of one that is open for reading. */
+static int
+escape_empty (const char *path)
+{
+  int fd = open (path, O_RDONLY | O_TRUNC | O_CLOEXEC);
+
+  return close_and_tell (fd, fd);
 }
 
 /* A file without a name, so that nothing is left behind. */
@@ -146,11 +171,27 @@ escape_datagram (const char *path)
   return result;
 }
 
+/* Nobody is connected to. A vsock is one to the machine that this one is a part of, if it is. */
 static int
-escape_socket (const char *unused)
+escape_socket (const char *name)
 {
-  int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  static const struct
+  {
+    const char *name;
+    int family;
+    int type;
+  } families[] = {
+    { "unix", AF_UNIX, SOCK_STREAM },
+    { "internet", AF_INET, SOCK_STREAM },
+    { "netlink", AF_NETLINK, SOCK_RAW },
+    { "vsock", AF_VSOCK, SOCK_STREAM },
+  };
+  guint i = 0;
+  int fd;
 
+  while (!g_str_equal (families[i].name, name))
+    g_assert_cmpuint (++i, <, G_N_ELEMENTS (families));
+  fd = socket (families[i].family, families[i].type | SOCK_CLOEXEC, 0);
   return close_and_tell (fd, fd);
 }
 
@@ -177,6 +218,28 @@ static int
 escape_kill (const char *pid)
 {
   return kill (atoi (pid), 0) < 0 ? errno : 0;
+}
+
+/* All stays as it is. */
+static int
+escape_limit (const char *pid)
+{
+  struct rlimit limit;
+
+  if (prlimit (atoi (pid), RLIMIT_CPU, NULL, &limit) != 0
+      || prlimit (atoi (pid), RLIMIT_CPU, &limit, NULL) != 0)
+    return errno;
+  return 0;
+}
+
+static int
+escape_own_limit (const char *unused)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_CPU, &limit) != 0 || setrlimit (RLIMIT_CPU, &limit) != 0)
+    return errno;
+  return 0;
 }
 
 static int
@@ -270,6 +333,58 @@ escape_execute_memory (const char *path)
   return close_and_tell (fd, -1);
 }
 
+/* Says yes to whoever asks, as a thread that the filter does not hold for. */
+static gpointer
+say_yes_cb (gpointer data)
+{
+  struct seccomp_notif_sizes sizes;
+  int fd = -1;
+
+  if (read (GPOINTER_TO_INT (data), &fd, sizeof fd) != sizeof fd
+      || syscall (SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) != 0)
+    return NULL;
+
+  for (;;)
+    {
+      g_autofree struct seccomp_notif *question = g_malloc0 (sizes.seccomp_notif);
+      g_autofree struct seccomp_notif_resp *answer = g_malloc0 (sizes.seccomp_notif_resp);
+
+      if (ioctl (fd, SECCOMP_IOCTL_NOTIF_RECV, question) != 0)
+        return NULL;
+      answer->id = question->id;
+      answer->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+      ioctl (fd, SECCOMP_IOCTL_NOTIF_SEND, answer);
+    }
+}
+
+/* Of several filters that would ask somebody, the kernel takes the newest one's word. */
+static int
+escape_execute_listened (const char *path)
+{
+  struct sock_filter code[] = {
+    BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr)),
+    BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, SYS_execve, 0, 1),
+    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+    BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog program = { .len = G_N_ELEMENTS (code), .filter = code };
+  int fds[2];
+  int fd;
+
+  if (pipe2 (fds, O_CLOEXEC) != 0 || prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return EIO;
+
+  g_thread_unref (g_thread_new ("yes", say_yes_cb, GINT_TO_POINTER (fds[0])));
+  fd = (int) syscall (SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                      &program);
+  if (fd < 0)
+    return close_and_tell (fds[1], fd);
+
+  if (write (fds[1], &fd, sizeof fd) != sizeof fd)
+    return EIO;
+  return escape_execute (path);
+}
+
 static int
 make_namespaces (const char *unused)
 {
@@ -319,13 +434,16 @@ static const struct
   EscapeFunc escape;
 } escapes[] = {
   { "read", escape_read },         { "write", escape_write },
+  { "shorten", escape_shorten },   { "empty", escape_empty },
   { "list", escape_list },         { "internet", escape_internet },
   { "unix", escape_unix },         { "abstract", escape_abstract },
   { "datagram", escape_datagram }, { "socket", escape_socket },
   { "ptrace", escape_ptrace },     { "kill", escape_kill },
+  { "limit", escape_limit },       { "own-limit", escape_own_limit },
   { "environ", escape_environ },   { "memory", escape_memory },
   { "fork", escape_fork },         { "shell", escape_shell },
   { "execute", escape_execute },   { "execute-memory", escape_execute_memory },
+  { "execute-listened", escape_execute_listened },
   { "mount", escape_mount },       { "personality", escape_personality },
   { "io-uring", escape_io_uring }, { "keys", escape_keys },
 };
@@ -354,7 +472,8 @@ reopen_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
                                            g_unix_fd_list_peek_fds (list, NULL)[0]);
   int fd = open (path, O_WRONLY | O_CLOEXEC);
 
-  return g_variant_new_uint32 ((guint32) close_and_tell (fd, fd));
+  return g_variant_new_uint32 ((guint32) close_and_tell (fd, fd >= 0 ? (int) write (fd, "x", 1)
+                                                                     : -1));
 }
 
 static GVariant *

@@ -140,10 +140,8 @@ ignore_cancel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **err
   return NULL;
 }
 
-/* What another thread polls stays open until it looks again, whatever becomes of the descriptor. So
- * the one that watches the channel is woken, and has looked when it has read what woke it. */
-static void
-wake_watcher (void)
+void
+misbehaving_wake_watcher (void)
 {
   for (int fd = 3; fd < 256; fd++)
     {
@@ -176,7 +174,7 @@ deaf_channel_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **erro
           && (fcntl (fd, F_GETFL) & (O_ACCMODE | O_ASYNC)) == O_RDONLY)
         dup2 (nowhere[0], fd);
     }
-  wake_watcher ();
+  misbehaving_wake_watcher ();
 
   if (g_variant_is_of_type (arguments, G_VARIANT_TYPE ("(u)")))
     {

@@ -169,12 +169,12 @@ write_for_ever (int fd, const void *bytes, gsize size)
 }
 
 /* So many at a time that the writing costs less than the reading. */
-static void
-flood_with_frames (DrayJob *job, guint8 type, guint attempt, const void *payload, gsize size)
+static GByteArray *
+new_flood (DrayJob *job, guint8 type, guint attempt, const void *payload, gsize size)
 {
   MisbehavingHeader header = misbehaving_make_header (type, dray_job_get_id (job), attempt,
                                                       (guint32) size);
-  g_autoptr (GByteArray) frames = g_byte_array_new ();
+  GByteArray *frames = g_byte_array_new ();
 
   while (frames->len < 64 * 1024)
     {
@@ -183,6 +183,14 @@ flood_with_frames (DrayJob *job, guint8 type, guint attempt, const void *payload
       while (frames->len % 8 != 0)
         g_byte_array_append (frames, (const guint8 *) "", 1);
     }
+  return frames;
+}
+
+static void
+flood_with_frames (DrayJob *job, guint8 type, guint attempt, const void *payload, gsize size)
+{
+  g_autoptr (GByteArray) frames = new_flood (job, type, attempt, payload, size);
+
   write_for_ever (misbehaving_wire_fd, frames->data, frames->len);
 }
 
@@ -276,6 +284,46 @@ claim_next (DrayJob *job, const char *how)
   return TRUE;
 }
 
+/* See lib/wire/dray-ledger.h. */
+typedef struct
+{
+  guint64 task_id;
+  guint32 attempt;
+  guint32 first;
+  guint64 content;
+  guint8 records[64 * 1024 - 24];
+} RawLedger;
+
+/* The chunk behind has one call, whose value is 7. */
+static void
+settle_next (RawLedger *ledger, guint64 task_id)
+{
+  const guint8 record[16] = { 6, 0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0, 0, 'u' };
+
+  memcpy (ledger->records, record, sizeof record);
+  ledger->task_id = task_id;
+  ledger->attempt = 1;
+  ledger->first = 0;
+  ledger->content = (guint64) 1 << 32 | sizeof record;
+}
+
+/* Stops until the next task has been sent; says then that it has begun that, and even that it has
+ * done it, and breaks the protocol. Returns: whether @how is one of these */
+static gboolean
+claim_chunk (DrayJob *job, const char *how)
+{
+  const guint64 next = dray_job_get_id (job) + 1;
+
+  if (!g_str_equal (how, "begun-chunk") && !g_str_equal (how, "done-chunk"))
+    return FALSE;
+
+  raise (SIGSTOP);
+  __atomic_store_n (misbehaving_find_gate (), next << 1, __ATOMIC_SEQ_CST);
+  if (g_str_equal (how, "done-chunk"))
+    settle_next (misbehaving_find_ledger (), next);
+  misbehaving_wait_for_kill ();
+}
+
 static GVariant *
 lie_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
@@ -286,24 +334,35 @@ lie_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   dray_job_set_progress (job, -1, "lying");
   g_variant_get (arguments, "(&s)", &how);
   if (!tell_nonsense (job, how) && !speak_out_of_turn (job, how) && !move_ring (how)
-      && !claim_next (job, how) && !flood (job, how))
+      && !claim_next (job, how) && !claim_chunk (job, how) && !flood (job, how))
     g_error ("There is no lie “%s”", how);
   misbehaving_pause_for_ever ();
 
   return NULL;
 }
 
-/* --- The ledger --- */
+static volatile sig_atomic_t was_terminated;
 
-/* See lib/wire/dray-ledger.h. */
-typedef struct
+static void
+note_term (int signal_number)
 {
-  guint64 task_id;
-  guint32 attempt;
-  guint32 first;
-  guint64 content;
-  guint8 records[64 * 1024 - 24];
-} RawLedger;
+  was_terminated = TRUE;
+}
+
+/* Whatever it is told but SIGTERM. */
+static GVariant *
+flood_until_term_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  g_autoptr (GByteArray) items = new_flood (job, TYPE_ITEM, dray_job_get_attempt (job), "\0\0()", 4);
+
+  signal (SIGTERM, note_term);
+  dray_job_set_progress (job, -1, "flooding");
+  while (!was_terminated)
+    misbehaving_write_raw (items->data, items->len);
+  return NULL;
+}
+
+/* --- The ledger --- */
 
 static void
 falsify (RawLedger *ledger, const char *how)
@@ -327,6 +386,20 @@ falsify (RawLedger *ledger, const char *how)
     }
   else
     g_assert_not_reached ();
+}
+
+void
+misbehaving_forget_outcomes (void)
+{
+  RawLedger *ledger = misbehaving_find_ledger ();
+
+  /* As the library writes there, which does it on another thread as well. */
+  __atomic_fetch_add (&ledger->first,
+                      (guint32) (__atomic_load_n (&ledger->content, __ATOMIC_ACQUIRE) >> 32),
+                      __ATOMIC_RELEASE);
+  __atomic_store_n (&ledger->content, 0, __ATOMIC_RELEASE);
+  raise (SIGKILL);
+  _exit (9);
 }
 
 /* The process that can make a file of that name lies, and is killed; all others echo. */
@@ -443,6 +516,7 @@ misbehaving_lie_in_hello (const char *how)
 }
 
 const MisbehavingFunction misbehaving_lies_functions[] = {
+  { "flood-until-term", "*", flood_until_term_cb, NULL },
   { "lie", "(s)", lie_cb, NULL },
   { "lie-in-ledger", "(uss)", lie_in_ledger_cb, NULL },
   { "lie-in-chunk", "(s)", lie_in_chunk_cb, NULL },

@@ -53,6 +53,9 @@ end_so (DrayJob *job, const char *what)
     misbehaving_raise_by_default (SIGSEGV);
   else if (g_str_equal (what, "exit-at-first") && dray_job_get_attempt (job) == 1)
     _exit (3);
+  else if (g_str_equal (what, "forget")
+           || (g_str_equal (what, "forget-at-first") && dray_job_get_attempt (job) == 1))
+    misbehaving_forget_outcomes ();
   else
     return FALSE;
 

@@ -52,9 +52,10 @@ say_cancelled (DrayJob *job, GError **error)
   return NULL;
 }
 
-/* Where the signal comes while nothing waits, it is not missed. */
-GVariant *
-misbehaving_wait_for_signal (DrayJob *job, GError **error)
+/* Where the signal comes while nothing waits, it is not missed. Until there was one more than
+ * @n_before, if that is not negative: a job is cancelled a moment before the signal comes. */
+static GVariant *
+wait_for_signal (DrayJob *job, int n_before, GError **error)
 {
   sigset_t blocked, before;
 
@@ -62,23 +63,30 @@ misbehaving_wait_for_signal (DrayJob *job, GError **error)
   sigaddset (&blocked, SIGNAL);
   pthread_sigmask (SIG_BLOCK, &blocked, &before);
   dray_job_set_progress (job, -1, "waiting");
-  while (!dray_job_is_cancelled (job))
+  while (!dray_job_is_cancelled (job) || n_signals == n_before)
     pselect (0, NULL, NULL, NULL, NULL, &before);
   pthread_sigmask (SIG_SETMASK, &before, NULL);
 
   return say_cancelled (job, error);
 }
 
+GVariant *
+misbehaving_wait_for_signal (DrayJob *job, GError **error)
+{
+  return wait_for_signal (job, -1, error);
+}
+
 static GVariant *
 wait_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
-  return misbehaving_wait_for_signal (job, error);
+  return wait_for_signal (job, n_signals, error);
 }
 
 /* Nothing but the signal gets it out of there. */
 static GVariant *
 read_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
+  const int n_before = n_signals;
   int ends[2];
   char byte;
 
@@ -88,7 +96,8 @@ read_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
   if (sigsetjmp (way_out, 1) == 0)
     {
       jumps = TRUE;
-      while (!dray_job_is_cancelled (job) && read (ends[0], &byte, 1) < 0)
+      while ((!dray_job_is_cancelled (job) || n_signals == n_before)
+             && read (ends[0], &byte, 1) < 0)
         ;
     }
   jumps = FALSE;

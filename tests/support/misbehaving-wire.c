@@ -3,7 +3,9 @@
 #include "misbehaving.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -271,6 +273,32 @@ spoil_unread_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **erro
   return NULL;
 }
 
+/* The channel's output leads nowhere from now on, and this process does not notice. There is a pipe
+ * that is left alone, with O_ASYNC: this process is killed when it loses that. */
+static GVariant *
+leave_output_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  int nowhere = open ("/dev/null", O_WRONLY | O_CLOEXEC);
+  const char *path;
+
+  g_variant_get (arguments, "(&s)", &path);
+  while (!g_file_test (path, G_FILE_TEST_EXISTS))
+    g_usleep (1000);
+
+  for (int fd = 3; fd < 256; fd++)
+    {
+      struct stat status;
+
+      if (fstat (fd, &status) == 0 && S_ISFIFO (status.st_mode)
+          && (fcntl (fd, F_GETFL) & (O_ACCMODE | O_ASYNC)) == O_WRONLY)
+        dup2 (nowhere, fd);
+    }
+  misbehaving_wake_watcher ();
+  g_usleep (100 * 1000); /* in which this is noticed, as a rule */
+
+  return NULL;
+}
+
 static GVariant *
 half_frame_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
@@ -281,8 +309,8 @@ half_frame_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 static GVariant *
 oversized_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
-  const MisbehavingHeader header = misbehaving_make_header (FRAME_RESULT, dray_job_get_id (job),
-                                                            dray_job_get_attempt (job), G_MAXUINT32);
+  const MisbehavingHeader header = misbehaving_make_header (
+    FRAME_RESULT, dray_job_get_id (job), dray_job_get_attempt (job), G_MAXUINT32);
 
   misbehaving_write_raw (&header, sizeof header);
 
@@ -315,6 +343,7 @@ const MisbehavingFunction misbehaving_wire_functions[] = {
   { "garbage", "*", garbage_cb, NULL },
   { "garbage-and-on", "*", garbage_and_on_cb, NULL },
   { "half-frame", "*", half_frame_cb, NULL },
+  { "leave-output", "(s)", leave_output_cb, NULL },
   { "old-attempt", "*", old_attempt_cb, NULL },
   { "oversized", "*", oversized_cb, NULL },
   { "spoil-unread", "(us)", spoil_unread_cb, NULL },

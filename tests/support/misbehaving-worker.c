@@ -23,6 +23,8 @@
  *                         makes that file then
  *   --init-fails-at-times FILE
  *                         the same, but for every other one of those that have this file
+ *   --init-hangs-first FILE
+ *                         its initializer never returns in the first three that have this file
  *   --die-before-hello WAY FILE, --die-after-hello WAY FILE, --die-in-initializer WAY FILE
  *                         dies there, in a way of misbehaving.h; FILE: "", or then only the one
  *                         that makes it
@@ -70,7 +72,8 @@
  *   hang-in-handler       sets the status "deaf"; waits for ever, and so does the handler that is
  *                         called when it is cancelled
  *   spin                  sets the status "spinning"; never returns, and keeps a processor busy
- *   leave-hanging         sets the status "blocked"; waits until it is cancelled, and fails; but the
+ *   leave-hanging         sets the status "blocked"; waits until it is cancelled, and fails; but
+ *   the
  *                         handler that is called then waits for ever
  *   set-group             sets the status "changing", and its group to what it is, 20 times, until
  *                         it is cancelled, and fails. Each time a signal comes to all threads
@@ -90,7 +93,8 @@
  *                         many bytes
  *   trap-and-block (su)   the same, but sends the bytes as an item, sets the status "trapped", and
  *                         waits until it is cancelled
- *   trap-and-send (suuu)  the same, but sets the status "trapped", emits N items of SIZE bytes unless
+ *   trap-and-send (suuu)  the same, but sets the status "trapped", emits N items of SIZE bytes
+ *   unless
  *                         it is cancelled, and returns so many bytes
  *   die-in-result (su)    dies in that way in the midst of a result of so many bytes
  *   record-and-die (uss)  adds its number to the file of that name, a u, and dies in that way
@@ -98,6 +102,8 @@
  *   garbage-and-on        the same after a moment, and returns
  *   spoil-unread (us)     emits N items; when that file exists, one more, and spoils what the
  *                         application has not read by then; returns
+ *   leave-output (s)      when that file exists, leads the channel's output elsewhere, so that it is
+ *                         seen to have ended, and goes on
  *   half-frame            writes half a frame to the channel and exits with 0
  *   oversized             writes the header of a frame of the largest length to the channel
  *   wrong-id              writes a result for a task that nobody submitted to the channel
@@ -106,6 +112,8 @@
  *   false-outcomes        says of a call of a map what can't be
  *   step (xss)            what maps call; see misbehaving-map.c
  *   lie (s)               tells one of the lies in misbehaving-lies.c, or many
+ *   flood-until-term      sets the status "flooding"; writes items until SIGTERM comes, whatever else
+ *                         it is told, and returns; only for workers without a ring
  *   lie-in-ledger (uss)   what maps call: the first process that comes to the fifth call leaves a
  *                         lie behind and is killed; u: the number
  *   return-chunk (u)      says that so many calls of a map's were not begun
@@ -203,9 +211,9 @@ call_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 /* What follows the mode; "" where nothing does. */
 static const char *mode_arguments[2] = { "", "" };
 
-/* Who finds an even number of marks in the file does. */
-static gboolean
-fails_this_time (GError **error)
+/* Returns: how many have left one in the file, with this one */
+static off_t
+leave_mark (void)
 {
   int fd = open (mode_arguments[0], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
   off_t size;
@@ -214,7 +222,14 @@ fails_this_time (GError **error)
     g_error ("%s can't be written to", mode_arguments[0]);
   size = lseek (fd, 0, SEEK_CUR);
   close (fd);
-  if (size % 2 == 0)
+
+  return size;
+}
+
+static gboolean
+fails_this_time (GError **error)
+{
+  if (leave_mark () % 2 == 1)
     return FALSE;
 
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_BUSY, "This was one of those times");
@@ -246,6 +261,8 @@ initialize_cb (DrayWorker *worker, GVariant *arguments, gpointer data, GError **
 
   if (g_str_equal (mode, "--init-fails-at-times"))
     return !fails_this_time (error);
+  if (g_str_equal (mode, "--init-hangs-first") && leave_mark () <= 3)
+    misbehaving_pause_for_ever ();
   if (g_str_equal (mode, "--die-in-initializer"))
     misbehaving_die_once (mode_arguments[0], mode_arguments[1]);
 

@@ -46,6 +46,13 @@ guint64 *misbehaving_find_gate (void);
 gpointer misbehaving_find_ledger (void);
 void misbehaving_ring_bell (void);
 
+/* What another thread polls stays open until it looks again, whatever becomes of the descriptor. So
+ * the one that watches the channel is woken, and has looked when it has read what woke it. */
+void misbehaving_wake_watcher (void);
+
+/* Leaves it in the ledger that all outcomes were sent which lie there, and is killed. */
+void misbehaving_forget_outcomes (void) G_GNUC_NORETURN;
+
 /* Half of the frame of a result of so many bytes. */
 void misbehaving_write_half_frame (DrayJob *job, gsize size);
 

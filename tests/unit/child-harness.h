@@ -72,7 +72,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Process, process_clear)
       .stdin_fd = -1,                                                                             \
       .stdout_fd = -1,                                                                            \
       .stderr_fd = -1,                                                                            \
-      .passage_fd = -1, .ring_fd = -1,                                                                            \
+      .passage_fd = -1,                                                                           \
+      .ring_fd = -1,                                                                              \
     },                                                                                            \
   }
 

@@ -390,8 +390,14 @@ test_hostile_nothing (Ends *self, gconstpointer data)
   g_autoptr (GError) error = NULL;
   int received;
 
-  g_test_summary ("Descriptors that were named but not passed are not waited for.");
+  g_test_summary ("Descriptors that were named but not passed are not waited for, be the other end "
+                  "there or not.");
 
+  g_assert_false (dray_passage_receive (self->host, 1, &received, 1, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+
+  g_clear_error (&error);
+  g_clear_pointer (&self->worker, dray_passage_free);
   g_assert_false (dray_passage_receive (self->host, 1, &received, 1, &error));
   g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
 }

@@ -553,8 +553,8 @@ feed_unwritten (DrayDecoder *decoder, gsize length, gsize *rest)
   return error;
 }
 
-/* What was refused with @rest bytes to come is skipped, in pieces of any size, and what is behind it is
- * found. */
+/* What was refused with @rest bytes to come is skipped, in pieces of any size, and what is behind
+ * it is found. */
 static void
 expect_skipped (DrayDecoder *decoder, gsize length, gsize rest)
 {

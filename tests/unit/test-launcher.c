@@ -377,12 +377,14 @@ check_notified (GString *names, const char *wanted)
 static void
 test_sandbox_properties (void)
 {
-  g_test_summary ("Of the two properties of a sandbox, which are set by one function, those are "
-                  "notified that have changed, once each.");
+  g_test_summary ("A sandbox is required unless it is said otherwise. Each of its two properties "
+                  "has a function of its own, and is notified when it changes.");
 
   g_autoptr (DrayLauncher) launcher = dray_launcher_new_self ();
   g_autoptr (GString) names = g_string_new (NULL);
 
+  g_assert_cmpint (dray_launcher_get_sandbox (launcher), ==, DRAY_SANDBOX_NONE);
+  g_assert_cmpint (dray_launcher_get_sandbox_need (launcher), ==, DRAY_SANDBOX_REQUIRED);
   g_signal_connect (launcher, "notify", G_CALLBACK (note_cb), names);
 
   g_object_set (launcher, "sandbox", DRAY_SANDBOX_STRICT, NULL);
@@ -392,11 +394,16 @@ test_sandbox_properties (void)
   g_object_set (launcher, "sandbox", DRAY_SANDBOX_STRICT, NULL);
   check_notified (names, "");
 
-  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK, DRAY_SANDBOX_REQUIRED);
-  check_notified (names, "sandbox sandbox-need ");
-  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK, DRAY_SANDBOX_PREFERRED);
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK);
+  check_notified (names, "sandbox ");
+  g_assert_cmpint (dray_launcher_get_sandbox (launcher), ==, DRAY_SANDBOX_NO_NETWORK);
+  g_assert_cmpint (dray_launcher_get_sandbox_need (launcher), ==, DRAY_SANDBOX_PREFERRED);
+  dray_launcher_set_sandbox_need (launcher, DRAY_SANDBOX_REQUIRED);
   check_notified (names, "sandbox-need ");
-  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK, DRAY_SANDBOX_PREFERRED);
+  g_assert_cmpint (dray_launcher_get_sandbox (launcher), ==, DRAY_SANDBOX_NO_NETWORK);
+  g_assert_cmpint (dray_launcher_get_sandbox_need (launcher), ==, DRAY_SANDBOX_REQUIRED);
+  dray_launcher_set_sandbox (launcher, DRAY_SANDBOX_NO_NETWORK);
+  dray_launcher_set_sandbox_need (launcher, DRAY_SANDBOX_REQUIRED);
   check_notified (names, "");
 }
 
@@ -416,12 +423,19 @@ test_empty_argv_property (void)
 static void
 test_misuse (void)
 {
-  g_test_summary ("A launcher needs a program, and a variable a name.");
+  g_test_summary ("A launcher needs a program, a variable a name, and access is one there is.");
 
   g_autoptr (DrayLauncher) launcher = dray_launcher_new_self ();
+  g_autoptr (DrayLauncher) nameless = NULL;
 
   g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*argv*");
   g_assert_null (dray_launcher_new_argv ((const char *const[]) { NULL }));
+  g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*argv*");
+  g_assert_null (dray_launcher_new_argv ((const char *const[]) { "", NULL }));
+  g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*argv*");
+  nameless = g_object_new (DRAY_TYPE_LAUNCHER, "argv", (const char *const[]) { "", NULL }, NULL);
+  g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*prefix*");
+  dray_launcher_set_prefix (launcher, (const char *const[]) { "", NULL });
   g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*filename*");
   g_assert_null (dray_launcher_new_module (NULL));
   g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*name*");
@@ -432,6 +446,8 @@ test_misuse (void)
   dray_launcher_setenv (launcher, "a", NULL);
   g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*name*");
   dray_launcher_unsetenv (launcher, NULL);
+  g_test_expect_message ("Dray", G_LOG_LEVEL_CRITICAL, "*access*");
+  g_assert_null (dray_launcher_dup_granted_paths (launcher, DRAY_ACCESS_READ_WRITE + 1));
   g_test_assert_expected_messages ();
 }
 

@@ -117,6 +117,7 @@ test_gate (Pair *pair, gconstpointer data)
 }
 
 #define N_BEGUN 20000
+#define PATIENCE (10 * G_TIME_SPAN_MINUTE) /* longer than any test lasts */
 
 /* Sends a byte for each task before it begins the next one. */
 static gpointer
@@ -130,7 +131,7 @@ begin_many_cb (gpointer data)
       while (!dray_ring_begin (pair->writer, id))
         g_thread_yield ();
       while (dray_ring_write (pair->writer, &byte, 1) == 0)
-        dray_ring_wait (pair->writer);
+        dray_ring_wait (pair->writer, PATIENCE);
       dray_ring_publish (pair->writer);
     }
 
@@ -228,23 +229,39 @@ test_bell (Pair *pair, gconstpointer data)
 }
 
 static void
+test_no_room (Pair *pair, gconstpointer data)
+{
+  g_autofree guint8 *bytes = g_malloc0 (DRAY_RING_SIZE);
+
+  g_test_summary ("A writer waits for room as long as it is told, and can wait again.");
+
+  dray_ring_write (pair->writer, bytes, DRAY_RING_SIZE);
+  dray_ring_publish (pair->writer);
+  for (guint i = 0; i < 2; i++)
+    g_assert_false (dray_ring_wait (pair->writer, 1));
+  g_assert_false (dray_ring_is_interrupted (pair->writer));
+  g_assert_cmpint (dray_ring_read (pair->reader, bytes, DRAY_RING_SIZE, NULL), ==, DRAY_RING_SIZE);
+  g_assert_true (dray_ring_wait (pair->writer, PATIENCE));
+}
+
+static void
 test_interrupt (Pair *pair, gconstpointer data)
 {
   g_autofree guint8 *bytes = g_malloc0 (DRAY_RING_SIZE);
 
   g_test_summary ("A writer that was interrupted waits no more, be there room or not.");
 
-  g_assert_true (dray_ring_wait (pair->writer));
+  g_assert_true (dray_ring_wait (pair->writer, PATIENCE));
   dray_ring_write (pair->writer, bytes, DRAY_RING_SIZE);
   dray_ring_publish (pair->writer);
   dray_ring_interrupt (pair->writer);
-  g_assert_false (dray_ring_wait (pair->writer));
+  g_assert_false (dray_ring_wait (pair->writer, PATIENCE));
 }
 
 static gpointer
 wait_cb (gpointer data)
 {
-  return GINT_TO_POINTER (dray_ring_wait (data));
+  return GINT_TO_POINTER (dray_ring_wait (data, PATIENCE));
 }
 
 static void
@@ -294,7 +311,7 @@ write_all_cb (gpointer data)
           if (dray_ring_publish (writer->ring))
             g_assert_cmpint (write (writer->bell, "", 1), ==, 1);
           if (done < size)
-            g_assert_true (dray_ring_wait (writer->ring));
+            g_assert_true (dray_ring_wait (writer->ring, PATIENCE));
         }
     }
 
@@ -413,6 +430,7 @@ main (int argc, char **argv)
   ADD ("full", test_full);
   ADD ("look", test_look);
   ADD ("bell", test_bell);
+  ADD ("no-room", test_no_room);
   ADD ("interrupt", test_interrupt);
   ADD ("interrupt/waiting", test_interrupt_waiting);
   ADD ("threads", test_threads);

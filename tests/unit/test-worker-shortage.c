@@ -76,6 +76,65 @@ test_fatal (WorkerPeer *peer, gconstpointer data)
   g_assert_nonnull (strstr (errors, "limit of open files (RLIMIT_NOFILE) is reached"));
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* Leaves the worker, which waits for what it is sent, @room bytes of memory besides what it has. */
+static void
+limit_memory (WorkerPeer *peer, gsize room)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/statm", peer->pid);
+  g_autofree char *pages = NULL;
+  g_autoptr (GError) error = NULL;
+  struct rlimit limit;
+
+  g_file_get_contents (path, &pages, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (prlimit (peer->pid, RLIMIT_AS, NULL, &limit), ==, 0);
+  limit.rlim_cur = strtoul (pages, NULL, 10) * (gsize) sysconf (_SC_PAGESIZE) + room;
+  g_assert_cmpint (prlimit (peer->pid, RLIMIT_AS, &limit, NULL), ==, 0);
+}
+#endif
+
+static void
+test_arguments (WorkerPeer *peer, gconstpointer data)
+{
+  g_test_summary ("A worker that has no memory for the initial arguments says so, and ends.");
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  g_test_skip ("A sanitizer takes more address space than there is to be limited");
+#else
+  const gsize size = 128 * 1024 * 1024;
+  const DrayFrameHeader header = {
+    .type = DRAY_FRAME_HELLO,
+    .version = DRAY_PROTOCOL_VERSION,
+    .length = size,
+  };
+  guint8 bytes[DRAY_FRAME_HEADER_SIZE];
+  g_autofree guint8 *payload = g_malloc0 (size);
+  g_autofree char *errors = NULL;
+  gsize n_sent = 0;
+  gssize n = 0;
+
+  worker_peer_spawn (peer, NULL, NULL);
+  worker_peer_hear_hello (peer);
+  limit_memory (peer, size / 4);
+  dray_frame_header_encode (&header, bytes);
+  worker_peer_send_raw (peer, bytes, sizeof bytes);
+  do
+    {
+      n_sent += n;
+      n = write (peer->input_fd, payload + n_sent, size - n_sent);
+    }
+  while (n > 0);
+
+  g_assert_cmpint (n, <, 0);
+  g_assert_cmpint (errno, ==, EPIPE);
+  errors = worker_peer_expect_exit (peer, 3);
+  g_assert_cmpstr (errors, ==,
+                   "misbehaving-worker: There is not enough memory for a value of 134217728 "
+                   "bytes\n");
+#endif
+}
+
 /* --- What it can do without --- */
 
 static void
@@ -264,6 +323,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 
   add_cases ("fatal", fatal, G_N_ELEMENTS (fatal), test_fatal);
+  worker_peer_add ("/worker-shortage/fatal/arguments", NULL, test_arguments);
   worker_peer_add ("/worker-shortage/no-errors", NULL, test_no_errors);
   worker_peer_add ("/worker-shortage/few-files", NULL, test_few_files);
   worker_peer_add ("/worker-shortage/no-files/cancelled", NULL, test_cancelled);

@@ -257,7 +257,11 @@ test_non_blocking (WorkerPeer *peer, gconstpointer data)
                   "nonetheless");
 
   worker_peer_spawn_prepared (peer, make_non_blocking_cb, NULL);
-  worker_peer_make_ready (peer);
+  worker_peer_hear_hello (peer);
+  /* It has nothing to read now. */
+  fixture_iterate_until (fixture_is_asleep, GINT_TO_POINTER (peer->pid), "the worker waits");
+  worker_peer_say_hello (peer, NULL);
+  g_bytes_unref (worker_peer_expect (peer, DRAY_FRAME_READY, 0));
   for (guint64 id = 1; id <= 5; id++)
     {
       g_autoptr (GVariant) value = NULL;

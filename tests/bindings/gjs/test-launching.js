@@ -113,7 +113,8 @@ async function settings() {
     equal(launcher.dup_initial_arguments(), null);
     launcher.grant_path('/usr', Dray.Access.READ);
     equal(launcher.dup_granted_paths(Dray.Access.READ), ['/usr']);
-    launcher.set_sandbox(Dray.Sandbox.STRICT, Dray.SandboxNeed.PREFERRED);
+    launcher.set_sandbox(Dray.Sandbox.STRICT);
+    launcher.set_sandbox_need(Dray.SandboxNeed.PREFERRED);
     equal([launcher.sandbox, launcher.sandbox_need],
         [Dray.Sandbox.STRICT, Dray.SandboxNeed.PREFERRED]);
     assert(Dray.Worker.is_requested(['program', '--dray-worker']));
@@ -123,7 +124,8 @@ async function settings() {
 // An interpreter works without the network, where the machine has sandboxes.
 async function sandbox() {
     const launcher = makeLauncher();
-    launcher.set_sandbox(Dray.Sandbox.NO_NETWORK, Dray.SandboxNeed.PREFERRED);
+    launcher.set_sandbox(Dray.Sandbox.NO_NETWORK);
+    launcher.set_sandbox_need(Dray.SandboxNeed.PREFERRED);
     await using(launcher, async executor => {
         equal((await executor.call_async('nothing', null, null)).print(false), '()');
         if (executor.sandbox_shortfall !== null)

@@ -103,6 +103,17 @@ async function keepOutcomes(executor) {
     equal(kept.map(outcome => outcome.get_value().unpack()), range(14, 30).map(n => n * n));
 }
 
+// 0 is for any number of outcomes, and not for their end.
+async function anyNumber(executor) {
+    const map = executor.map_values('square', range(14, 30).map(number));
+    const seen = map.wait_next_many(0, -1, null);
+    let some = seen;
+    while ((some = await map.next_many_async(0, null) ?? []).length > 0)
+        seen.push(...some);
+    equal(seen.map(outcome => outcome.get_value().unpack()), range(14, 30).map(n => n * n));
+    assert(map.is_over());
+}
+
 // A map without an end ends when it is cancelled.
 async function cancelMap(executor) {
     const map = executor.map('square', () => number(1));
@@ -137,14 +148,18 @@ async function andThen(executor) {
 async function groups(executor) {
     const group = Dray.Group.new();
     const futures = range(0, 5).map(
-        n => group.submit(executor, Dray.Task.new_call('square', number(n))));
+        n => group.submit(executor, Dray.Task.new_call('square', number(n)), null));
     assert(await group.join_async(null));
+    assert(group.join_sync(-1, null));
     equal(futures.map(future => future.dup_result().unpack()), [0, 1, 4, 9, 16]);
 
     const failingGroup = Dray.Group.new();
-    const waiting = failingGroup.submit(executor, Dray.Task.new_call('wait-for-cancel', null));
+    const waiting = failingGroup.submit(
+        executor, Dray.Task.new_call('wait-for-cancel', null), null);
     failingGroup.add(executor.call('square', number(13)));
     await fails(Gio.IOErrorEnum, INVALID_DATA, failingGroup.join_async(null));
+    assert(failingGroup.wait(-1, null));
+    await fails(Gio.IOErrorEnum, INVALID_DATA, (async () => failingGroup.join_sync(-1, null))());
     equal(waiting.state, Dray.FutureState.CANCELLED);
 }
 
@@ -152,7 +167,7 @@ async function groups(executor) {
 async function cancelGroup(executor) {
     const group = Dray.Group.new();
     const futures = [1, 2, 3].map(
-        () => group.submit(executor, Dray.Task.new_call('wait-for-cancel', null)));
+        () => group.submit(executor, Dray.Task.new_call('wait-for-cancel', null), null));
     equal([group.get_n_unfinished(), group.check(), group.is_cancelled()], [3, true, false]);
     group.cancel();
     futures.push(executor.call('wait-for-cancel', null));
@@ -196,5 +211,5 @@ async function completionQueueMany(executor) {
     equal(submitted.map(future => future.dup_result().unpack()), range(20, 30).map(n => n * n));
 }
 
-run(values, generator, model, forEach, keepOutcomes, cancelMap, combined, andThen, groups,
-    cancelGroup, completionQueue, completionQueueMany);
+run(values, generator, model, forEach, keepOutcomes, anyNumber, cancelMap, combined, andThen,
+    groups, cancelGroup, completionQueue, completionQueueMany);

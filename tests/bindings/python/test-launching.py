@@ -62,7 +62,8 @@ class Launching(TestCase):
         launcher.grant_path('/usr', Dray.Access.READ)
         self.assertEqual(launcher.dup_granted_paths(Dray.Access.READ), ['/usr'])
         self.assertEqual(launcher.dup_granted_paths(Dray.Access.READ_WRITE), [])
-        launcher.set_sandbox(Dray.Sandbox.STRICT, Dray.SandboxNeed.PREFERRED)
+        launcher.set_sandbox(Dray.Sandbox.STRICT)
+        launcher.set_sandbox_need(Dray.SandboxNeed.PREFERRED)
         self.assertEqual((launcher.get_sandbox(), launcher.get_sandbox_need()),
                          (Dray.Sandbox.STRICT, Dray.SandboxNeed.PREFERRED))
         self.assertEqual(launcher.get_stderr(), Dray.Stderr.CAPTURE)
@@ -72,7 +73,8 @@ class Launching(TestCase):
     def test_sandbox(self):
         """An interpreter works without the network, where the machine has sandboxes."""
         launcher = make_launcher()
-        launcher.set_sandbox(Dray.Sandbox.NO_NETWORK, Dray.SandboxNeed.PREFERRED)
+        launcher.set_sandbox(Dray.Sandbox.NO_NETWORK)
+        launcher.set_sandbox_need(Dray.SandboxNeed.PREFERRED)
         executor = self.make_executor(launcher)
         try:
             self.assertEqual(executor.call('nothing', None).wait_result(-1).unpack(), ())

@@ -85,6 +85,18 @@ class Maps(TestCase):
             self.assertEqual(tuple(mapped.for_each_finish(result)), (True, 16))
             self.assertEqual(sorted(seen), [n * n for n in range(14, 30)])
 
+    def test_any_number(self):
+        """0 is for any number of outcomes, and not for their end."""
+        values = [GLib.Variant('(i)', (n,)) for n in range(14, 30)]
+        mapped = self.executor.map_values('square', values)
+        outcomes = mapped.wait_next_many(0, -1)
+        while some := mapped.wait_next_many(0, -1):
+            outcomes += some
+        self.assertEqual([outcome.dup_result().unpack() for outcome in outcomes],
+                         [n * n for n in range(14, 30)])
+        result = self.run_async(mapped.next_many_async, 0)
+        self.assertFalse(mapped.next_many_finish(result))
+
     def test_cancel(self):
         """A map without an end ends when it is cancelled."""
         mapped = self.executor.map('square', lambda: GLib.Variant('(i)', (1,)))
@@ -135,6 +147,7 @@ class Combined(TestCase):
             'square', GLib.Variant('(i)', (n,)))) for n in range(5)]
         result = self.run_async(group.join_async)
         self.assertTrue(group.join_finish(result))
+        self.assertTrue(group.join_sync(-1))
         self.assertEqual([future.dup_result().unpack() for future in futures], [0, 1, 4, 9, 16])
 
         group = Dray.Group()
@@ -142,6 +155,17 @@ class Combined(TestCase):
         group.add(self.submit(13))
         self.assertTrue(group.wait(-1))
         self.assert_error(Gio.io_error_quark(), Gio.IOErrorEnum.INVALID_DATA, group.check)
+        self.assert_error(Gio.io_error_quark(), Gio.IOErrorEnum.INVALID_DATA, group.join_sync, -1)
+        self.assertEqual(waiting.get_state(), Dray.FutureState.CANCELLED)
+
+    def test_group_with_cancellable(self):
+        """A cancellable is for the tasks that were submitted with it, and not for their group."""
+        group = Dray.Group()
+        cancellable = Gio.Cancellable()
+        waiting = group.submit(self.executor, Dray.Task.new_call('wait_for_cancel', None),
+                               cancellable)
+        cancellable.cancel()
+        self.assertTrue(group.join_sync(-1))
         self.assertEqual(waiting.get_state(), Dray.FutureState.CANCELLED)
 
     def test_cancelled_group(self):

@@ -64,7 +64,7 @@ class Items(TestCase):
         self.iterate(future.is_done)
         self.assertEqual(future.dup_result().unpack(), sum(range(n_items)))
         self.assertIsNone(future.wait_next_item(-1))
-        self.assertEqual(self.executor.dup_counters().undelivered_items, 0)
+        self.iterate(lambda: self.executor.dup_counters().undelivered_items == 0)
 
     def test_bytes(self):
         """A megabyte goes in and comes back, through pipes and through memory.

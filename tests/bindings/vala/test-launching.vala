@@ -72,7 +72,8 @@ private void test_surroundings (Dray.Executor unused) throws Error {
   launcher.set_prefix ({ "env", "DRAY_TEST=through a prefix" });
   launcher.set_limit (Dray.Limit.OPEN_FILES, 64);
   launcher.set_niceness (3);
-  launcher.set_sandbox (Dray.Sandbox.NO_NETWORK, Dray.SandboxNeed.PREFERRED);
+  launcher.set_sandbox (Dray.Sandbox.NO_NETWORK);
+  launcher.set_sandbox_need (Dray.SandboxNeed.PREFERRED);
   var executor = new Dray.Executor (launcher);
   var said = new VariantDict (executor.call ("tell", null).wait_result (-1));
   assert (said.lookup_value ("variable", null).get_string () == "through a prefix");

@@ -163,6 +163,8 @@ private class Gathering : Case {
     } catch (IOError.INVALID_DATA error) {
       assert (waiting.state == Dray.FutureState.CANCELLED);
     }
+    assert (group.wait (-1));
+    expect_error (IOError.quark (), IOError.INVALID_DATA, () => group.join_sync (-1));
 
     var queue = new Dray.CompletionQueue ();
     for (int n = 20; n < 30; n++)

@@ -74,7 +74,8 @@ private void test_launcher_functions (Dray.Executor unused) throws Error {
   assert (launcher.get_trusted ());
   launcher.set_stderr (Dray.Stderr.INHERIT);
   assert (launcher.get_stderr () == Dray.Stderr.INHERIT);
-  launcher.set_sandbox (Dray.Sandbox.STRICT, Dray.SandboxNeed.PREFERRED);
+  launcher.set_sandbox (Dray.Sandbox.STRICT);
+  launcher.set_sandbox_need (Dray.SandboxNeed.PREFERRED);
   assert (launcher.sandbox == Dray.Sandbox.STRICT);
   assert (launcher.sandbox_need == Dray.SandboxNeed.PREFERRED);
 }
