@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What tests of executors begin and end with."""
 
+import contextlib
 import gc
 import os
 import pathlib
+import sys
 import tempfile
 import threading
 import unittest
@@ -13,7 +15,29 @@ import dray
 WATCHDOG = 120  # s
 
 
+def children():
+    """The processes that this one has started, and not seen the end of."""
+    pids = set()
+    for path in pathlib.Path('/proc').glob('[0-9]*'):
+        with contextlib.suppress(OSError):  # it has ended
+            stat = (path / 'stat').read_text(errors='replace')
+            parent = int(stat.rpartition(')')[2].split()[1])
+            if parent == os.getpid():
+                pids.add(int(path.name))
+    # Those of multiprocessing's own live as long as this one.
+    for name, pid in ('resource_tracker', '_pid'), ('forkserver', '_forkserver_pid'):
+        module = sys.modules.get(f'multiprocessing.{name}')
+        if module is not None:
+            pids.discard(getattr(getattr(module, f'_{name}'), pid))
+    return pids
+
+
 class Case(unittest.TestCase):
+    """Ends when its processes have ended."""
+
+    def setUp(self):
+        before = children()
+        self.addCleanup(self.wait_for, lambda: not children() - before)  # the last one
 
     def wait_for(self, condition):
         """Until it holds; whatever has to be done for it is done elsewhere."""
@@ -30,6 +54,7 @@ class ExecutorCase(Case):
     options = {}
 
     def setUp(self):
+        super().setUp()
         self.folder = tempfile.TemporaryDirectory()
         self.executor = dray.ProcessPoolExecutor(2, **self.options)
 
@@ -47,6 +72,7 @@ class WaitingCase(Case):
     """Each has an executor with one worker, and a file that a call can wait for."""
 
     def setUp(self):
+        super().setUp()
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.gate = pathlib.Path(folder.name, 'gate')

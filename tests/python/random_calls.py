@@ -256,7 +256,8 @@ def _count(doer, executor):
 
 def _report_and_count(doer, executor):
     n = doer.random.choice([1, 10, 2000])
-    return _follow(doer), _stream_of(doer, executor, 'report and count', n), work.report_and_count, n
+    stream = _stream_of(doer, executor, 'report and count', n)
+    return _follow(doer), stream, work.report_and_count, n
 
 
 def _blocks(doer, executor):
@@ -581,8 +582,8 @@ ASYNCHRONOUS = [await_one, await_some, run_in_executor, iterate_asynchronously]
 
 OPERATIONS = {
     submit: 30, ask: 8, look: 4, cancel: 6, add_callback: 6, wait: 5, as_completed: 5, drop: 6,
-    collect: 1, iterate: 12, have_enough: 2, forget: 4, map_all: 4, replace_executor: 1, end_executor: 1,
-    look_at_processes: 1, join_thread: 2, run_asyncio: 3,
+    collect: 1, iterate: 12, have_enough: 2, forget: 4, map_all: 4, replace_executor: 1,
+    end_executor: 1, look_at_processes: 1, join_thread: 2, run_asyncio: 3,
 }
 
 # Whoever waits for a thread that does these waits for nothing that waits for him.

@@ -341,6 +341,7 @@ def run_program(seed, end):
     world, main, others = _open(seed, N_STEPS, CANCELLED)
     world.is_over = True  # whose loop nobody has to iterate when it has done its steps
     atexit.register(world.stop_threads)
+    Watchdog().watch(world)
     for other in others:
         _start(other, daemon=seed % 3 != 0)
     for _, _ in zip(range(main.random.randrange(N_STEPS)), main.steps()):

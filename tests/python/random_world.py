@@ -5,7 +5,9 @@ What may come of a call is noted before anything is done to it. So whatever is s
 any time, by anybody, can be judged.
 """
 
+import asyncio
 import concurrent.futures
+import gc
 import sys
 import threading
 import weakref
@@ -104,8 +106,26 @@ class World:
                       if not concurrent.futures.Future.done(future)]
             lines += [f'  is read: {stream._name} {stream!r}, {stream._asks=}, {stream._over=}'
                       for stream in list(self.all_futures)
-                      if isinstance(stream, dray.Stream) and stream._news._waiters]
+                      if isinstance(stream, dray.Stream) and (stream._news._waiters
+                                                              or stream._wanted)]
+        lines += [f'  waits: {" in ".join(reversed(_places(task.get_coro())))}, for '
+                  f'{task._fut_waiter!r}'
+                  for task in gc.get_objects()
+                  if isinstance(task, asyncio.Task) and not task.done()]
+        reactor = dray._reactor._reactor
+        if reactor is not None:
+            lines.append(f'  the reactor: {len(reactor._records)} calls, the last {reactor._last}, '
+                         f'{reactor._asks=}, {reactor._place._armed=}, {reactor._turns.steps=}')
         return '\n'.join(lines)
+
+
+def _places(coroutine):
+    """Where it waits: in a coroutine that another one awaits, and so on."""
+    places = []
+    while (frame := getattr(coroutine, 'cr_frame', None)) is not None:
+        places.append(f'{coroutine.__qualname__} (line {frame.f_lineno})')
+        coroutine = coroutine.cr_await
+    return places
 
 
 class Executor:

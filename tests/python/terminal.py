@@ -27,6 +27,7 @@ POLL = 0.01  # s
 N_POLLS = 5
 CTRL_C = b'\x03'
 RETURN = b'\n'
+CTRL_D = b'\x04'
 
 _MARK = 'DRAY_TEST_TERMINAL'  # in the environment of whatever the program starts
 
@@ -72,8 +73,8 @@ class Terminal:
     def wait_until_blocked(self):
         """Until its main thread sleeps, and goes on sleeping.
 
-        Where that is not in one of the package's functions but in one of Python's own, an interrupt in
-        the moment before is heard of afterwards only.
+        Where that is not in one of the package's functions but in one of Python's own, an interrupt
+        in the moment before is heard of afterwards only.
         """
         end = time.monotonic() + WATCHDOG
         last, n_same = None, 0
@@ -86,6 +87,9 @@ class Terminal:
 
     def press_ctrl_c(self):
         os.write(self._fd, CTRL_C)
+
+    def press_ctrl_d(self):
+        os.write(self._fd, CTRL_D)
 
     def press_return(self):
         os.write(self._fd, RETURN)

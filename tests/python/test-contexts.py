@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Shows that what is called back comes in the main context, or in the loop of asyncio, that it belongs
-to."""
+"""Shows that what is called back comes in the main context, or in the loop of asyncio, that it
+belongs to."""
 
 import asyncio
 import os
@@ -69,6 +69,27 @@ class TestMainContexts(ExecutorCase):
         called = threading.Event()
         self.executor.submit(work.square, 4).add_done_callback(lambda future: called.set())
         self.assertTrue(called.wait(WATCHDOG))
+
+    def test_without_a_loop_they_come_whatever_other_threads_do(self):
+        """They all ask whether anybody iterates the context."""
+        n_threads, n_calls = 6, 150
+        called = []
+
+        def call():
+            for _ in range(n_calls):
+                future = self.executor.submit(work.square, 4)
+                future.add_done_callback(called.append)
+                future.result(WATCHDOG)
+
+        self.addCleanup(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(1e-5)
+        threads = [threading.Thread(target=call) for _ in range(n_threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.executor.shutdown()
+        self.assertEqual(len(called), n_threads * n_calls)
 
     def run_in_loop(self, function):
         """Calls a function in a main loop, which it is given to quit."""

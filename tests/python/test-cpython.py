@@ -2,8 +2,8 @@
 """Shows that dray.ProcessPoolExecutor passes the tests that CPython has for its own.
 
 They are those that are installed with Python, and none of them is changed. What they take from
-concurrent.futures is replaced by ours, and the cases of wait() begin with workers that are up. They are
-one module up to Python 3.11, and a package of several since.
+concurrent.futures is replaced by ours, and the cases of wait() begin with workers that are up. They
+are one module up to Python 3.11, and a package of several since.
 """
 
 import importlib
@@ -40,7 +40,8 @@ def import_modules(name):
     if not hasattr(suite, '__path__'):
         return [suite]
     parts = [part.name for part in pkgutil.iter_modules(suite.__path__)]
-    return [importlib.import_module(f'{name}.{part}') for part in parts if part not in OF_OTHER_POOLS]
+    return [importlib.import_module(f'{name}.{part}')
+            for part in parts if part not in OF_OTHER_POOLS]
 
 
 OF_OTHER_POOLS = {'test_interpreter_pool', 'test_thread_pool'}
@@ -126,8 +127,8 @@ def load(name):
 CASES = load('test.test_concurrent_futures')
 globals().update(CASES)
 
-# What there is at least of each context: of what comes back as completed, of deadlocks, of executors, of
-# initializers, and such that fail, of shutting down, of waiting.
+# What there is at least of each context: of what comes back as completed, of deadlocks, of
+# executors, of initializers, and such that fail, of shutting down, of waiting.
 FEWEST_CASES, FEWEST_TESTS = 7, 50
 
 

@@ -5,6 +5,7 @@ look at."""
 import multiprocessing
 import os
 import pathlib
+import pickle
 import signal
 import sys
 import tempfile
@@ -28,6 +29,18 @@ class DropInCase(unittest.TestCase):
 
     def error_of(self, function, *args):
         return self.executor.submit(function, *args).exception(WATCHDOG)
+
+
+class UnsendableArgument:
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __call__(self):
+        pass
+
+    def __reduce__(self):
+        raise self.kind
 
 
 class TestExceptions(DropInCase):
@@ -60,6 +73,55 @@ class TestExceptions(DropInCase):
         error = self.error_of(work.raise_it, work.Unsendable)
         self.assertIn('Unsendable was raised', str(error))
         self.assertIn('raise kind(*args)', str(error.__cause__))
+
+    def test_whose_reading_fails_in_any_way(self):
+        """The call is done all the same, and the executor as good as before."""
+        for kind in work.Mute, work.Frozen, SystemExit:
+            for call in ([work.raise_it, work.TrapError, kind], [work.make_trap, kind],
+                         [work.echo, work.Trap(kind)]):
+                with self.subTest(kind.__name__, function=call[0].__name__):
+                    error = self.error_of(*call)
+                    self.assertIsInstance(error, dray.BrokenProcessPool)
+                    self.assertIn(kind.__name__, str(error))
+                    self.assertIsInstance(error.__cause__, kind)
+                    self.assertIn('in raise_it', str(error.__cause__.__cause__))
+        self.assertEqual(self.call(work.square, 3), 9)
+
+    def test_that_arrives_as_something_else(self):
+        error = self.error_of(work.raise_it, work.Changeling)
+        self.assertIsInstance(error, dray.BrokenProcessPool)
+        self.assertIn('Changeling was raised', str(error))
+        self.assertIn('in raise_it', str(error.__cause__.__cause__))
+
+    def test_that_can_not_be_changed(self):
+        pid = self.call(work.pid)
+        error = self.error_of(work.raise_it, work.Frozen, 'one')
+        self.assertIsInstance(error, work.Frozen)
+        self.assertEqual(error.args, ('one',))
+        self.assertIn('in raise_it', str(error.__cause__))
+        self.assertEqual(self.call(work.pid), pid)
+
+    def test_that_does_not_say_why_it_can_not_be_sent(self):
+        pid = self.call(work.pid)
+        error = self.error_of(work.raise_it, work.MuteUnsendable)
+        self.assertIsInstance(error, pickle.PicklingError)
+        self.assertIn('MuteUnsendable was raised', str(error))
+        self.assertEqual(self.call(work.pid), pid)
+
+    def test_that_can_not_even_be_shown(self):
+        pid = self.call(work.pid)
+        error = self.error_of(work.raise_it, work.Unshowable)
+        self.assertIsInstance(error, RuntimeError)
+        self.assertIn('The worker could not answer: ValueError', str(error))
+        self.assertEqual(self.call(work.pid), pid)
+
+    def test_of_arguments(self):
+        """They belong to the call, whatever can be done with them."""
+        for kind in work.Frozen, work.Mute:
+            with self.subTest(kind.__name__):
+                self.assertIsInstance(self.error_of(work.echo, UnsendableArgument(kind)), kind)
+                with self.assertRaises(dray.UnpicklableFunction):
+                    self.executor.submit(UnsendableArgument(kind))
 
     def test_with_an_end_of_a_pipe(self):
         """Its number would be that of another file here."""

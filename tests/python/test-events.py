@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that the package works in PyGObject's own event loop, in which asyncio and GLib are one.
 
-PyGObject has it since 3.50; with an older one all of this is skipped. Something that is like it, and
-is there always, is in test-contexts.
+PyGObject has it since 3.50; with an older one all of this is skipped. Something that is like it,
+and is there always, is in test-contexts.
 """
 
 import asyncio
@@ -157,7 +157,8 @@ class TestEventLoop(EventsCase):
         async def work_in_thread():
             over, seen = asyncio.Event(), []
             future = self.executor.submit(work.square, 5)
-            future.add_done_callback(lambda _: (seen.append(threading.current_thread()), over.set()))
+            future.add_done_callback(lambda _: seen.append(threading.current_thread()))
+            future.add_done_callback(lambda _: over.set())
             squared = await future
             await over.wait()
             items = [item async for item in self.executor.submit(work.count, 3)]
@@ -217,7 +218,7 @@ def work():
     try:
         print('running', flush=True)
         while True:
-            time.sleep(3600)
+            time.sleep(0.1)  # what comes just before is heard of afterwards
     except BaseException as error:
         print(f'ended by {type(error).__name__}', flush=True)
         raise

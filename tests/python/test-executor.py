@@ -4,7 +4,9 @@ better."""
 
 import asyncio
 import concurrent.futures
+import functools
 import gc
+import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -24,7 +26,7 @@ from unittest import mock
 import dray
 import work
 from cases import WATCHDOG, ExecutorCase, WaitingCase
-from dray import _library, _message, _processes
+from dray import _future, _inherit, _library, _message, _outcome, _processes, _repository
 from gi.repository import Gio, GLib
 
 LARGE = 4 * _message.OUT_OF_BAND
@@ -72,6 +74,23 @@ class TestCalls(ExecutorCase):
                 results = self.executor.map(work.square, range(100), chunksize=chunksize)
                 self.assertEqual(list(results), expected)
 
+    def test_map_of_a_generator_function(self):
+        """What it yields would be lost, so it is refused at once, with what to do instead."""
+        for function in work.count, functools.partial(work.count, last=1):
+            for chunksize in 1, 2:
+                for executor in self.executor, self.executor.options(priority=1):
+                    with self.assertRaisesRegex(TypeError, 'generator function.*submit()'):
+                        executor.map(function, [3, 4], chunksize=chunksize)
+
+    def test_map_of_a_decorated_generator_function(self):
+        """It may return anything. If that is a generator, the same is said."""
+        for chunksize in 1, 2:
+            for executor in self.executor, self.executor.options(priority=1):
+                self.assertEqual(list(executor.map(work.listed, [2, 3], chunksize=chunksize)),
+                                 [[0, 1], [0, 1, 2]])
+        with self.assertRaisesRegex(TypeError, 'generator.*submit'):
+            list(self.executor.map(work.wrapped, [3, 4]))
+
     def test_map_takes_no_more_than_its_buffer(self):
         taken = []
 
@@ -98,11 +117,46 @@ class TestCalls(ExecutorCase):
         self.assertEqual([next(results) for _ in range(20)], [i * i for i in range(20)])
         results.close()
 
+    def test_map_that_nobody_wants_lets_what_runs_go_on(self):
+        """As in concurrent.futures. What has not begun is cancelled."""
+        def raise_error(folder):
+            try:
+                list(self.executor.map(work.go_on_or_fail, range(100), [folder] * 100))
+            except ValueError as error:
+                return str(error)
+
+        def give_up_waiting(folder):
+            calls = range(1, 100), [folder] * 100
+            results = self.executor.map(work.go_on_or_fail, *calls, timeout=0)
+            begun = work.first_begun(folder)
+            self.assertRaises(TimeoutError, next, results)
+            return begun
+
+        def leave_loop(folder):
+            calls = [-1, *range(1, 100)], [folder] * 100
+            results = self.executor.map(work.go_on_or_fail, *calls)
+            next(results)  # of those that have begun, all are known to run
+            begun = work.first_begun(folder)
+            results.close()
+            return begun
+
+        for leave in raise_error, give_up_waiting, leave_loop:
+            with self.subTest(leave.__name__):
+                folder = pathlib.Path(self.path(leave.__name__))
+                folder.mkdir()
+                ended = folder / leave(folder).replace('begun', 'ended')
+                folder.joinpath('gate').touch()
+                self.wait_for(ended.exists)
+                self.assertEqual(ended.read_text(), 'to its end')
+                self.assertLess(len(list(folder.glob('begun-*'))), 50)
+
     def test_bad_arguments_are_refused(self):
         with self.assertRaises(ValueError):
             dray.ProcessPoolExecutor(0)
         with self.assertRaises(TypeError):
             dray.ProcessPoolExecutor(initializer=5)
+        with self.assertRaisesRegex(TypeError, 'mp_context'):
+            dray.ProcessPoolExecutor(mp_context='spawn')
         with self.assertRaises(ValueError):
             dray.ProcessPoolExecutor(on_crash='panic')
         with self.assertRaises(ValueError):
@@ -125,6 +179,19 @@ class TestCalls(ExecutorCase):
                 with self.subTest(options=options), self.assertRaises(error) as caught:
                     executor.options(**options)
                 self.assertIn(*options, str(caught.exception))
+
+    def test_name_of_no_option(self):
+        """What is said names what the program calls."""
+        for executor in self.executor, self.executor.options(timeout=1):
+            with self.assertRaisesRegex(TypeError, r"Executor\.options\(\) .* 'time'"):
+                executor.options(time=1)
+
+    def test_options_of_a_view(self):
+        """Those that are not given stay as they are."""
+        view = self.executor.options(timeout=50, key='a')
+        self.assertEqual(view.options(timeout=None, priority=3)._options,
+                         self.executor.options(priority=3, key='a')._options)
+        self.assertEqual(view.options()._options, view._options)
 
     def test_any_good_option(self):
         for options in [{'timeout': float('inf')}, {'timeout': 1e9}, {'timeout': Fraction(50)},
@@ -186,6 +253,30 @@ class TestCalls(ExecutorCase):
         self.assertEqual(len({call.result(WATCHDOG) for call in calls}), 1)
 
 
+class TestProgress(ExecutorCase):
+
+    def test_thread_that_outlives_its_call(self):
+        """The job may be over while it is told of progress. It is there until that is done."""
+        with dray.ProcessPoolExecutor(1) as executor:
+            executor.submit(work.leave_reporter).result(WATCHDOG)
+            for _ in range(25):  # a sleep lets the thread go on, just before the end
+                self.assertEqual(list(executor.map(time.sleep, [0] * 200)), [None] * 200)
+
+    def test_what_makes_no_sense_is_refused(self):
+        """In a worker, and in the application, where it does nothing."""
+        for report, names in [(('half',), 'fraction'), ((1j,), 'fraction'), ((0.5, 7), 'text'),
+                              ((None, b'half'), 'text')]:
+            call = self.executor.submit(work.report_anything, *report)
+            with self.subTest(report=report):
+                self.assertRaisesRegex(TypeError, names, call.result, WATCHDOG)
+                self.assertRaisesRegex(TypeError, names, work.report_anything, *report)
+
+    def test_any_number(self):
+        for fraction in Fraction(1, 2), True, 2, -1, float('nan'):
+            with self.subTest(fraction=fraction):
+                self.executor.submit(work.report_anything, fraction).result(WATCHDOG)
+
+
 class TestPriorities(WaitingCase):
 
     def test_order(self):
@@ -244,10 +335,38 @@ class TestBreaking(ExecutorCase):
         with self.assertRaises(dray.BrokenProcessPool):
             self.executor.submit(work.square, 1)
 
+    def break_in_the_midst_of_submitting(self):
+        """Of what is submitted next, on another thread, as it is when a worker dies."""
+        def enter(future):
+            enter_truly(future)
+            pool.break_down('It is broken')
+            self.wait_for(lambda: future not in pool.futures)
 
-    def wait_for_death(self):
+        pool = self.executor._pool
+        enter_truly, pool.enter = pool.enter, enter
+
+    def test_stream_that_was_being_submitted(self):
+        """Whoever iterates it hears of that."""
+        self.break_in_the_midst_of_submitting()
+        stream = self.executor.submit(work.count, 3)
+        with self.assertRaisesRegex(dray.BrokenProcessPool, 'It is broken'):
+            next(stream)
+        with self.assertRaisesRegex(dray.BrokenProcessPool, 'It is broken'):
+            asyncio.run(self.take_one(stream))
+        self.assertIsInstance(stream.exception(WATCHDOG), dray.BrokenProcessPool)
+
+    @staticmethod
+    async def take_one(stream):
+        return await anext(aiter(stream))
+
+    def test_call_that_was_being_submitted(self):
+        self.break_in_the_midst_of_submitting()
+        call = self.executor.submit(work.square, 3)
+        self.assertIsInstance(call.exception(WATCHDOG), dray.BrokenProcessPool)
+
+    def wait_for_death(self, n_deaths=1):
         counters = self.executor._pool.dray.dup_counters
-        self.wait_for(lambda: counters().workers_died > 0)
+        self.wait_for(lambda: counters().workers_died >= n_deaths)
 
     def test_worker_that_does_nothing(self):
         """It costs the pool as well, as in concurrent.futures, with all that others do."""
@@ -270,10 +389,57 @@ class TestBreaking(ExecutorCase):
         self.wait_for_death()
         self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
 
+    def test_call_that_was_cancelled_before_it_ran(self):
+        """It had no worker, and is no excuse for the death of any; nor is what was cancelled twice.
+        """
+        self.executor._pool.dray.set_paused(True)
+        pending = self.executor.submit(work.square, 1)
+        self.assertEqual([pending.cancel() for _ in range(3)], [True] * 3)
+        self.executor._pool.dray.set_paused(False)
+        os.kill(self.executor.submit(work.pid).result(WATCHDOG), signal.SIGKILL)
+        self.wait_for_death()
+        with self.assertRaisesRegex(dray.BrokenProcessPool, 'died'):
+            self.executor.submit(work.square, 1)
+
+    def test_calls_that_cost_nothing_in_the_end(self):
+        """What they might have cost excuses no death after that."""
+        path = self.path('once')
+        optioned = self.executor.options(retries=5, timeout=3600)
+        self.assertEqual([*optioned.map(work.square, [1, 2])], [1, 4])
+        self.assertEqual([*optioned.submit(work.count, 3)], [0, 1, 2])
+        self.assertIsInstance(optioned.submit(work.fail, 'text').exception(WATCHDOG), ValueError)
+        optioned.submit(work.die_at_first, path).result(WATCHDOG)
+        self.wait_for_death()
+        os.kill(self.executor.submit(work.pid).result(WATCHDOG), signal.SIGKILL)
+        self.wait_for_death(2)
+        with self.assertRaisesRegex(dray.BrokenProcessPool, 'died'):
+            self.executor.submit(work.square, 1)
+
     def test_stream_that_was_dropped(self):
         stream = self.executor.submit(work.yield_and_refuse_to_end)
         next(stream)
         del stream
+        self.wait_for_death()
+        self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+    def test_stream_that_ran_out_of_time(self):
+        """Also if nobody asks what has become of it."""
+        stream = self.executor.options(timeout=0.1).submit(work.yield_and_refuse_to_end)
+        next(stream)
+        self.wait_for_death()
+        del stream
+        self.wait_for(lambda: not self.executor._pool.futures)
+        self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+    def test_time_limit_of_another_call(self):
+        """It made the run that is shared, and was cancelled before that began."""
+        shared = self.executor.options(key='shared')
+        self.executor._pool.dray.set_paused(True)
+        first = shared.options(timeout=0.1).submit(work.refuse_to_end, os.devnull)
+        second = shared.submit(work.refuse_to_end, os.devnull)
+        first.cancel()
+        self.executor._pool.dray.set_paused(False)
+        self.assertIsInstance(second.exception(WATCHDOG), TimeoutError)
         self.wait_for_death()
         self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
 
@@ -314,6 +480,18 @@ class TestCancelling(ExecutorCase):
         future.cancel()
         self.wait_for(lambda: os.path.exists(ended))
         self.assertEqual(self.executor.submit(work.square, 5).result(WATCHDOG), 25)
+
+    def test_while_it_is_being_read(self):
+        """It is not begun, and so there is no function that would have to be killed."""
+        with dray.ProcessPoolExecutor(1) as executor:
+            worker = executor.submit(work.pid).result(WATCHDOG)
+            arrives, started, ended = map(self.path, ('arrives', 'started', 'ended'))
+            argument = work.ReadUntilCancelled(arrives, started)
+            future = executor.submit(work.sleep_until_cancelled, argument, ended)
+            self.wait_for(lambda: os.path.exists(arrives))
+            self.assertTrue(future.cancel())
+            self.assertEqual(executor.submit(work.pid).result(WATCHDOG), worker)
+            self.assertEqual(os.path.exists(started), os.path.exists(ended))
 
     def test_hundreds(self):
         calls = [self.executor.submit(time.sleep, 3600) for _ in range(200)]
@@ -454,6 +632,35 @@ class TestStreams(ExecutorCase):
         items, last = asyncio.run(collect())
         self.assertEqual((items, last), (list(range(1000)), 'last'))
 
+    def test_async_for_while_the_end_comes(self):
+        """The last items, and then the end, come between two steps of who iterates it."""
+        class Condition(_future._Condition):
+            has_come = False
+
+            def __enter__(self):
+                return self._lock.__enter__()
+
+            def __exit__(self, *error):
+                self._lock.__exit__(*error)
+                if not self.has_come and threading.current_thread() is threading.main_thread():
+                    self.has_come = True
+                    arrival = threading.Thread(target=arrive)
+                    arrival.start()
+                    arrival.join(WATCHDOG)
+
+        def arrive():
+            data = _outcome.pack('last', False).in_one_piece()
+            stream._take_in([_repository.new_value(data)])
+            stream._take_in(None)
+            stream.set_result(None)
+
+        async def collect():
+            return [item async for item in stream]
+
+        stream = dray.Stream()
+        stream._news = Condition()
+        self.assertEqual(asyncio.run(collect()), ['last'])
+
 
 class TestLife(unittest.TestCase):
 
@@ -474,6 +681,14 @@ class TestLife(unittest.TestCase):
                 self.assertIn('ValueError: no', str(error))
             with self.assertRaisesRegex(dray.BrokenProcessPool, 'ValueError: no'):
                 executor.submit(work.recall)
+
+    def test_initializer_that_does_not_say_why_it_fails(self):
+        with dray.ProcessPoolExecutor(1, initializer=work.raise_it,
+                                      initargs=(work.Mute,)) as executor:
+            for call in [executor.submit(work.recall) for _ in range(3)]:
+                error = call.exception(WATCHDOG)
+                self.assertIsInstance(error, dray.BrokenProcessPool)
+                self.assertIn('Mute', str(error))
 
     def test_max_tasks_per_child(self):
         with dray.ProcessPoolExecutor(1, max_tasks_per_child=2) as executor:
@@ -573,6 +788,14 @@ class TestLife(unittest.TestCase):
             executor.shutdown()
             force()
 
+    def test_forced_ends_by_a_view(self):
+        for name in 'terminate_workers', 'kill_workers':
+            view = dray.ProcessPoolExecutor(1).options(priority=1)
+            call = view.submit(time.sleep, 3600)
+            getattr(view, name)()
+            self.assertIsInstance(call.exception(WATCHDOG), dray.BrokenProcessPool)
+            self.assertRaises(RuntimeError, view.submit, work.square, 1)
+
     def test_forced_end_of_what_has_not_started(self):
         for name in 'terminate_workers', 'kill_workers':
             for calls in range(2):
@@ -650,6 +873,18 @@ class TestLife(unittest.TestCase):
         self.assertEqual(executor.submit(work.square, 5).result(WATCHDOG), 25)
         executor.shutdown()
 
+    def test_interrupted_while_a_result_is_read(self):
+        """It is no result. That is read once more."""
+        # Who runs tests in the background has it ignored.
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, handler)
+        with dray.ProcessPoolExecutor(1) as executor:
+            future = executor.submit(work.make_interrupting)
+            future._dray.wait(-1)  # so that nobody else reads it
+            with self.assertRaises(KeyboardInterrupt):
+                future.exception()
+            self.assertEqual(future.result(WATCHDOG), 'read')
+
     def test_shutdown_interrupted_anywhere(self):
         """At the beginning of each function of Python's that it needs, which is where signals are
         looked for. What comes out is KeyboardInterrupt, and all has ended."""
@@ -718,6 +953,41 @@ class TestLife(unittest.TestCase):
         finally:
             gc.enable()
 
+    def test_refused_arguments_keep_nothing(self):
+        """Their future knows why, and where that was, as text."""
+        class Unpicklable:
+            def __reduce__(self):
+                try:
+                    raise KeyError('first')
+                except KeyError:
+                    raise ValueError('second')
+
+        executor, argument = dray.ProcessPoolExecutor(1), Unpicklable()
+        for function, inherits in itertools.product([work.square, work.count], [False, True]):
+            with (self.subTest(function.__name__, inherits=inherits),
+                  mock.patch.object(_inherit, 'is_needed', lambda: inherits)):
+                try:
+                    raise OSError('of the program')
+                except OSError:
+                    future = executor.submit(function, argument)
+                kept = weakref.ref(argument)
+                error = future.exception(WATCHDOG)
+                self.assertIsInstance(error, ValueError)
+                self.assertIsInstance(error.__cause__, KeyError)
+                last = error
+                while last.__cause__ is not None:
+                    last = last.__cause__
+                self.assertIn('in __reduce__', str(last))
+                del argument, error, last
+                gc.collect()
+                self.assertIsNone(kept())
+                argument = Unpicklable()
+        executor.shutdown()
+        kept = weakref.ref(executor)
+        del executor
+        gc.collect()
+        self.assertIsNone(kept())
+
     def test_end_after_the_end_keeps_nothing(self):
         """What is to be done on a thread that has ended is not kept for it, nor what it was
         about."""
@@ -740,3 +1010,81 @@ class TestLife(unittest.TestCase):
         gc.collect()
         thread.join(WATCHDOG)
         self.assertFalse(thread.is_alive())
+
+
+class TestInterruptedResults(ExecutorCase):
+
+    def interrupt(self, function, last):
+        """Calls it, with an interrupt at the beginning of so many functions of Python's, as above.
+        Returns how many there were.
+        """
+        def trace(frame, event, argument):
+            nonlocal step
+            if frame.f_code.co_filename.endswith(self.INTERRUPTED):
+                step += 1
+                if step == last:
+                    raise KeyboardInterrupt
+
+        step = 0
+        sys.settrace(trace)
+        try:
+            function()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        return step
+
+    def check(self, wait, is_waiting):
+        """It is as good as if nobody had asked: the result can be had, callbacks are called, and so
+        is told who waits as well.
+        """
+        last, step = 0, 0
+        while step >= last:
+            last, called, told = last + 1, [], []
+            future = self.executor.submit(work.echo, last)
+            # As they come if the other thread is late.
+            future._done_callbacks.append(_future._PlacedCallback(called.append))
+            thread = threading.Thread(target=lambda: told.append(wait(future)))
+            thread.start()
+            self.wait_for(lambda: is_waiting(future))
+            dray_future = future._dray
+            if dray_future is not None:
+                dray_future.wait(-1)
+            step = self.interrupt(future.result, last)
+            self.assertEqual(future.result(WATCHDOG), last)
+            thread.join()
+            self.wait_for(lambda: future not in self.executor._pool.futures)
+            self.assertEqual((told, called), ([last], [future]), f'interrupted at {last}')
+        return last
+
+    def test_cancel(self):
+        """Once more, it is done with all that belongs to it."""
+        last, step = 0, 0
+        while step >= last:
+            last, called = last + 1, []
+            started = self.path(f'started-{last}')
+            future = self.executor.submit(work.sleep_until_cancelled, started, os.devnull)
+            future.add_done_callback(called.append)
+            self.wait_for(lambda: os.path.exists(started))
+            step = self.interrupt(future.cancel, last)
+            self.assertTrue(future.cancel())
+            self.wait_for(lambda: future not in self.executor._pool.futures)
+            self.assertEqual(called, [future], f'interrupted at {last}')
+        self.assertGreater(last, 10)
+
+    def test_with_another_one(self):
+        n_steps = self.check(lambda future: super(dray.Future, future).result(WATCHDOG),
+                              lambda future: future._condition._waiters)
+        self.assertGreater(n_steps, 20)
+
+    def test_with_one_that_waits_for_many(self):
+        def wait(future):
+            done, _ = concurrent.futures.wait([future], WATCHDOG)
+            return done.pop().result()
+
+        n_steps = self.check(wait, lambda future: future._waiters or future._dray is None)
+        self.assertGreater(n_steps, 1)
+
+    INTERRUPTED = ('_future.py', '_reactor.py', '_outcome.py', '_callbacks.py', '_threads.py',
+                   'threading.py', '_base.py')

@@ -5,6 +5,7 @@ One program, with functions and classes of many kinds, is run in all the ways in
 programs; what comes back has to be of the classes that it knows.
 """
 
+import multiprocessing
 import os
 import pathlib
 import shutil
@@ -15,6 +16,7 @@ import textwrap
 import unittest
 import zipapp
 
+from dray import _main
 from terminal import Terminal
 
 try:
@@ -113,6 +115,9 @@ CHECKS = '''
         assert submit(Multiplier.double, 2).result() == 4
         assert submit(Multiplier.triple, 2).result() == 6
         assert submit(listed, 2).result() == [0, 1]
+        for n in 1, 2:
+            assert list(executor.map(add, range(3), chunksize=n)) == [1, 2, 3]
+            assert list(executor.map(Multiplier(3), range(3), chunksize=n)) == [0, 3, 6]
         for generator in count, functools.partial(count), count_decorated:
             stream = submit(generator, 3)
             assert (list(stream), stream.result()) == ([0, 1, 2], 'last'), generator
@@ -120,6 +125,8 @@ CHECKS = '''
             assert submit(of_main, 2).result() == 1
             assert submit(outer(5), 2).result() == 7
             assert submit(lambda: Point(1, Color.RED)).result() == Point(1, Color.RED)
+            for function in of_main, functools.partial(of_main):
+                assert list(executor.map(function, range(3), chunksize=2)) == [-1, 0, 1]
         error = submit(later).exception()
         assert isinstance(error, TypeError) and 'asyncio.run' in str(error), error
     print('well', flush=True)
@@ -272,6 +279,11 @@ class TestWithoutCloudpickle(ProgramCase):
         self.check("import dray\nif __name__ == '__main__':\n        square = lambda x: x * x"
                    + self.SUBMIT, 'cloudpickle')
 
+    def test_in_chunks(self):
+        submit = self.SUBMIT.replace('submit(square, 7)', 'map(square, [7], chunksize=2)')
+        for guard in 'True', "__name__ == '__main__'":
+            self.check(f'import dray\nif {guard}:\n        def square(x): return x * x' + submit,
+                       'The function square can’t be sent to another process')
 
     def test_beside_what_is_inherited(self):
         """A function that has a name in a module needs no cloudpickle, whatever it is given."""
@@ -317,6 +329,37 @@ class TestMissing(ProgramCase):
         self.check("import gi; gi.require_version = lambda *name: int('')", 'GI_TYPELIB_PATH')
 
 
+class TestNames(ProgramCase):
+    """What a program defines when workers import it is found in its text."""
+
+    def test_all_that_define_one(self):
+        path = self.write('program.py', '''
+            import one.deeper, two as three
+            from four import five, six as seven
+            def eight(no):
+                global nine
+                nine, no = 1, 2
+                for no in no: pass
+                with no as no: pass
+                def no(): pass
+                lambda no: [no for no in no]
+            class ten:
+                no = 1
+                def no(no): pass
+            eleven = twelve, *thirteen = [no for no in [] if (fourteen := no)]
+            fifteen: int = {no: 1 for no in (lambda: (no := 1))}
+            try:
+                for sixteen in (no for no in []): pass
+            except ValueError:
+                with open('') as seventeen: pass
+            if __name__ == '__main__':
+                no = 1
+        ''')
+        self.assertEqual(_main._look_into(str(path)).names, {
+            'one', 'three', 'five', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve',
+            'thirteen', 'fourteen', 'fifteen', 'sixteen', 'seventeen'})
+
+
 class TestImportedProgram(ProgramCase):
     """What becomes of a program whose functions are called, when workers import it."""
 
@@ -329,7 +372,7 @@ class TestImportedProgram(ProgramCase):
     def test_nothing_is_loaded_that_it_does_not_need(self):
         self.check('''
             import sys
-            def loaded():
+            def loaded(_=None):
                 return set(sys.modules)
             if __name__ == '__main__':
                 import dray, subprocess
@@ -339,7 +382,9 @@ class TestImportedProgram(ProgramCase):
                             'functools', 'keyword', 'mmap', 'operator', 'reprlib', 'struct',
                             'types', 'weakref'}
                 with dray.ProcessPoolExecutor(1) as executor:
-                    more = {name for name in executor.submit(loaded).result() - bare
+                    executor.submit(loaded).result()
+                    all_loaded, = executor.map(loaded, [1], chunksize=2)
+                    more = {name for name in all_loaded - bare
                             if not name.startswith(('dray', 'ctypes', '_'))}
                 assert more <= expected, more - expected
         ''')
@@ -374,7 +419,7 @@ class TestImportedProgram(ProgramCase):
             if __name__ == '__mp_main__':
                 import multiprocessing
                 for start in (multiprocessing.get_context('spawn').Process(target=abs).start,
-                              dray.ProcessPoolExecutor):
+                              lambda: dray.ProcessPoolExecutor(1).submit(abs, 1)):
                     try:
                         start()
                     except RuntimeError as error:
@@ -383,6 +428,22 @@ class TestImportedProgram(ProgramCase):
                 with dray.ProcessPoolExecutor(1) as executor:
                     seen = executor.submit(look).result()
                 assert seen == ([True, True], 0), seen
+        ''')
+
+    def test_it_may_make_executors(self):
+        """Nothing is started before there is something to do."""
+        self.check('''
+            import dray
+            executor = dray.ProcessPoolExecutor(1)
+            def square(x):
+                return x * x
+            def square_elsewhere(x):
+                with executor:
+                    return executor.submit(square, x).result()
+            if __name__ == '__main__':
+                with executor:
+                    assert executor.submit(square, 3).result() == 9
+                    assert executor.submit(square_elsewhere, 4).result() == 16
         ''')
 
     def test_one_that_can_not_be_imported_says_why_each_time(self):
@@ -416,6 +477,32 @@ class TestSurroundings(ProgramCase):
                     assert executor.submit(flags).result() == flags(), flags()
         ''')
         self.run_program('-O', '-W', 'error::DeprecationWarning', '-X', 'utf8', path)
+
+    def test_modules_in_an_archive(self):
+        """Those of Python that something is told of the application are not alone there."""
+        self.write('package/other.py', 'x = 1')
+        library = pathlib.Path(multiprocessing.__file__).parent
+        shutil.copytree(library, self.folder / 'package/multiprocessing')
+        self.write('package/multiprocessing/another.py', 'x = 2')
+        zipapp.create_archive(self.folder / 'package', self.folder / 'library.zip',
+                              main='other:x')
+        path = self.write('program.py', '''
+            import sys
+            sys.path.insert(0, 'library.zip')
+            import dray
+            import multiprocessing.synchronize
+            import multiprocessing.another, other
+            assert 'library.zip' in multiprocessing.synchronize.__file__
+            def look():
+                import multiprocessing.context
+                import multiprocessing.process
+                import multiprocessing.another, other
+                return other.x, multiprocessing.another.x
+            if __name__ == '__main__':
+                with dray.ProcessPoolExecutor(1) as executor:
+                    assert executor.submit(look).result() == (1, 2)
+        ''')
+        self.assertEqual(self.run_program(path), '')
 
     def test_folder_path_and_environment(self):
         self.write('elsewhere/far_away.py', 'def where(): return __file__\n')

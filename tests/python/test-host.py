@@ -19,6 +19,10 @@ import textwrap
 import threading
 import time
 import unittest
+import weakref
+from concurrent import futures
+
+from gi.repository import GLib
 
 import dray
 import work
@@ -83,6 +87,65 @@ class TestTraces(HostCase):
         self.wait_for(lambda: len(threads()) <= n_threads, 'the end of other threads')
         self.wait_for(lambda: len(children()) <= n_children, 'the end of workers')
         self.wait_for(lambda: len(descriptors()) <= n_descriptors, 'the end of descriptors')
+
+    def test_the_main_context_keeps_nothing(self):
+        """A program that never iterates it is left with no executor of the library."""
+        def leave(executor):
+            with executor:
+                executor.submit(work.square, 2).result()
+
+        def cancel(executor):
+            executor.submit(work.square, 2).result()
+            executor.shutdown(False, cancel_futures=True)
+            executor.shutdown()
+
+        def kill(executor):
+            executor.submit(work.square, 2).result()
+            executor.kill_workers()
+            executor.shutdown()
+
+        def crash(executor):
+            executor.submit(work.die).exception()
+            executor.shutdown()
+
+        for end in leave, cancel, kill, crash:
+            with self.subTest(end=end.__name__):
+                executor = dray.ProcessPoolExecutor(1, on_crash='break')
+                kept = executor._pool.dray.weak_ref()
+                end(executor)
+                del executor
+                gc.collect()
+                self.wait_for(lambda: kept() is None, 'the end of the library\'s executor')
+                self.wait_for(lambda: not GLib.MainContext.default().pending(), 'all else there')
+
+    def test_futures_that_are_done_keep_nothing(self):
+        """Whoever keeps results keeps no worker and no thread."""
+        def cancelled(executor):
+            future = executor.submit(work.endless)
+            next(future)
+            future.close()
+            return future
+
+        def read(executor):
+            stream = executor.submit(work.count, 3)
+            self.assertEqual(list(stream), [0, 1, 2])
+            return stream
+
+        for make in (lambda executor: executor.submit(work.square, 2),
+                     lambda executor: executor.submit(work.fail, 'so'),
+                     lambda executor: executor.options(priority=1).submit(work.square, 2),
+                     cancelled, read):
+            executor = dray.ProcessPoolExecutor(1)
+            pid = executor.submit(work.pid).result()
+            future = make(executor)
+            futures.wait([future])
+            pool = weakref.ref(executor._pool)
+            del executor
+            gc.collect()
+            self.wait_for(lambda: pool() is None, 'the end of the executor')
+            self.wait_for(lambda: not os.path.exists(f'/proc/{pid}'), 'the end of the worker')
+            self.wait_for(lambda: 'dray' not in threads(), 'the end of the thread')
+            self.assertTrue(future.done())
 
     def test_settings_stay(self):
         handlers = [signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGCHLD,
@@ -184,7 +247,7 @@ class TestNoForks(ProgramCase):
     def test_all_that_starts_workers(self):
         """What is to be done before each fork is counted, from before the package is imported."""
         self.run_program('''
-            import ctypes, os, signal, time, traceback
+            import ctypes, multiprocessing, os, signal, time, traceback
 
             forks = []
             note = ctypes.CFUNCTYPE(None)(lambda: forks.append(traceback.extract_stack()))
@@ -219,6 +282,7 @@ class TestNoForks(ProgramCase):
             if __name__ == '__main__':
                 use()
                 use(initializer=prepare, max_tasks_per_child=1)
+                use(mp_context=multiprocessing.get_context('fork'))
                 executor = dray.ProcessPoolExecutor(2)
                 future = executor.submit(time.sleep, 3600)
                 while not future.running():
@@ -288,6 +352,48 @@ class TestForks(ProgramCase):
                 assert list(first) == list(range(1, 5000))
                 assert list(second) == list(range(5000))
         ''')
+
+    def test_streams_are_not_read(self):
+        """However far they had come, nobody waits in the fork for what does not come there."""
+        output = self.run_program('''
+            import asyncio, os, signal, sys, time, dray
+            def count(n):
+                yield from range(n)
+            async def iterate(stream):
+                return [item async for item in stream]
+            def tell(function, *args):
+                try:
+                    print(function(*args), flush=True)
+                except RuntimeError as error:
+                    print(type(error).__name__, 'fork' in str(error), flush=True)
+            if __name__ == '__main__':
+                executor = dray.ProcessPoolExecutor(1)
+                done, complete, begun, unread = (
+                    executor.submit(count, n) for n in (3, 3, 5000, 5000))
+                while not done.done():
+                    time.sleep(0.001)
+                assert list(complete) == [0, 1, 2]
+                assert next(begun) == 0
+                pid = os.fork()
+                if pid == 0:
+                    signal.alarm(60)
+                    for stream in done, begun, unread:
+                        tell(next, stream)
+                        tell(asyncio.run, iterate(stream))
+                        stream.close()
+                        tell(next, stream)
+                    for stream in done, begun, unread:
+                        tell(stream.result)
+                    tell(list, complete)
+                    sys.exit(3)
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+                assert list(done) == [0, 1, 2]
+                assert list(begun) == list(range(1, 5000))
+                assert list(unread) == list(range(5000))
+        ''')
+        refused = 'BrokenProcessPool True'
+        self.assertEqual(output.splitlines(),
+                         [refused] * 9 + ['None', refused, refused, '[]'])
 
     def test_processes_of_multiprocessing(self):
         self.run_program('''

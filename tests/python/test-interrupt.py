@@ -17,8 +17,8 @@ import unittest
 
 from terminal import Terminal
 
-# What all programs begin with. Two kinds of calls do not let themselves be interrupted: the one ignores
-# whatever can be ignored, in the other Python does not look for signals.
+# What all programs begin with. Two kinds of calls do not let themselves be interrupted: the one
+# ignores whatever can be ignored, in the other Python does not look for signals.
 PRELUDE = '''
 import asyncio, os, queue, signal, sys, threading, time
 import dray
@@ -27,7 +27,7 @@ def work(*args):
     try:
         print('running\\n', end='', flush=True)
         while True:
-            time.sleep(3600)
+            time.sleep(0.1)  # what comes just before is heard of afterwards
     except BaseException as error:
         print(f'ended by {type(error).__name__}\\n', end='', flush=True)
         raise
@@ -41,6 +41,12 @@ def ignore():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print('running\\n', end='', flush=True)
     time.sleep(3600)
+
+def wait_for_file(path):
+    print('running\\n', end='', flush=True)
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    print('it is there', flush=True)
 
 def calculate():
     print('running\\n', end='', flush=True)
@@ -61,6 +67,11 @@ BLOCKED = {
     'end of with': '''
         with dray.ProcessPoolExecutor(1) as executor:
             executor.submit(work)
+    ''',
+    'end of with, of a view': '''
+        with dray.ProcessPoolExecutor(1).options(priority=1) as executor:
+            executor.submit(work)
+            time.sleep(3600)
     ''',
     'shutdown': '''
         executor = dray.ProcessPoolExecutor(1)
@@ -150,12 +161,12 @@ class ProgramCase(unittest.TestCase):
         """At the same time, since most of what they need is patience. Returns their terminals."""
         return [self.start(body) for body in bodies]
 
-    def start(self, body, *prefix, environment=None):
+    def start(self, body, *prefix, environment=None, option='-B'):
         self.n_programs += 1
         path = self.folder / f'program-{self.n_programs}.py'
         guarded = textwrap.indent(textwrap.dedent(body), '    ')
         path.write_text(f"{PRELUDE}\nif __name__ == '__main__':\n{guarded}")
-        terminal = Terminal(*prefix, sys.executable, path, folder=self.folder,
+        terminal = Terminal(*prefix, sys.executable, option, path, folder=self.folder,
                             environment=environment)
         self.addCleanup(terminal.close)
         return terminal
@@ -163,7 +174,8 @@ class ProgramCase(unittest.TestCase):
     def check_nothing_is_left(self, terminal):
         end = time.monotonic() + 30
         while left := terminal.processes():
-            self.assertLess(time.monotonic(), end, f'{[name_of(pid) for pid in left]} {terminal.output}')
+            self.assertLess(time.monotonic(), end,
+                            f'{[name_of(pid) for pid in left]} {terminal.output}')
             time.sleep(0.01)
 
     def check_end(self, terminal, status=-signal.SIGINT, tracebacks=1):
@@ -211,7 +223,7 @@ class TestCtrlC(ProgramCase):
     def python_of(self, terminal):
         for pid in terminal.processes():
             command = pathlib.Path(f'/proc/{pid}/cmdline').read_bytes().split(b'\0')
-            if command[-2:-1] == [os.fsencode(self.folder / 'program-1.py')] and len(command) == 3:
+            if command[-2:-1] == [os.fsencode(self.folder / 'program-1.py')] and len(command) == 4:
                 return pid
         raise AssertionError('The program is not there')
 
@@ -221,6 +233,24 @@ class TestCtrlC(ProgramCase):
         terminal.press_ctrl_c()
         self.check_end(terminal)
         self.assertEqual(terminal.output.count('ended by JobCancelled'), 1, terminal.output)
+
+    def test_at_a_prompt_it_is_over(self):
+        """It ended a statement, and not the program, whose calls are waited for at its end."""
+        terminal = self.start('''
+            executor = dray.ProcessPoolExecutor(1)
+            executor.submit(wait_for_file, 'gate')
+            time.sleep(3600)
+        ''', option='-i', environment={'PYTHON_BASIC_REPL': '1'})
+        terminal.wait_for('^running$')
+        terminal.wait_until_blocked()
+        terminal.press_ctrl_c()
+        terminal.wait_for('^>>> $')
+        terminal.press_ctrl_d()
+        terminal.wait_until_blocked()
+        self.folder.joinpath('gate').touch()
+        terminal.wait()
+        self.assertIn('it is there', terminal.output)
+        self.check_nothing_is_left(terminal)
 
     def test_futures_that_it_ends_are_cancelled(self):
         """Those that ran and those that waited, on whatever way the executor was left; what was
@@ -292,13 +322,19 @@ class TestCtrlC(ProgramCase):
                 self.assertEqual(lines.count('KeyboardInterrupt'), 1, terminal.output)
 
     def test_twice_kills(self):
-        for body in ('with dray.ProcessPoolExecutor(1) as executor:\n    executor.submit(ignore)',
-                     'dray.ProcessPoolExecutor(1).submit(ignore).result()'):
+        """At once: how long calls that do not stop are waited for is an hour here."""
+        bodies = ('with executor:\n    executor.submit(ignore)',
+                  'executor.submit(ignore).result()',
+                  'executor.submit(ignore)\nexecutor.shutdown()',
+                  'executor.submit(ignore)')
+        setup = ('executor = dray.ProcessPoolExecutor(1)\n'
+                 'executor._pool.dray.props.grace_period = 3_600_000\n')
+        for body, terminal in zip(bodies, self.start_all([setup + body for body in bodies])):
             with self.subTest(body=body):
-                terminal = self.start(body)
                 terminal.wait_for('^running$')
                 terminal.press_ctrl_c()
-                time.sleep(0.1)  # for two of them to be two
+                terminal.wait_until_blocked()  # for two of them to be two
+                self.assertIsNone(terminal.poll())
                 terminal.press_ctrl_c()
                 self.check_end(terminal)
 
@@ -355,8 +391,8 @@ class TestOtherEnds(ProgramCase):
             loop.run()
             print('after')
         ''')
-        terminal.wait()
-        self.check_nothing_is_left(terminal)
+        self.check_end(terminal, status=5, tracebacks=0)
+        self.assertNotIn('after', terminal.output)
 
     def test_daemon_threads_that_still_submit(self):
         body = '''

@@ -236,6 +236,8 @@ class TestFiveAtATime(ProgramCase):
     def test_interrupt(self):
         terminal = self.start('--size', 300_000)
         terminal.wait_for('^3 done')
+        while len(terminal.processes()) < 5:
+            terminal.wait_for('done')  # which fails at the end
         *done, last = self.interrupt(terminal)
         self.expect_all(done, self.DONE)
         n_done = re.fullmatch(r'Interrupted: (\d+) of 100 jobs are done\.', last)

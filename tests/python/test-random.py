@@ -49,7 +49,8 @@ class Program:
     def find_fault(self):
         """What is wrong with how it ends, if anything is."""
         try:
-            output, _ = self.process.communicate(timeout=random_rounds.PATIENCE)
+            # It has a watchdog of its own, which knows more.
+            output, _ = self.process.communicate(timeout=random_rounds.PATIENCE + MOMENT)
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGABRT)
             output, _ = self.process.communicate()

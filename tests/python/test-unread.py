@@ -91,7 +91,8 @@ class TestUnreadStreams(WaitingCase):
 class TestReadStreams(WaitingCase):
 
     def test_no_finalizer_of_pygobject_runs_where_it_is_iterated(self):
-        """Python would lose an interrupt there: of 75 programs that Ctrl+C was to end, one went on."""
+        """Python would lose an interrupt there: of 75 programs that Ctrl+C was to end, one went on.
+        """
         finalized = []
 
         def watch(cls):
@@ -205,9 +206,9 @@ print(next(stream))
         self.check_program(program, "b'x'\n")
 
     def test_end_of_the_program_before_it_is_iterated(self):
-        """By a thread that is not waited for."""
+        """By a thread that is not waited for: only when all is over, for what it has to say."""
         program = """
-import sys, threading, dray, work
+import atexit, sys, threading, dray, work
 
 def read():
     submitted.set()
@@ -223,7 +224,9 @@ sys.setswitchinterval(1e-4)
 submitted = threading.Event()
 executor = dray.ProcessPoolExecutor(1)
 stream = executor.submit(work.endless)
-threading.Thread(target=read, daemon=True).start()
+thread = threading.Thread(target=read, daemon=True)
+thread.start()
+atexit.register(thread.join)  # called after the package's own end, and before daemons are stopped
 submitted.wait()
 """
         self.check_program(program, 'closed\n')

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Shows that what is sent arrives as itself: large values, functions of all kinds, and what belongs to
-multiprocessing."""
+"""Shows that what is sent arrives as itself: large values, functions of all kinds, and what belongs
+to multiprocessing."""
 
 import _multiprocessing
+import contextlib
 import ctypes
 import functools
 import gc
@@ -13,6 +14,7 @@ import multiprocessing.connection
 import os
 import pathlib
 import pickle
+import resource
 import socket
 import subprocess
 import sys
@@ -96,7 +98,12 @@ class TestLargeValues(ExecutorCase):
 
     @unittest.skipIf(numpy is None, 'there is no NumPy')
     def test_views_that_python_has_no_others_of(self):
-        for kind in '>i4', 'c8', [('x', 'i4')]:
+        kinds = ['>i4', 'c8', [('x', 'i4')]]
+        try:
+            memoryview(bytes(2)).cast('e')
+        except ValueError:
+            kinds.append('f2')
+        for kind in kinds:
             with self.subTest(kind=kind):
                 future = self.executor.submit(work.echo, memoryview(numpy.zeros(9, dtype=kind)))
                 self.assertRaisesRegex(TypeError, 'memoryview of the format', future.result,
@@ -107,6 +114,13 @@ class TestLargeValues(ExecutorCase):
         self.assertEqual(error.args, ('x' * LARGE,))
 
     @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_exception_with_array(self):
+        values = numpy.arange(LARGE, dtype=float)
+        error = self.executor.submit(work.raise_it, ValueError, values).exception(WATCHDOG)
+        self.assertTrue((error.args[0] == values).all())
+        self.assertTrue(error.args[0].flags.aligned)
+
+    @unittest.skipIf(numpy is None, 'there is no NumPy')
     def test_arrays(self):
         values = numpy.arange(LARGE, dtype=float)
         result = self.executor.submit(work.echo, values).result(WATCHDOG)
@@ -115,6 +129,27 @@ class TestLargeValues(ExecutorCase):
                          ('ndarray', LARGE, True))
 
     @unittest.skipIf(numpy is None, 'there is no NumPy')
+    def test_with_hardly_a_free_descriptor(self):
+        """There are other ways than a file."""
+        with dray.ProcessPoolExecutor(1) as executor:
+            executor.submit(work.pid).result(WATCHDOG)
+            limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+            held = [os.open(os.devnull, os.O_RDONLY)]
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (held[0] + 20, limits[1]))
+                with contextlib.suppress(OSError):
+                    while True:
+                        held.append(os.open(os.devnull, os.O_RDONLY))
+                for n_free in range(3):
+                    with self.subTest(n_free=n_free):
+                        future = executor.submit(len, bytes(LARGE))
+                        self.assertEqual(future.result(WATCHDOG), LARGE)
+                    os.close(held.pop())
+            finally:
+                for descriptor in held:
+                    os.close(descriptor)
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
     def test_no_garbage_is_left(self):
         """What is large goes when it is dropped, and not when somebody collects garbage."""
         values = numpy.arange(LARGE, dtype=float)
@@ -229,8 +264,8 @@ class TestNestedValues(ExecutorCase):
     def test_among_much_else(self):
         """Pickle writes that in pieces of its own, as large as what is left out."""
         text = [str(i) for i in range(LARGE)]
-        value = [text, b'a' * LARGE, text[:9], bytearray(LARGE), 'x' * LARGE, array('i', range(LARGE)),
-                 text[9:], b'b' * LARGE, b'c' * LARGE, LARGE]
+        value = [text, b'a' * LARGE, text[:9], bytearray(LARGE), 'x' * LARGE,
+                 array('i', range(LARGE)), text[9:], b'b' * LARGE, b'c' * LARGE, LARGE]
         message = _message.pack(value)
         self.assertEqual([buffer.nbytes for buffer in message.buffers],
                          [LARGE, LARGE, 4 * LARGE, LARGE, LARGE])
@@ -241,8 +276,8 @@ class TestNestedValues(ExecutorCase):
     def test_in_order(self):
         """Pickle's own buffers are told of, and others found."""
         arrays = [numpy.full(LARGE, i, dtype='u1') for i in range(4)]
-        value = [arrays[0], b'a' * LARGE, arrays[1], arrays[2], memoryview(b'b' * LARGE), b'c' * LARGE,
-                 arrays[3]]
+        value = [arrays[0], b'a' * LARGE, arrays[1], arrays[2], memoryview(b'b' * LARGE),
+                 b'c' * LARGE, arrays[3]]
         result = self.executor.submit(work.echo, work.Box(value)).result(WATCHDOG).content
         self.assertEqual([bytes(element[:1]) for element in result],
                          [b'\0', b'a', b'\1', b'\2', b'b', b'c', b'\3'])
@@ -415,8 +450,9 @@ class TestModulesOffThePath(ExecutorCase):
     def test_others_are_not_told(self):
         """Whatever there is of the standard library, and of others."""
         code = """
-            import asyncio, concurrent.futures, ctypes, email.mime.text, importlib.resources, json, os
-            import multiprocessing.managers, sqlite3, unittest.mock, xml.etree.ElementTree, zoneinfo
+            import asyncio, concurrent.futures, ctypes, email.mime.text, importlib.resources, json
+            import multiprocessing.managers, os, sqlite3, unittest.mock, xml.etree.ElementTree
+            import zoneinfo
             import dray
             from gi.repository import Gio
             try:
@@ -500,6 +536,26 @@ class TestMultiprocessing(ExecutorCase):
             self.executor.submit(work.put, queue, lock, i).result(WATCHDOG)
         # The last call's may be on their way, and another worker has been started, which has a few.
         self.wait_for(lambda: len(os.listdir('/proc/self/fd')) < before + 20)
+
+    def test_many_semaphores_leave_files_to_the_program(self):
+        """Of an eighth one is kept open, and again when some are gone; the others can't be sent."""
+        code = """
+            import multiprocessing, resource
+            import dray
+            resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+            new = multiprocessing.get_context('fork').Lock
+            locks = [new() for _ in range(1000)]
+            open('/dev/null').close()
+            with dray.ProcessPoolExecutor(1) as executor:
+                for lock in locks[0], locks[-1]:
+                    print(executor.submit(str, lock).exception())
+                locks.clear()
+                print(executor.submit(str, new()).exception())
+        """
+        output = subprocess.check_output([sys.executable, '-c', textwrap.dedent(code)], text=True)
+        first, last, later = output.splitlines()
+        self.assertEqual((first, later), ('None', 'None'))
+        self.assertIn('too many', last)
 
     def test_what_only_a_fork_would_share(self):
         """As locks are that were made before the package was imported."""

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Shows that no order of waiting is a deadlock: in callbacks, on threads, in loops of asyncio, and where
-finalizers ask for futures; and that it takes no more threads than that needs."""
+"""Shows that no order of waiting is a deadlock: in callbacks, on threads, in loops of asyncio, and
+where finalizers ask for futures; and that it takes no more threads than that needs."""
 
 import asyncio
 import collections
 import gc
 import queue
+import signal
 import threading
 import time
 import unittest
@@ -379,6 +380,48 @@ class NosyCalls(collections.deque):
 
 class TestPlaces(unittest.TestCase):
 
+    def run_elsewhere(self, function):
+        results = []
+        thread = threading.Thread(target=lambda: results.append(function()))
+        thread.start()
+        thread.join()
+        return results[0]
+
+    def test_nobody_iterates_it(self):
+        place = dray._callbacks.Place(GLib.MainContext.new())
+        self.assertFalse(place.is_running())
+        self.assertFalse(self.run_elsewhere(place.is_running))
+
+    def test_somebody_iterates_it(self):
+        context = GLib.MainContext.new()
+        place = dray._callbacks.Place(context)
+        self.assertTrue(context.acquire())
+        self.assertTrue(place.is_running())
+        self.assertTrue(self.run_elsewhere(place.is_running))
+        context.release()
+        self.assertFalse(place.is_running())
+
+    def test_interrupted_while_it_is_asked_for(self):
+        """At any moment: nobody has it then."""
+        def interrupt(signum, frame):
+            raise KeyboardInterrupt
+
+        handler = signal.signal(signal.SIGALRM, interrupt)
+        self.addCleanup(signal.signal, signal.SIGALRM, handler)
+        context = GLib.MainContext.new()
+        place = dray._callbacks.Place(context)
+        n_rounds, n_caught = 2000, 0
+        for i in range(n_rounds):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 2e-5 + i % 97 * 1e-6)
+                while not place.is_running():
+                    time.sleep(0)  # now and then Python itself has to see that there is a signal
+            except KeyboardInterrupt:
+                n_caught += 1
+            self.assertFalse(context.is_owner(), f'in round {i}')
+        self.assertEqual(n_caught, n_rounds)
+        self.assertFalse(self.run_elsewhere(place.is_running))
+
     def test_call_by_a_finalizer_when_the_last_is_done(self):
         context = GLib.MainContext.new()
         place = dray._callbacks.Place(context)
@@ -439,3 +482,34 @@ class TestFinalizers(WaitingCase):
         self.submit_among(lambda: len(others) < 200 and others.append(
             self.executor.submit(work.square, 3)))
         self.assertEqual([other.result(WATCHDOG) for other in others], [9] * len(others))
+
+    def test_submit_with_progress(self):
+        """Of which the last is told in any case."""
+        others, reports = [], []
+
+        def submit():
+            if len(others) < 100:
+                followed = self.executor.options(on_progress=lambda *report: reports.append(report))
+                others.append(followed.submit(work.report, [(0.5, 'half')]))
+
+        self.submit_among(submit)
+        self.assertEqual([other.result(WATCHDOG) for other in others], [1] * len(others))
+        self.wait_for(lambda: reports == [(0.5, 'half')] * len(others))
+
+    def test_make_an_executor_while_another_is_made(self):
+        """The first of all, which starts the thread of all."""
+        def new_reactor():
+            if next(first, False):
+                others.append(dray.ProcessPoolExecutor(1))  # a finalizer's
+            return reactor_class()
+
+        self.executor.shutdown()
+        self.wait_for(lambda: dray._reactor._reactor is None)
+        others = []
+        first = iter([True])
+        reactor_class = dray._reactor.Reactor
+        with unittest.mock.patch.object(dray._reactor, 'Reactor', new_reactor):
+            others.append(dray.ProcessPoolExecutor(1))
+        for other in others:
+            with other:
+                self.assertEqual(other.submit(work.square, 3).result(WATCHDOG), 9)

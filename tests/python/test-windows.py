@@ -38,7 +38,8 @@ class Window(Demo):
         self.process = self.terminal
         self.listener = Atspi.EventListener.new(self.on_name)
         self.seen = None
-        self.names = []  # that anything in it was given since the last click, and that were not waited for
+        # That anything in it was given since the last click, and that were not waited for.
+        self.names = []
         self.listener.register('object:property-change:accessible-name')
 
     def connect(self):
@@ -76,7 +77,8 @@ class Window(Demo):
     def pixels(self):
         Gdk.Display.get_default().sync()
         root = Gdk.get_default_root_window()
-        return Gdk.pixbuf_get_from_window(root, 0, 0, root.get_width(), root.get_height()).get_pixels()
+        size = root.get_width(), root.get_height()
+        return Gdk.pixbuf_get_from_window(root, 0, 0, *size).get_pixels()
 
     def count_ink(self):
         """How many pixels there are of what the pictures are drawn in."""

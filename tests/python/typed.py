@@ -37,6 +37,10 @@ def submit(executor: dray.ProcessPoolExecutor) -> None:
     assert_type(executor.options(timeout=1, on_progress=report).submit(repeat, 3).result(), str)
     executor.submit(repeat, 'no number')  # type: ignore[arg-type]
     executor.options(timeout='soon')  # type: ignore[arg-type]
+    view = executor.options(timeout=1)
+    assert_type(view.options(retries=2).submit(repeat, 3).result(), str)
+    view.options(retries='twice')  # type: ignore[arg-type]
+    view.options(time=1)  # type: ignore[call-arg]
     drop_in(executor)
 
 

@@ -2,9 +2,11 @@
 """What the tests' workers do."""
 
 import ctypes
+import functools
 import os
 import signal
 import sys
+import threading
 import time
 
 import dray
@@ -18,6 +20,28 @@ def square(x):
 
 def fail(text):
     raise ValueError(text)
+
+
+n_interrupts = 0
+
+
+def interrupt_once():
+    global n_interrupts
+    n_interrupts += 1
+    if n_interrupts == 1:
+        signal.raise_signal(signal.SIGINT)
+    return 'read'
+
+
+class Interrupting:
+    """Is there just when somebody presses Ctrl+C."""
+
+    def __reduce__(self):
+        return interrupt_once, ()
+
+
+def make_interrupting():
+    return Interrupting()
 
 
 class Unreadable:
@@ -81,7 +105,8 @@ def look_into(box):
 
 
 def mapping_of(view):
-    """What the memory of a view is a part of, as the system names it; nothing if that is the heap."""
+    """What the memory of a view is a part of, as the system names it; nothing if that is the heap.
+    """
     buffer = (ctypes.c_void_p * 16)()  # a Py_buffer is smaller; the address is its first field
     ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), buffer, 0)
     ctypes.pythonapi.PyBuffer_Release(buffer)
@@ -120,6 +145,21 @@ def report(reports, path=None):
     return len(reports)
 
 
+def leave_reporter():
+    """A thread that says how far whatever runs is, as long as the worker lives, and does so in the
+    moment that a call ends as well."""
+    def report_for_ever():
+        while True:
+            dray.set_progress(0.5, 'half')
+
+    sys.setswitchinterval(1e-6)
+    threading.Thread(target=report_for_ever, daemon=True).start()
+
+
+def report_anything(*report):
+    dray.set_progress(*report)
+
+
 def report_and_count(n):
     for i in range(n):
         dray.set_progress((i + 1) / n, f'{i + 1} of {n}')
@@ -130,6 +170,16 @@ def count(n, last=None):
     for i in range(n):
         yield i
     return last
+
+
+@functools.wraps(count)
+def listed(n):
+    return list(count(n))
+
+
+@functools.wraps(count)
+def wrapped(n):
+    return count(n)
 
 
 def count_and_fail(n):
@@ -163,6 +213,32 @@ def wait_for_file(path):
     return os.getpid()
 
 
+def go_on_or_fail(number, folder):
+    """Goes on until there is a file, and leaves one that says how it has ended; 0 fails as soon as
+    another has begun, -1 does nothing."""
+    if number < 0:
+        return
+    if number == 0:
+        raise ValueError(first_begun(folder))
+    end = 'to its end'
+    try:
+        open(f'{folder}/begun-{number}', 'w').close()
+        wait_for_file(f'{folder}/gate')
+    except KeyboardInterrupt:
+        end = 'interrupted'
+    with open(f'{folder}/ending-{number}', 'w') as file:
+        file.write(end)
+    os.rename(f'{folder}/ending-{number}', f'{folder}/ended-{number}')
+
+
+def first_begun(folder):
+    while True:
+        for name in os.listdir(folder):
+            if name.startswith('begun-'):
+                return name
+        time.sleep(0.001)
+
+
 def note(path, text):
     """In what order calls are run can be read there."""
     with open(path, 'a') as file:
@@ -189,6 +265,23 @@ def sleep_until_cancelled(started, ended):
         with open(ended, 'w') as file:
             file.write(type(error).__name__)
         raise
+
+
+def read_until_cancelled(path, value):
+    open(path, 'w').close()
+    while not dray._library.arriving.is_cancelled():
+        time.sleep(0.001)
+    return value
+
+
+class ReadUntilCancelled:
+    """Becomes the value; a file is left when that begins."""
+
+    def __init__(self, path, value):
+        self.path, self.value = path, value
+
+    def __reduce__(self):
+        return read_until_cancelled, (self.path, self.value)
 
 
 def refuse_to_end(started):
@@ -288,6 +381,59 @@ class Unsendable(Exception):
 
     def __reduce__(self):
         raise ValueError('It stays here')
+
+
+class Frozen(Exception):
+    """As frozen dataclasses are."""
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f'{name} can’t be set')
+
+
+class Mute(Exception):
+    """Does not say what it is about."""
+
+    def __str__(self):
+        raise ValueError('It stays mute')
+
+
+class Trap:
+    """Raises an exception of that class where it is read."""
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def __reduce__(self):
+        return raise_it, (self.kind,)
+
+
+class TrapError(Trap, Exception):
+    pass
+
+
+class MuteUnsendable(Exception):
+
+    def __reduce__(self):
+        raise Mute
+
+
+class Unshowable(Exception):
+    """Its traceback can't be had."""
+
+    @property
+    def __cause__(self):
+        raise ValueError('It stays here')
+
+
+class Changeling(Exception):
+    """Is none where it arrives."""
+
+    def __reduce__(self):
+        return dict, ()
+
+
+def make_trap(kind):
+    return Trap(kind)
 
 
 def raise_what_takes_two(first, second):

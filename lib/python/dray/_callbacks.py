@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import _base
 from typing import Any
 
-from . import _threads
+from . import _library, _threads
 from ._repository import GLib
 
 _SLICE = 0.004  # s
@@ -24,8 +24,8 @@ _SLICE = 0.004  # s
 def call(what: object, function: Callable[..., object], *args: Any) -> None:
     """Calls what the program has given to hear of something, and tells what that raises.
 
-    What ends a program goes on, on the main thread. On another one it would end that, or with PyGObject
-    the program, from there; and the thread is needed.
+    What ends a program goes on, on the main thread. On another one it would end that, or with
+    PyGObject the program, from there; and the thread is needed.
     """
     try:
         function(*args)
@@ -50,12 +50,7 @@ class Place:
 
     def is_running(self) -> bool:
         """Whether somebody iterates it, on whatever thread."""
-        if self._context.is_owner():
-            return True
-        if not self._context.acquire():
-            return True
-        self._context.release()
-        return False
+        return _library.is_iterated(hash(self._context))
 
     def call(self, function: Callable[[], object]) -> None:
         self._calls.append(function)
@@ -66,8 +61,8 @@ class Place:
                 self._arm_locked()
 
     def close(self) -> None:
-        """Nothing is called there any more. A call that waits in a context which nobody iterates would
-        keep this, which keeps the context, which keeps the call.
+        """Nothing is called there any more. A call that waits in a context which nobody iterates
+        would keep this, which keeps the context, which keeps the call.
         """
         with self._lock:
             self._is_closed = True
@@ -75,13 +70,14 @@ class Place:
             self._source = None
 
     def _arm_locked(self) -> None:
-        """If it is interrupted, the worst is that there are two sources, of which one does nothing."""
+        """If it is interrupted, the worst is that there are two sources, of which one does nothing.
+        """
         source = GLib.idle_source_new()
         source.set_priority(self._priority)
         source.set_callback(self._run)
         source.attach(self._context)
-        # PyGObject has a finalizer for it, in which Python would lose a KeyboardInterrupt: it goes where it
-        # is called.
+        # PyGObject has a finalizer for it, in which Python would lose a KeyboardInterrupt: it goes
+        # where it is called.
         self._source = source
         self._armed = True
 
@@ -116,8 +112,8 @@ _lock = threading.RLock()
 
 
 def current_place() -> Place | None:
-    """That of the thread's default main context, if this is not a thread of the package's own: what is
-    asked for in a callback there is called as usual.
+    """That of the thread's default main context, if this is not a thread of the package's own: what
+    is asked for in a callback there is called as usual.
     """
     if _threads.is_own():
         return None
@@ -133,8 +129,8 @@ def current_place() -> Place | None:
 class ProgressCallback:
     """Is called with what a call reports, the latest of it, where it was given.
 
-    What is reported faster than it can be called is summed up in the last report, which comes in any
-    case; in a main loop, before done callbacks do.
+    What is reported faster than it can be called is summed up in the last report, which comes in
+    any case; in a main loop, before done callbacks do.
     """
 
     def __init__(self, function: Callable[[float | None, str | None], object]) -> None:
@@ -151,7 +147,8 @@ class ProgressCallback:
         self._is_over = False
 
     def follow(self, source: Any, call: Callable[[Callable[[], object]], object]) -> None:
-        """Listens to the library's future. Its context is that of the thread that this is called on.
+        """Listens to the library's future. Its context is that of the thread that this is called
+        on.
 
         What belongs to no main loop is called by means of the other function.
         """

@@ -8,8 +8,8 @@ import pickle
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import _inherit, _main, _memory, _message
-from ._repository import Dray, Gio, new_value
+from . import _inherit, _main, _memory, _message, _outcome
+from ._repository import Dray, Gio, GLib, new_value
 
 if TYPE_CHECKING:
     from ._reactor import Pool
@@ -69,6 +69,8 @@ def _pass_on(message: _message.Message, files: Any) -> bytes:
         return message.in_one_piece()
     try:
         files.append(descriptor)
+    except GLib.Error:
+        return message.in_one_piece()  # that was the last open file that there may be
     finally:
         os.close(descriptor)
     return _message.IN_FILE
@@ -76,23 +78,22 @@ def _pass_on(message: _message.Message, files: Any) -> bytes:
 
 def _pack_anyhow(function: Callable[..., Any], call: tuple[Any, ...],
                  takes_sockets: bool = True) -> _message.Message:
-    failure: Exception | None = None
     try:
         message = _pack_plain(function, call)
         if not _inherit.is_lost_in(message.data):
             return message
-    except Exception as error:
+    except Exception:
         if not _inherit.is_needed():
             raise
-        failure = error
-    try:
-        return _pack_inherited(function, call, takes_sockets)
-    except _inherit.CanNotInherit:
+        try:
+            return _pack_inherited(function, call, takes_sockets)
+        except _inherit.CanNotInherit as error:
+            error.__suppress_context__ = True
+            raise
+        except Exception:
+            pass  # the first one says more
         raise
-    except Exception as error:
-        raise failure or error from None
-    finally:
-        del failure  # it leads to this frame, and to all that is waited for there
+    return _pack_inherited(function, call, takes_sockets)
 
 
 def _pack_inherited(function: Callable[..., Any], call: tuple[Any, ...],
@@ -139,8 +140,9 @@ def _pack_by_value(function: Callable[..., Any], call: tuple[Any, ...]) -> _mess
 
 def _reason(function: Callable[..., Any], error: Exception) -> str:
     name = getattr(function, '__qualname__', None) or repr(function)
+    text = _outcome.text_of(error)
     hint = '' if _by_value else ' (cloudpickle could do that; or put it into a module)'
-    return f'The function {name} can’t be sent to another process: {error}{hint}'
+    return f'The function {name} can’t be sent to another process: {text}{hint}'
 
 
 def _find_obstacle(function: Callable[..., Any]) -> Exception | None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -39,15 +38,18 @@ def is_about_start(error: Any) -> bool:
     return bool(error.domain == _DOMAIN and error.code == int(Dray.Error.LAUNCH))
 
 
+def is_timeout(error: Any) -> bool:
+    """Whether the call took longer than it may."""
+    return bool(error.domain == _DOMAIN and error.code == int(Dray.Error.TIMED_OUT))
+
+
 def exception_for(error: Any) -> BaseException:
-    """What a future raises in place of an error of the library."""
+    """What a future raises in place of an error of the library, of one that was not cancelled."""
     text = error.message
     exception: BaseException
-    if is_cancelled(error):
-        exception = CancelledError()
-    elif error.domain != _DOMAIN:
+    if error.domain != _DOMAIN:
         exception = error
-    elif error.code == int(Dray.Error.TIMED_OUT):
+    elif is_timeout(error):
         exception = TimeoutError(text)
     elif error.code in _BROKEN:
         exception = BrokenProcessPool(text)

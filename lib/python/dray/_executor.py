@@ -25,10 +25,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from . import _callbacks, _calls, _inherit, _main, _memory, _message, _reactor, _shutdown
+from . import _callbacks, _calls, _inherit, _main, _outcome, _reactor, _shutdown
 from ._future import Future, Stream
 from ._processes import CallQueue, Manager, Processes
 from ._repository import Dray, new_value
+from ._worker import ForEach
 
 if TYPE_CHECKING:
     from typing_extensions import ParamSpec
@@ -101,18 +102,87 @@ def _check_key(key: Any) -> None:
 
 
 _DEFAULTS = Options()
+_AS_IT_IS: Any = type('AsItIs', (), {'__repr__': lambda self: 'as it is'})()
 _FORCES = {'terminate': _shutdown.TERMINATE, 'kill': _shutdown.KILL}
 
 
-class ProcessPoolExecutor(futures.Executor):
+class Executor(futures.Executor):
+    """What calls are submitted to: one that has workers, and views of it."""
+
+    _options = _DEFAULTS
+
+    @overload  # type: ignore[override]
+    def submit(  # type: ignore[misc]
+        self, fn: Callable[P, Generator[Item, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[Item, T]: ...
+
+    @overload
+    def submit(  # type: ignore[misc]
+        self, fn: Callable[P, Iterator[Item]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[Item, None]: ...
+
+    @overload
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Submits a call. That of a generator function gives a Stream of what it yields.
+
+        Errors: RuntimeError after a shutdown; BrokenProcessPool after a crash with
+        on_crash='break'; pickle.PicklingError if the function can't be sent to another process.
+        """
+        return self._submit(self._options, fn, args, kwargs)
+
+    def options(self, *, timeout: float | None = _AS_IT_IS, priority: int = _AS_IT_IS,
+                retries: int = _AS_IT_IS, key: str | None = _AS_IT_IS,
+                on_progress: Callable[[float | None, str | None], object] | None = _AS_IT_IS
+                ) -> OptionedExecutor:
+        """A view of this executor, for calls about which there is more to say. Of a view it is
+        another one, with some options changed.
+
+        Errors: TypeError and ValueError for what can't be said.
+
+        Arguments:
+            timeout: how many seconds a call may run, from its start; then it is ended, and its
+                future raises TimeoutError.
+            priority: lower ones go first, as in GLib.
+            retries: how often a call is run again whose worker died.
+            key: a call with the key of one that is not done joins that one.
+            on_progress: called with what the function says in set_progress(), a fraction and a
+                text, where a done callback would be that is added now.
+        """
+        given = {'timeout': timeout, 'priority': priority, 'retries': retries, 'key': key,
+                 'on_progress': on_progress}
+        changes: dict[str, Any] = {name: value for name, value in given.items()
+                                   if value is not _AS_IT_IS}
+        return self._view(replace(self._options, **changes))
+
+    def map(self, fn: Callable[..., T], /, *iterables: Iterable[Any], timeout: float | None = None,
+            chunksize: int = 1, buffersize: int | None = None) -> Iterator[T]:
+        """As that of concurrent.futures. With a buffersize, no more arguments are taken from the
+        iterables than there are results which were not yet taken, and buffersize ahead.
+
+        Errors: TypeError for a generator function: submit() its calls, each of which gives a
+        Stream.
+        """
+        return _map(self.submit, fn, iterables, timeout, chunksize, buffersize)
+
+    def _submit(self, options: Options, fn: Callable[..., T], args: tuple[Any, ...],
+                kwargs: dict[str, Any]) -> Future[T]:
+        raise NotImplementedError
+
+    def _view(self, options: Options) -> OptionedExecutor:
+        raise NotImplementedError
+
+
+class ProcessPoolExecutor(Executor):
     """Runs calls in worker processes, in place of concurrent.futures.ProcessPoolExecutor.
 
     Arguments:
         max_workers: how many processes may work at a time; by default one for each processor.
         mp_context: accepted, and looked at for how much the program expects; workers are always
             processes of their own, never forks of the application.
-        initializer, initargs: called in each worker before its first call. Where that fails, all calls
-            raise BrokenProcessPool, and no more can be submitted.
+        initializer, initargs: called in each worker before its first call. Where that fails, all
+            calls raise BrokenProcessPool, and no more can be submitted.
         max_tasks_per_child: after so many calls a worker is replaced.
         on_crash: 'task', a worker that dies takes the call that it ran with it, whose future raises
             BrokenProcessPool, and nothing else; 'break', it takes all, as in concurrent.futures.
@@ -123,6 +193,8 @@ class ProcessPoolExecutor(futures.Executor):
                  *, max_tasks_per_child: int | None = None,
                  on_crash: Literal['task', 'break'] = 'task'):
         self._max_workers = _check_max_workers(max_workers)
+        if mp_context is not None and not hasattr(mp_context, 'get_start_method'):
+            raise TypeError('mp_context must be a context of multiprocessing, or None')
         _check_max_tasks(max_tasks_per_child, mp_context)
         if initializer is not None and not callable(initializer):
             raise TypeError('initializer must be a callable')
@@ -147,55 +219,9 @@ class ProcessPoolExecutor(futures.Executor):
 
     # Submitting
 
-    @overload  # type: ignore[override]
-    def submit(  # type: ignore[misc]
-        self, fn: Callable[P, Generator[Item, Any, T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Stream[Item, T]: ...
-
-    @overload
-    def submit(  # type: ignore[misc]
-        self, fn: Callable[P, Iterator[Item]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Stream[Item, None]: ...
-
-    @overload
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Submits a call. That of a generator function gives a Stream of what it yields.
-
-        Errors: RuntimeError after a shutdown; BrokenProcessPool after a crash with on_crash='break';
-        pickle.PicklingError if the function can't be sent to another process.
-        """
-        return self._submit(_DEFAULTS, fn, args, kwargs)
-
-    def options(self, *, timeout: float | None = None, priority: int = 0, retries: int = 0,
-                key: str | None = None,
-                on_progress: Callable[[float | None, str | None], object] | None = None
-                ) -> OptionedExecutor:
-        """A view of this executor, for calls about which there is more to say.
-
-        Errors: TypeError and ValueError for what can't be said.
-
-        Arguments:
-            timeout: how many seconds a call may run, from its start; then it is ended, and its future
-                raises TimeoutError.
-            priority: lower ones go first, as in GLib.
-            retries: how often a call is run again whose worker died.
-            key: a call with the key of one that is not done joins that one.
-            on_progress: called with what the function says in set_progress(), a fraction and a text,
-                where a done callback would be that is added now.
-        """
-        return OptionedExecutor(self, Options(timeout, priority, retries, key, on_progress))
-
-    def map(self, fn: Callable[..., T], /, *iterables: Iterable[Any], timeout: float | None = None,
-            chunksize: int = 1, buffersize: int | None = None) -> Iterator[T]:
-        """As that of concurrent.futures. With a buffersize, no more arguments are taken from the
-        iterables than there are results which were not yet taken, and buffersize ahead.
-        """
-        return _map(self.submit, fn, iterables, timeout, chunksize, buffersize)
-
     def _submit(self, options: Options, fn: Callable[..., T], args: tuple[Any, ...],
                 kwargs: dict[str, Any]) -> Future[T]:
+        _main.check_is_no_import()
         pool = self._pool
         pool.look_for_deaths()
         if pool.broken is not None:
@@ -205,10 +231,8 @@ class ProcessPoolExecutor(futures.Executor):
         if _shutdown.is_exiting:
             raise RuntimeError('cannot schedule new futures after interpreter shutdown')
 
-        name = getattr(fn, '__qualname__', None) or type(fn).__qualname__
-        streams = inspect.isgeneratorfunction(fn)
-        if not streams and hasattr(fn, '__wrapped__'):
-            streams = inspect.isgeneratorfunction(inspect.unwrap(fn))
+        name = _name_of(fn)
+        streams = _gives_stream(fn)
         kind: type[Future[T]] = Stream if streams else Future
         future = kind(pool, name)
         try:
@@ -216,6 +240,7 @@ class ProcessPoolExecutor(futures.Executor):
         except Exception as error:
             if _calls.is_about_function(error):
                 raise
+            _outcome.forget_frames(error)
             future._refuse(error)
             return future
         future._inheritance = message.inheritance
@@ -226,20 +251,23 @@ class ProcessPoolExecutor(futures.Executor):
 
         task = _calls.new_task(message, streams)
         options.apply(task)
-        pool.excuse(options.n_deaths)
         if options.on_progress is not None:
             future._progress = _callbacks.ProgressCallback(options.on_progress)
         if streams:
             task.set_pull(True)
-        pool.reactor.submit(pool, task, future)
+        pool.reactor.submit(pool, task, future, options.n_deaths)
         return future
+
+    def _view(self, options: Options) -> OptionedExecutor:
+        return OptionedExecutor(self, options)
 
     # Ending
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As that of concurrent.futures. Ctrl+C while it waits asks running calls to stop.
 
-        With cancel_futures, what has not begun is cancelled; if nothing has, the first call still runs.
+        With cancel_futures, what has not begun is cancelled; if nothing has, the first call still
+        runs.
         """
         mode = _shutdown.CANCEL_PENDING if cancel_futures else _shutdown.DRAIN
         self._shut_down(mode, wait)
@@ -256,6 +284,7 @@ class ProcessPoolExecutor(futures.Executor):
         mode = _FORCES.get(operation)
         if mode is None:
             raise ValueError(f'Invalid operation: {operation!r}')
+        self._mark_as_shut_down()
         processes = self._processes.living()
         self._shut_down(mode, False)
         for process in processes:
@@ -314,39 +343,45 @@ class ProcessPoolExecutor(futures.Executor):
         return None
 
 
-class OptionedExecutor(futures.Executor):
+class OptionedExecutor(Executor):
     """An executor whose calls all have the same options: see ProcessPoolExecutor.options()."""
 
     def __init__(self, executor: ProcessPoolExecutor, options: Options):
         self._executor = executor
         self._options = options
 
-    def options(self, **changes: Any) -> OptionedExecutor:
-        """The same, with some options changed."""
-        return OptionedExecutor(self._executor, replace(self._options, **changes))
+    def _submit(self, options: Options, fn: Callable[..., T], args: tuple[Any, ...],
+                kwargs: dict[str, Any]) -> Future[T]:
+        return self._executor._submit(options, fn, args, kwargs)
 
-    @overload  # type: ignore[override]
-    def submit(  # type: ignore[misc]
-        self, fn: Callable[P, Generator[Item, Any, T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Stream[Item, T]: ...
-
-    @overload
-    def submit(  # type: ignore[misc]
-        self, fn: Callable[P, Iterator[Item]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Stream[Item, None]: ...
-
-    @overload
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return self._executor._submit(self._options, fn, args, kwargs)
-
-    def map(self, fn: Callable[..., T], /, *iterables: Iterable[Any], timeout: float | None = None,
-            chunksize: int = 1, buffersize: int | None = None) -> Iterator[T]:
-        return _map(self.submit, fn, iterables, timeout, chunksize, buffersize)
+    def _view(self, options: Options) -> OptionedExecutor:
+        return OptionedExecutor(self._executor, options)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._executor.shutdown(wait, cancel_futures=cancel_futures)
+
+    def terminate_workers(self) -> None:
+        """As that of the executor."""
+        self._executor.terminate_workers()
+
+    def kill_workers(self) -> None:
+        """As that of the executor."""
+        self._executor.kill_workers()
+
+    def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> bool | None:
+        """As that of the executor."""
+        return self._executor.__exit__(exc_type, exc_value, traceback)
+
+
+def _name_of(fn: Callable[..., Any]) -> str:
+    return getattr(fn, '__qualname__', None) or type(fn).__qualname__
+
+
+def _gives_stream(fn: Callable[..., Any]) -> bool:
+    """Whether it is a generator function, be it in the wrapping of a decorator."""
+    if inspect.isgeneratorfunction(fn):
+        return True
+    return hasattr(fn, '__wrapped__') and inspect.isgeneratorfunction(inspect.unwrap(fn))
 
 
 def _check_max_workers(max_workers: int | None) -> int:
@@ -423,6 +458,10 @@ def _map(submit: Callable[..., Future[Any]], fn: Callable[..., T],
          iterables: tuple[Iterable[Any], ...], timeout: float | None, chunksize: int,
          buffersize: int | None) -> Iterator[T]:
     """By means of an executor's submit(), which a class that extends it may have replaced."""
+    if inspect.isgeneratorfunction(fn):
+        raise TypeError(f'{_name_of(fn)} is a generator function, and nobody would read what it '
+                        'yields: submit() each call, and iterate what that gives; or map() a '
+                        'function that returns a list')
     if chunksize < 1:
         raise ValueError('chunksize must be >= 1.')
     if buffersize is not None and not isinstance(buffersize, int):
@@ -430,18 +469,16 @@ def _map(submit: Callable[..., Future[Any]], fn: Callable[..., T],
     if buffersize is not None and buffersize < 1:
         raise ValueError('buffersize must be None or > 0')
 
+    if _gives_stream(fn):
+        fn = partial(fn)  # a call as others, of a decorator's function, which may return anything
     end = None if timeout is None else time.monotonic() + timeout
     calls = zip(*iterables)
     if chunksize == 1:
         return _results((submit(fn, *args) for args in calls), end, buffersize)
     chunks = iter(lambda: list(islice(calls, chunksize)), [])
-    run_chunk: Callable[..., list[T]] = partial(_run_chunk, fn)
+    run_chunk = ForEach(fn)
     lists: Iterator[Future[list[T]]] = (submit(run_chunk, chunk) for chunk in chunks)
     return _chain(_results(lists, end, buffersize))
-
-
-def _run_chunk(fn: Callable[..., T], chunk: list[tuple[Any, ...]]) -> list[T]:
-    return [fn(*args) for args in chunk]
 
 
 def _chain(lists: Iterator[list[T]]) -> Iterator[T]:
@@ -453,7 +490,7 @@ def _chain(lists: Iterator[list[T]]) -> Iterator[T]:
 
 def _results(submissions: Iterator[Future[T]], end: float | None,
              buffersize: int | None) -> Iterator[T]:
-    """What was submitted is cancelled if its results are not wanted any more."""
+    """What was submitted is cancelled if its results are not wanted any more, unless it runs."""
     submitted = deque(islice(submissions, buffersize))
     if buffersize is None:
         submissions = iter(())  # the executor is not needed any more, and not kept
@@ -471,6 +508,6 @@ def _results(submissions: Iterator[Future[T]], end: float | None,
                 yield take()
         finally:
             for future in reversed(submitted):  # or the next would begin when one that runs ends
-                future.cancel()
+                future._cancel_pending()
 
     return iterate()

@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # asyncio takes longer to import than all the rest, and not e
 Item = TypeVar('Item')
 T = TypeVar('T')
 
-# How long a thread that wants a result looks for it in the library before it sleeps in Python, where
-# it can be interrupted: in microseconds.
+# How long a thread that wants a result looks for it in the library before it sleeps in Python,
+# where it can be interrupted: in microseconds.
 _LOOK = 1000
 
 # How many items of a stream are fetched at a time, and when the next are.
@@ -46,8 +46,10 @@ class _PlacedCallback:
         self.place = _callbacks.current_place()
         # It was added by something that a loop runs.
         self.is_bound = self.place is not None and GLib.main_depth() > 0
-        # That of asyncio finds its loop from any thread, and who waits there may hold up the other loop.
+        # That of asyncio finds its loop from any thread, and who waits there may hold up the other
+        # loop.
         self.is_for_any_thread = _is_of_asyncio(function)
+        self._is_called = False  # or about to be, without a call of anything else before that
 
     def __call__(self, future: Any) -> None:
         place = self.place
@@ -60,7 +62,13 @@ class _PlacedCallback:
     def run(self, future: Any) -> None:
         if not self.is_for_any_thread:
             _threads.tell_of_callback()
-        _callbacks.call(future, self.function, future)
+        _callbacks.call(future, self._call_once, future)
+
+    def _call_once(self, future: Any) -> None:
+        """Whoever was interrupted before that is followed by somebody who does it again."""
+        if not self._is_called:
+            self._is_called = True
+            self.function(future)
 
 
 class _Condition(threading.Condition):
@@ -75,7 +83,8 @@ class _Condition(threading.Condition):
     _waiters: deque[Any]
 
     def wait(self, timeout: float | None = None) -> bool:
-        """As that of its class, whose lock an interrupt may leave released. It is held once here."""
+        """As that of its class, whose lock an interrupt may leave released. It is held once here.
+        """
         waiter = threading.Lock()
         waiter.acquire()
         self._waiters.append(waiter)
@@ -135,6 +144,7 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         self._last_report: tuple[float, str | None] | None = None
         self._is_awaited = False  # by a thread of its own
         self._settler = 0  # the thread that ends it, and calls callbacks
+        self._was_interrupted = False  # while it was ended, at any point
 
     # As other threads see it
 
@@ -162,8 +172,19 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         dray = self._dray
         if dray is None:  # it stands for no call, or for one that is done
             return super().cancel()
-        if self._pool is not None:
-            self._pool.excuse()
+        pool, reactor = self._pool, self._reactor
+        try:
+            return self._cancel(pool, dray)
+        except BaseException:  # as in _look(); once it has begun
+            if self._state == _base.CANCELLED_AND_NOTIFIED:
+                if pool is not None:
+                    pool.excuse_end_of(dray)
+                dray.cancel()
+                if pool is None or reactor is None or not reactor.rescue(pool, self, dray):
+                    self._tell_again()
+            raise
+
+    def _cancel(self, pool: Pool | None, dray: Handle) -> bool:
         with self._condition:
             if self._state == _base.FINISHED:
                 return False
@@ -173,9 +194,19 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
             for waiter in self._waiters:
                 waiter.add_cancelled(self)
             self._condition.notify_all()
+        if pool is not None:
+            pool.excuse_end_of(dray)
         dray.cancel()  # a callback may wait for the end of the executor
         self._invoke_callbacks()
         return True
+
+    def _cancel_pending(self) -> None:
+        """Cancels the call, unless it runs, as far as is known: the news that it has begun may be
+        on its way.
+        """
+        dray = self._dray
+        if dray is None or not dray.is_running():
+            self.cancel()
 
     def result(self, timeout: float | None = None) -> T:
         self._look(timeout)
@@ -207,18 +238,21 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
 
     def _look(self, timeout: float | None) -> None:
         """Whoever wants a result at once is spared the way through other threads."""
-        dray, reactor = self._dray, self._reactor
+        dray, reactor, pool = self._dray, self._reactor, self._pool
         if dray is None or reactor is None:
             return
         look = _LOOK if timeout is None else max(0, min(_LOOK, int(timeout * 1e6)))
         try:
-            if dray.wait(look):
+            # Whoever tells others, as wait() is, must not be interrupted: it leaves locks locked.
+            is_for_others = (bool(self._waiters)
+                             and threading.current_thread() is threading.main_thread())
+            if dray.wait(look) and not is_for_others:
                 reactor.settle(dray.address)
             else:
                 self._hurry()
         except BaseException:
-            if self._pool is not None:
-                reactor.rescue(self._pool, self, dray)
+            if pool is not None:
+                reactor.rescue(pool, self, dray)
             raise
 
     def _attend(self) -> None:
@@ -261,20 +295,47 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         self._waiters = _Waiters(self)
 
     def _settle(self, result: Any, error: BaseException | None) -> None:
-        """Ends it, unless it was cancelled."""
+        """Ends it, unless it was cancelled.
+
+        If that is interrupted somebody else does it again, from where it was left.
+        """
         try:
             if error is not None:
                 self.set_exception(error)
             else:
                 self.set_result(result)
         except futures.InvalidStateError:
-            pass
-        finally:
-            self._let_go()
+            if self._was_interrupted:
+                self._tell_again()
+        except BaseException:
+            if _threads.is_own():  # nothing is interrupted there, and nobody would do it again
+                self._let_go()
+            raise
+        self._let_go()
+
+    def _tell_again(self) -> None:
+        """Of its end, whoever may not have heard of it."""
+        with self._condition:
+            for waiter in self._waiters:
+                if self in waiter.finished_futures:
+                    continue
+                if self._state != _base.FINISHED:
+                    waiter.add_cancelled(self)
+                elif self._exception is not None:
+                    waiter.add_exception(self)
+                else:
+                    waiter.add_result(self)
+            self._condition.notify_all()
+        self._invoke_callbacks()
 
     def _refuse(self, error: BaseException) -> None:
         """It stands for a call that could not be submitted."""
         self.set_exception(error)
+        self._let_go()
+
+    def _forgo(self) -> None:
+        """It is done, and no call was submitted for it, nor will be. Nobody has it yet."""
+        self._leave_pool()
 
     def _disown(self, error: BaseException) -> None:
         """In a fork of the application: its end is not known here, and no callback called."""
@@ -302,18 +363,27 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         self._inheritance = None
         if self._progress is not None:
             self._progress.end()
+        self._leave_pool()
+
+    def _leave_pool(self) -> None:
+        """Nothing is asked for any more: whoever keeps the result keeps no executor, nor its
+        workers.
+        """
+        self._pool = None
+        self._reactor = None
 
 
 class Stream(Future[T], Iterator[Item], Generic[Item, T]):
     """The future of a call of a generator function.
 
     What that yields comes by iterating the stream, with `for` or with `async for`, while it is
-    being made. Nothing is lost, and what nobody takes stays in the worker, which waits. The future's
-    result is what the generator returns. Waiting for that takes in all that was not iterated yet.
+    being made. Nothing is lost, and what nobody takes stays in the worker, which waits. The
+    future's result is what the generator returns. Waiting for that takes in all that was not
+    iterated yet.
 
-    It is kept while it has done callbacks to be called. Else, when nothing refers to it any more, one that
-    was iterated is closed, as a generator is, and one that was not is a call like others: it goes on to
-    its end, and what it yields is thrown away.
+    It is kept while it has done callbacks to be called. Else, when nothing refers to it any more,
+    one that was iterated is closed, as a generator is, and one that was not is a call like others:
+    it goes on to its end, and what it yields is thrown away.
     """
 
     def __init__(self, pool: Pool | None = None, name: str = 'call'):
@@ -323,12 +393,13 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         self._items: deque[Any] = deque()
         self._is_iterated = False
         self._asks = False  # a batch is on its way
-        self._question: Any = None  # if it is asked for without blocking: what that can be given up by
+        self._question: Any = None  # what a batch that is asked for without blocking is given up by
         self._takes_all = False
         self._takes_unread = False  # the same, as long as nobody iterates it
         self._over = False
         self._wanted: list[Callable[[], object]] = []  # called when there is news, once
         self._source: Any = None  # the library's future, as long as there may be items
+        self._loss: BaseException | None = None  # why there are none, though some were made
 
     def __iter__(self) -> Stream[Item, T]:
         return self
@@ -368,8 +439,8 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
             self._await_end()
 
     def _await_end(self) -> None:
-        """Somebody waits for the result, and does not block. He who iterates it may be another task of
-        the same loop, which does not take it in faster for that.
+        """Somebody waits for the result, and does not block. He who iterates it may be another task
+        of the same loop, which does not take it in faster for that.
         """
         with self._news:
             if not self._is_iterated:
@@ -377,8 +448,8 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
                 self._ask_locked()
 
     def _loosen(self) -> None:
-        """It belongs to whoever has submitted it. If that one drops it the call goes on, with what it
-        needs and what hears of its progress.
+        """It belongs to whoever has submitted it. If that one drops it the call goes on, with what
+        it needs and what hears of its progress.
         """
         dray, reactor = self._dray, self._reactor
         if dray is None or reactor is None:
@@ -395,12 +466,13 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         if dray is not None and reactor is not None:
             reactor.loosen(self, dray, None)
         self._is_iterated = True
-        if self._pool is not None and self._pool.closes_streams:
+        pool = self._pool
+        if pool is not None and pool.closes_streams:
             self.close()
 
     def _end(self) -> BaseException:
         """What ends the iteration: the generator's end, or its error."""
-        error = super().exception()
+        error = self._loss or super().exception()
         return error if error is not None else StopIteration(super().result())
 
     def _take_locked(self) -> Any:
@@ -416,8 +488,8 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
         return dray is not None and not dray.is_running() and not dray.is_done()
 
     def _has_to_block(self) -> bool:
-        """Whether asking is not enough: others may have to make way, which who blocks in the library
-        makes them do, or this is a callback, for which the reactor waits.
+        """Whether asking is not enough: others may have to make way, which who blocks in the
+        library makes them do, or this is a callback, for which the reactor waits.
         """
         pool = self._pool
         return (pool is not None and pool.n_streams > 1 and self._is_pending()) or _threads.is_own()
@@ -431,8 +503,9 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
 
     def _look_again(self) -> None:
         """One has come. Who waits may have to block now."""
-        if self._takes_all and self._pool is not None:
-            self._have_awaited(self._pool)
+        pool = self._pool
+        if self._takes_all and pool is not None:
+            self._have_awaited(pool)
         with self._news:
             self._news.notify_all()
 
@@ -488,9 +561,18 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
                 if self._takes_all or (self._takes_unread and not self._is_iterated):
                     self._ask_locked()
             else:
-                self._over = True
-                self._source = None
+                self._be_over_locked()
             self._tell_locked()
+
+    def _be_over_locked(self) -> None:
+        self._over = True
+        self._source = None
+        self._leave_pool()
+
+    def _leave_pool(self) -> None:
+        """Its call may be done, and not all read that it yielded."""
+        if self._over and self._dray is None:
+            super()._leave_pool()
 
     def _tell_locked(self) -> None:
         self._news.notify_all()
@@ -501,6 +583,19 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
     def _refuse(self, error: BaseException) -> None:
         self._over = True
         super()._refuse(error)
+
+    def _forgo(self) -> None:
+        self._over = True
+        super()._forgo()
+
+    def _disown(self, error: BaseException) -> None:
+        self._news = _Condition()
+        self._wanted = []
+        super()._disown(error)
+        if not self._over or self._exception is error:
+            self._items.clear()
+            self._loss = error
+            self._be_over_locked()
 
     def _attach_source(self, source: Any) -> None:
         self._source = source
@@ -515,23 +610,23 @@ class Stream(Future[T], Iterator[Item], Generic[Item, T]):
             self._takes_all = True
             self._ask_locked()
         self._want()
-        if self._pool is not None and (self._pool.n_streams > 1 or _threads.is_own()):
-            self._have_awaited(self._pool)
+        pool = self._pool
+        if pool is not None and (pool.n_streams > 1 or _threads.is_own()):
+            self._have_awaited(pool)
 
     def cancel(self) -> bool:
         cancelled = super().cancel()
         if cancelled:
             with self._news:
                 self._items.clear()
-                self._over = True
-                self._source = None
+                self._be_over_locked()
                 self._tell_locked()
         return cancelled
 
 
 def _copies_of(items: list[Any]) -> list[Any]:
-    """What was in small ones. A value of PyGObject's has a finalizer in Python, in which Python would lose
-    a KeyboardInterrupt: so they are let go of here, and not where somebody iterates.
+    """What was in small ones. A value of PyGObject's has a finalizer in Python, in which Python
+    would lose a KeyboardInterrupt: so they are let go of here, and not where somebody iterates.
     """
     return [_memory.copy_of(item) if item.get_size() < _message.OUT_OF_BAND else item
             for item in items]
@@ -572,15 +667,18 @@ class _AsyncItems(AsyncIterator[Item]):
             news = loop.create_future()
             with stream._news:
                 value = stream._take_locked()
-                if value is None and not stream._over:
+                is_over = value is None and stream._over
+                if value is None and not is_over:
                     stream._wanted.append(lambda: _tell(loop, news))
                     stream._ask_locked()
             if value is not None:
                 item: Item = _outcome.unpack_item(value)
                 return item
-            if stream._over:
+            if is_over:
                 break
             await news
+        if stream._loss is not None:
+            raise stream._loss
         try:
             # Who does not wait for the next one any more has not cancelled all of them.
             await asyncio.shield(asyncio.wrap_future(stream))

@@ -2,16 +2,17 @@
 """Locks, queues, pipes and sockets, on their way to workers.
 
 These only let themselves be pickled while a process of multiprocessing is being started, since that
-hands down their open files. Workers are started by others, so something stands in for such a process.
-Pipes are opened anew by the worker, through /proc; they are duplicated for that, and stay open as
-long as the call is not done, or the executor that they were given to exists. Sockets, and with them
-two-way pipes, can't be opened: they are attached to the call, and its initialiser can't have any.
+hands down their open files. Workers are started by others, so something stands in for such a
+process. Pipes are opened anew by the worker, through /proc; they are duplicated for that, and stay
+open as long as the call is not done, or the executor that they were given to exists. Sockets, and
+with them two-way pipes, can't be opened: they are attached to the call, and its initialiser can't
+have any.
 
 Semaphores have names to be found by, except for those of the start method `fork`: see _semaphores.
 
-Such objects are watched over by a process of multiprocessing, which removes them when the program is
-over. If a worker had one of its own, that would remove what the program still uses: so workers write
-to the program's.
+Such objects are watched over by a process of multiprocessing, which removes them when the program
+is over. If a worker had one of its own, that would remove what the program still uses: so workers
+write to the program's.
 """
 
 from __future__ import annotations
@@ -73,8 +74,9 @@ class Inheritance:
     def duplicate_for_child(self, descriptor: int) -> int:
         is_socket = stat.S_ISSOCK(os.fstat(descriptor).st_mode)
         if is_socket and not self._takes_sockets:
-            raise CanNotInherit('A socket or a two-way pipe can’t be given to an initializer, which '
-                                'comes to each worker, and gets no open files: give it to a call')
+            raise CanNotInherit('A socket or a two-way pipe can’t be given to an initializer, '
+                                'which comes to each worker, and gets no open files: give it to a '
+                                'call')
         duplicate = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
         (self.sockets if is_socket else self._pipes).append(duplicate)
         return duplicate
@@ -153,13 +155,16 @@ def _describe(semaphore: Any) -> tuple[int, int, Any]:
     from multiprocessing import reduction
     file = _semaphores.file_of(semaphore)
     if file is None:
-        raise CanNotInherit('A lock or queue of the start method ‘fork’ that was made before dray was '
-                            'imported can’t be sent to workers: import dray first')
+        raise CanNotInherit('A lock or queue of the start method ‘fork’ that was made before dray '
+                            'was imported can’t be sent to workers: import dray first. Nor can one '
+                            'that was made when there were too many: an open file is kept of each, '
+                            'up to an eighth of those that the process may have')
     return semaphore.kind, semaphore.maxvalue, reduction.DupFd(file)
 
 
 def tracker() -> tuple[int, int] | None:
-    """The process that watches over what multiprocessing has made, if it runs: how to write to it."""
+    """The process that watches over what multiprocessing has made, if it runs: how to write to it.
+    """
     module = sys.modules.get('multiprocessing.resource_tracker')
     descriptor = getattr(getattr(module, '_resource_tracker', None), '_fd', None)
     return None if descriptor is None else (os.getpid(), descriptor)

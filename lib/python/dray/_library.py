@@ -2,14 +2,15 @@
 """The few functions of the library that each call needs, called directly.
 
 PyGObject makes an object of each value that comes or goes, and lets go of Python's lock around each
-call, for which the application's threads then queue up. That is right for all that is called now and
-then; of a tiny call in another process it would be more than all the rest. So what every call goes
-through is called by means of ctypes here, with addresses for objects. The functions are part of the
-library's interface like all others; PyDLL keeps Python's lock, which only such may be called with as
-never block and never call back.
+call, for which the application's threads then queue up. That is right for all that is called now
+and then; of a tiny call in another process it would be more than all the rest. So what every call
+goes through is called by means of ctypes here, with addresses for objects. The functions are part
+of the library's interface like all others; PyDLL keeps Python's lock, which only such may be called
+with as never block and never call back.
 
-Of an object that PyGObject knows, the last reference is not let go of with that lock: PyGObject frees
-what it has of it then without the lock, and does not take it again where Python is about to end.
+Of an object that PyGObject knows, the last reference is not let go of with that lock: PyGObject
+frees what it has of it then without the lock, and does not take it again where Python is about to
+end.
 
 A worker needs nothing else of the library, and so it is up without PyGObject, which takes longer to
 import than Python to start.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections import deque
+from itertools import chain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # a worker has no use for more modules than it needs
@@ -67,6 +69,10 @@ _array_unref = _declare(_glib_unlocked, 'g_ptr_array_unref', None, _pointer)
 _ref = _declare(_gobject, 'g_object_ref', _pointer, _pointer)
 _unref = _declare(_gobject, 'g_object_unref', None, _pointer)
 _unref_known = _declare(_gobject_unlocked, 'g_object_unref', None, _pointer)  # to PyGObject
+
+_is_owner = _declare(_glib, 'g_main_context_is_owner', ctypes.c_int, _pointer)
+_acquire = _declare(_glib, 'g_main_context_acquire', ctypes.c_int, _pointer)
+_release = _declare(_glib, 'g_main_context_release', None, _pointer)
 
 _task_new = _declare(_dray, 'dray_task_new_call', _pointer, ctypes.c_char_p, _pointer)
 _task_set_label = _declare(_dray, 'dray_task_set_label', None, _pointer, ctypes.c_char_p)
@@ -124,16 +130,27 @@ def address_of(gobject: Any) -> int:
     return address
 
 
-class Value:
-    """A large value of type `ay`, whose memory is wanted back at once."""
+def is_iterated(context: int) -> bool:
+    """Whether a thread iterates a main context, this one or another.
+
+    That is found out by acquiring it for a moment. Nothing of Python's comes between that and its
+    release: neither an interrupt, which would leave it acquired, nor a finalizer or another thread,
+    which may ask the same, and would take it for iterated.
+    """
+    if _is_owner(context):
+        return True
+    once = iter((context,))
+    all(chain(map(_acquire, (context,)), map(_release, once)))  # up to the first that is false
+    return next(once, None) is not None
+
+
+class _Borrowed:
+    """A value of type `ay` that is somebody else's: what a function is called with."""
 
     __slots__ = ('address',)
 
     def __init__(self, address: int):
-        self.address = address  # owned
-
-    def __del__(self, unref: Any = _variant_unref) -> None:
-        unref(self.address)
+        self.address = address
 
     def get_size(self) -> int:
         size: int = variant_size(self.address)
@@ -142,6 +159,15 @@ class Value:
     def get_data(self) -> int:
         data: int = variant_data(self.address)
         return data
+
+
+class Value(_Borrowed):
+    """A large one, which is owned. Its memory is wanted back at once."""
+
+    __slots__ = ()
+
+    def __del__(self, unref: Any = _variant_unref) -> None:
+        unref(self.address)
 
 
 def new_value(data: bytes) -> int:
@@ -162,8 +188,8 @@ class _Grip(weakref.ref):  # type: ignore[type-arg]
 
 
 # Python raises no exceptions from finalizers, and KeyboardInterrupt, which may come in each line of
-# Python, would be lost there. So there is none: what is left of a handle is put into a queue, without
-# a line of Python, and seen to at the next occasion.
+# Python, would be lost there. So there is none: what is left of a handle is put into a queue,
+# without a line of Python, and seen to at the next occasion.
 _grips: dict[int, _Grip] = {}
 _left: deque[Any] = deque()
 
@@ -320,13 +346,18 @@ class Job:
             raise OSError('There are too many open files')
         return descriptor
 
+    def hold(self) -> None:
+        """For a thread, which it would be over for at any moment. Not to be called when it may be.
+        """
+        _ref(self.address)
+
+    def release(self) -> None:
+        _unref_known(self.address)
+
     def set_progress(self, fraction: float, text: str | None) -> None:
-        """On any thread. May wait, and so the job may be over meanwhile."""
-        address = _ref(self.address)
-        try:
-            _set_progress(address, fraction, None if text is None else text.encode(errors='replace'))
-        finally:
-            _unref_known(address)
+        """May wait, and is over meanwhile if that is on another thread: who calls this holds it."""
+        encoded = None if text is None else text.encode(errors='replace')
+        _set_progress(self.address, fraction, encoded)
 
     def is_cancelled(self) -> bool:
         cancelled: int = _is_cancelled(self.address)
@@ -353,27 +384,16 @@ def attachment(number: int) -> int:
     return arriving.attachment(number)
 
 
-class _Borrowed:
-    """A value that is somebody else's: what a function is called with."""
-
-    __slots__ = ('address',)
-
-    def __init__(self, address: int):
-        self.address = address
-
-    def get_size(self) -> int:
-        size: int = variant_size(self.address)
-        return size
-
-    def get_data(self) -> int:
-        data: int = variant_data(self.address)
-        return data
+def _fail(error: int, text: str) -> None:
+    _set_error(error, _quark_from_string(b'dray-error-quark'), 0,  # DRAY_ERROR_FAILED
+               text.encode(errors='replace').replace(b'\0', b' '))
 
 
 class Worker:
     """A worker, whose functions are called with a job and a value of type `ay`.
 
-    They return a floating value, and may not raise.
+    They return a floating value. What they raise is an error that says little: what came of it in
+    C would be anything.
     """
 
     def __init__(self, cancel_signal: int):
@@ -384,11 +404,13 @@ class Worker:
     def set_initializer(self, function: Callable[[Any], str | None]) -> None:
         """Adds a function that says what went wrong, if anything did."""
         def call(worker: int, arguments: int, data: int, error: int) -> bool:
-            problem = function(_Borrowed(arguments))
-            if problem is None:
-                return True
-            _set_error(error, _quark_from_string(b'dray-error-quark'), 0,  # DRAY_ERROR_FAILED
-                       problem.encode(errors='replace').replace(b'\0', b' '))
+            try:
+                problem = function(_Borrowed(arguments))
+                if problem is None:
+                    return True
+                _fail(error, problem)
+            except BaseException as failure:
+                _fail(error, type(failure).__name__)
             return False
 
         callback = _Initializer(call)
@@ -397,7 +419,11 @@ class Worker:
 
     def add_function(self, name: str, function: Callable[[Job, Any], int]) -> None:
         def call(job: int, arguments: int, data: int, error: int) -> int:
-            return function(Job(job), _Borrowed(arguments))
+            try:
+                return function(Job(job), _Borrowed(arguments))
+            except BaseException as failure:
+                _fail(error, f'The worker could not answer: {type(failure).__name__}')
+                return 0
 
         callback = _Function(call)
         self._callbacks.append(callback)

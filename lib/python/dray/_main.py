@@ -4,9 +4,9 @@
 A function travels as the name of its module and its own. Three kinds of modules are special:
 
 - The program itself, `__main__`. Where its code is guarded by `if __name__ == '__main__'`, workers
-  import it under another name, as those of multiprocessing do. Importing any other program would run
-  it once more in each worker. Of those, of what is defined below the guard, and of what was typed at
-  a prompt, functions and classes travel as code instead, which takes cloudpickle.
+  import it under another name, as those of multiprocessing do. Importing any other program would
+  run it once more in each worker. Of those, of what is defined below the guard, and of what was
+  typed at a prompt, functions and classes travel as code instead, which takes cloudpickle.
 - Modules that were loaded from files that are on no search path, as plugins are, or on one that was
   added since the executor was made. Workers are told where the files are.
 - All others are imported, with the search path of the application.
@@ -19,23 +19,29 @@ import multiprocessing
 import multiprocessing.process
 import os
 import sys
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, Union
 
+from ._worker import ForEach
+
 # The file of a module, or the folders of a package that has none
 Place = Union[str, list[str]]
+
+
+def check_is_no_import() -> None:
+    """Errors: RuntimeError in a worker that imports the program, which would start more of them."""
+    if getattr(multiprocessing.process.current_process(), '_inheriting', False):
+        raise RuntimeError(
+            'An executor was used while the program was being imported by a worker. What starts '
+            "the work belongs below `if __name__ == '__main__':`")
 
 
 def preparation() -> dict[str, Any]:
     """What workers have to know of the application as it is now."""
     process = multiprocessing.process.current_process()
-    if getattr(process, '_inheriting', False):
-        raise RuntimeError(
-            'An executor was used while the program was being imported by a worker. What starts the '
-            "work belongs below `if __name__ == '__main__':`")
-
     original = multiprocessing.process.ORIGINAL_DIR  # type: ignore[attr-defined]
     return {
         'authkey': bytes(process.authkey),
@@ -65,6 +71,8 @@ def _has_importable_name(spec: Any) -> bool:
 
 def is_of_program_only(function: Any) -> bool:
     """Whether it is in the program, but not where workers that import that would find it."""
+    if isinstance(function, ForEach):
+        function = function.function
     if isinstance(function, partial):
         function = function.func
     if getattr(function, '__module__', None) != '__main__':
@@ -102,7 +110,7 @@ def _names_above_guard(body: list[ast.stmt]) -> frozenset[str]:
     for statement in body:
         if _is_guard(statement):
             continue
-        for node in ast.walk(statement):
+        for node in _walk_scope(statement):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 names.add(node.name)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -111,7 +119,20 @@ def _names_above_guard(body: list[ast.stmt]) -> frozenset[str]:
                 if node.name == '*':
                     return frozenset()
                 names.add((node.asname or node.name).partition('.')[0])
+            elif isinstance(node, ast.Global):
+                names.update(node.names)
     return frozenset(names)
+
+
+def _walk_scope(node: ast.AST) -> Iterator[ast.AST]:
+    """What there is in a statement, but for what is local to a part of it."""
+    yield node
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+        yield from (part for part in ast.walk(node) if isinstance(part, ast.Global))
+        return
+    for part in ast.iter_child_nodes(node):
+        if not isinstance(node, ast.comprehension) or part is not node.target:
+            yield from _walk_scope(part)
 
 
 def _how_to_import_main() -> dict[str, str]:
@@ -139,7 +160,8 @@ def _only_defines(statement: ast.stmt) -> bool:
 
 
 class Elsewhere:
-    """The modules that the program has loaded from where workers, with that search path, do not look.
+    """The modules that the program has loaded from where workers, with that search path, do not
+    look.
 
     All of them are told, whatever a call is about: they are few, and one may import another.
     """

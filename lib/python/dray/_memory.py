@@ -57,7 +57,8 @@ def new_bytes(view: memoryview) -> bytes:
     result: bytes = _new_uninitialized(None, size)
     address = id(result) + _BYTES_HEADER
     first = -(-address // _PAGE) * _PAGE
-    _madvise(first, (address + size - first) // _PAGE * _PAGE, mmap.MADV_HUGEPAGE)  # or it can't be had
+    # Whether it can be had or not.
+    _madvise(first, (address + size - first) // _PAGE * _PAGE, mmap.MADV_HUGEPAGE)
     target = (ctypes.c_ubyte * size).from_address(address)
     memoryview(target).cast('B')[:] = view
     return result

@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """How calls and results become bytes, and large ones stay where they are.
 
-A message is a pickle. Large buffers in it (of at least OUT_OF_BAND bytes) are left out of the pickle
-and lie beside it:
+A message is a pickle. Large buffers in it (of at least OUT_OF_BAND bytes) are left out of the
+pickle and lie beside it:
 
-    b'\\x80...'       the pickle itself; each begins like that
-    b'\\x01'          with buffers, all in one piece: a header of eight-byte numbers (a mark, the size of
+    b'\\x80...' the pickle itself; each begins like that b'\\x01' with buffers, all in one piece: a
+    header of eight-byte numbers (a mark, the size of
                      the pickle, how many buffers, their sizes), the pickle, the buffers, aligned
     b'\\x02'          the same piece is in the open file that comes with the call
-    b'E' + message   the function raised what is in the message
-    b'U' + message   so did unpickling the call
+    b'E', message    the function raised what is in the message, after zeros that have it aligned
+    b'U', message    so did unpickling the call
 
 Left out are pickle's own buffers (protocol 5: what NumPy and others make of their arrays, and we of
-`memoryview` and `array.array`), and also `bytes` and `bytearray`, wherever they are. Of those pickle
-says nothing, but who writes to a file is given large ones by themselves, as they are. So the pickle is
-taken down in pieces, and such a piece is replaced by a call of what makes it again of a buffer. That
-costs no look at each object, as a persistent_id() would. If a pickler did not do so, or did it in
-another way, large ones would stay in the pickle, and arrive as well.
+`memoryview` and `array.array`), and also `bytes` and `bytearray`, wherever they are. Of those
+pickle says nothing, but who writes to a file is given large ones by themselves, as they are. So the
+pickle is taken down in pieces, and such a piece is replaced by a call of what makes it again of a
+buffer. That costs no look at each object, as a persistent_id() would. If a pickler did not do so,
+or did it in another way, large ones would stay in the pickle, and arrive as well.
 
 Before the pickle there may be that of a dictionary, with what has to be known to make sense of it.
 """
@@ -46,11 +46,17 @@ _ALIGNMENT = 64
 
 _IN_ONE_PIECE = 0x01
 IN_FILE = b'\x02'
-FAILURE = b'E'
-UNREADABLE = b'U'
+FAILURE = b'E'.ljust(_ALIGNMENT, b'\0')
+UNREADABLE = b'U'.ljust(_ALIGNMENT, b'\0')
+MARK_SIZE = _ALIGNMENT  # of those two
 
 _ORDER = '<' if sys.byteorder == 'little' else '>'
-_NATIVE_CODES = frozenset('cbB?hHiIlLqQnNefdP')
+_NATIVE_CODES = frozenset('cbB?hHiIlLqQnNfdP')
+try:
+    memoryview(bytes(2)).cast('e')  # type: ignore[call-overload]
+    _NATIVE_CODES |= {'e'}
+except ValueError:
+    pass  # it is that of others only
 
 # Opcodes of pickle
 _FRAME = b'\x95'
@@ -110,12 +116,15 @@ def _size(part: Any) -> int:
 
 
 class _Pieces(list):  # type: ignore[type-arg]
-    """What a pickler writes to. What is large it hands over by itself, as it is, and without a copy."""
+    """What a pickler writes to. What is large it hands over by itself, as it is, and without a
+    copy.
+    """
 
     write = list.append
 
     def keep(self, buffer: pickle.PickleBuffer) -> bool:
-        """Whether a buffer of pickle's own stays in the pickle. If not, it is a piece in its place."""
+        """Whether a buffer of pickle's own stays in the pickle. If not, it is a piece in its place.
+        """
         try:
             raw = buffer.raw()
         except BufferError:  # not contiguous
@@ -158,7 +167,9 @@ def _leave_out(pieces: list[Any]) -> Message:
 
 
 def _is_frame(piece: Any) -> bool:
-    """Whether it is a part of the pickle as others, to which the header of what comes next may belong."""
+    """Whether it is a part of the pickle as others, to which the header of what comes next may
+    belong.
+    """
     if piece[:1] != _FRAME:
         return False
     size, = struct.unpack_from('<Q', piece, 1)
@@ -183,7 +194,8 @@ def _describe(view: memoryview) -> tuple[str, tuple[int, ...], bool]:
     is_native = code in _NATIVE_CODES and (prefix in ('', '@') or (
         prefix in ('=', _ORDER) and struct.calcsize(view.format) == struct.calcsize(code)))
     if not is_native:
-        raise TypeError(f'A memoryview of the format ‘{view.format}’ can’t be sent to another process')
+        raise TypeError(
+            f'A memoryview of the format ‘{view.format}’ can’t be sent to another process')
     return code, view.shape or (), view.readonly
 
 

@@ -24,8 +24,7 @@ class Unreadable(Exception):
     """
 
     def __init__(self, error: BaseException, raised: str | None = None):
-        text = str(error)
-        text = f'{type(error).__name__}: {text}' if text else type(error).__name__
+        text = describe(error)
         super().__init__(f'{raised} was raised, which can’t be read: {text}' if raised else text)
         self.error = error
 
@@ -56,7 +55,8 @@ def pack(value: Any, by_value: bool) -> _message.Message:
 
 
 def _check_has_no_pipe(value: Any) -> None:
-    """Of an end of a pipe the number was pickled, which is another file in the application, or none.
+    """Of an end of a pipe the number was pickled, which is another file in the application, or
+    none.
 
     Errors: _Unreturnable, if there is one in the value.
     """
@@ -70,8 +70,8 @@ def _check_has_no_pipe(value: Any) -> None:
 
         def reducer_override(self, candidate: Any) -> Any:
             if isinstance(candidate, connection._ConnectionBase):
-                raise _Unreturnable('An end of a pipe can’t be returned by a worker: make the pipe in '
-                                    'the application, and give it to the call')
+                raise _Unreturnable('An end of a pipe can’t be returned by a worker: make the pipe '
+                                    'in the application, and give it to the call')
             return NotImplemented
 
     try:
@@ -91,52 +91,54 @@ def _explain(value: Any) -> None:
         raise TypeError(f'{name} is an async function, and nothing runs it in a worker: submit a '
                         'function that calls asyncio.run()')
     if hasattr(value, 'gi_code'):
-        raise TypeError(f'{name} returned a generator: submit the generator function itself, and its '
-                        'future can be iterated')
+        raise TypeError(f'{name} returned a generator: submit the generator function itself, and '
+                        'its future can be iterated')
 
 
 def pack_failure(error: BaseException, by_value: bool, mark: bytes = _message.FAILURE) -> bytes:
     """In a worker: what a function raised, and before it, for it may be that nobody can read that,
     its traceback as text."""
     lines = _lines_of(error)
-    error.__traceback__ = None
+    _set(error, '__traceback__', None)
     name = type(error).__name__
     try:
         message = pack(_reducible(error), by_value)
-    except Exception as failure:
-        text = f'{name} was raised, which can’t be sent: {failure}'
+    except BaseException as failure:
+        text = f'{name} was raised, which can’t be sent: {text_of(failure)}'
         message = _message.pack(pickle.PicklingError(text))
     message.data = pickle.dumps({'raised': name, 'traceback': lines}, 5) + message.data
     return mark + message.in_one_piece()
 
 
-def unpack(value: Any) -> Any:
-    """In the application: what a function returned.
+def unpack(value: Any) -> tuple[Any, BaseException | None]:
+    """In the application: what a function returned, and what it raised instead, with the worker's
+    traceback as the cause; that is Unreadable if this or the call could not be unpickled.
 
-    Errors: what it raised, with the worker's traceback as the cause; Unreadable if this or the call
-    could not be unpickled.
+    Errors: KeyboardInterrupt, after Ctrl+C meanwhile, which is not what it raised.
     """
     data = value if isinstance(value, bytes) else _memory.data_of(value, _message.OUT_OF_BAND)
-    mark = data[:1]
+    mark = data[:_message.MARK_SIZE]
     told: dict[str, Any] = {}
     try:
         if mark != _message.FAILURE and mark != _message.UNREADABLE:
-            return _message.unpack(data)
-        error = _message.unpack(data[1:], told.update)
+            return _message.unpack(data), None
+        error = _message.unpack(data[_message.MARK_SIZE:], told.update)
+        if not isinstance(error, BaseException):
+            raise TypeError(f'{type(error).__name__} is no class of exceptions')
     except BaseException as failure:
-        if _is_ctrl_c(failure):
+        if is_ctrl_c(failure):
             raise
         if failure.__cause__ is None:
-            failure.__cause__ = _remote_traceback(told.get('traceback') or _lines_of(failure))
-        failure.__traceback__ = None  # it leads to this thread, which whoever has the error would keep
-        raise Unreadable(failure, told.get('raised')) from failure
-    error.__cause__ = _remote_traceback(told['traceback'])
-    if mark == _message.UNREADABLE:
-        raise Unreadable(error) from error
-    raise error
+            _set(failure, '__cause__',
+                 _remote_traceback(told.get('traceback') or _lines_of(failure)))
+        # It leads to this thread, which the error would keep.
+        _set(failure, '__traceback__', None)
+        return None, Unreadable(failure, told.get('raised'))
+    _set(error, '__cause__', _remote_traceback(told['traceback']))
+    return None, Unreadable(error) if mark == _message.UNREADABLE else error
 
 
-def _is_ctrl_c(error: BaseException) -> bool:
+def is_ctrl_c(error: BaseException) -> bool:
     """And not an object's own doing."""
     import threading
     return (isinstance(error, KeyboardInterrupt)
@@ -145,15 +147,66 @@ def _is_ctrl_c(error: BaseException) -> bool:
 
 def unpack_item(value: Any) -> Any:
     """In the application: what a generator yielded."""
+    item, error = unpack(value)
+    if error is None:
+        return item
     try:
-        return unpack(value)
-    except Unreadable as unreadable:
-        raise unreadable.error
+        raise error.error if isinstance(error, Unreadable) else error
+    finally:
+        del error  # what is raised leads to this frame
 
 
 def _lines_of(error: BaseException) -> str:
     import traceback
     return ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def forget_frames(error: BaseException) -> None:
+    """Has an exception, and those that led to it, keep their tracebacks as text only: frames keep
+    whatever was in them."""
+    lines = _lines_of(error)
+    last, seen = error, set[int]()
+    while id(last) not in seen:
+        seen.add(id(last))
+        _set(last, '__traceback__', None)
+        earlier = last.__cause__ or (None if last.__suppress_context__ else last.__context__)
+        _set(last, '__context__', None)
+        if earlier is not None:
+            _set(last, '__cause__', earlier)
+            last = earlier
+    if last.__cause__ is None:
+        _set(last, '__cause__', _remote_traceback(lines))
+
+
+def describe(error: BaseException) -> str:
+    """The class of an exception, and what it says."""
+    text = _text_of(error)
+    return f'{type(error).__name__}: {text}' if text else type(error).__name__
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says; the name of its class if that is nothing."""
+    return _text_of(error) or type(error).__name__
+
+
+def _text_of(error: BaseException) -> str:
+    """Nothing where its class fails to tell."""
+    try:
+        return str(error)
+    except BaseException as failure:
+        if is_ctrl_c(failure):
+            raise
+        return ''
+
+
+def _set(error: BaseException, name: str, value: BaseException | None) -> None:
+    """Something that Python keeps in each exception, also where its class lets nothing be set, as
+    frozen dataclasses do.
+    """
+    _FIELDS[name].__set__(error, value)
+
+
+_FIELDS: Any = vars(BaseException)
 
 
 def _remote_traceback(lines: str) -> BaseException:

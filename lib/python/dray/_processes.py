@@ -36,8 +36,8 @@ _WHILE = 0.1
 class Process:
     """A worker process, as multiprocessing would show it.
 
-    It is the library that waits for its workers, and tells how they ended as soon as it has read all
-    that they wrote; until then the system is asked.
+    It is the library that waits for its workers, and tells how they ended as soon as it has read
+    all that they wrote; until then the system is asked.
     """
 
     def __init__(self, pid: int, teller: threading.Thread):
@@ -45,7 +45,7 @@ class Process:
         self.name = f'DrayWorker-{pid}'
         self.daemon = False
         self._sent = 0  # the signal, if it was one to end it
-        self._teller = weakref.ref(teller)  # the thread that hears of its end, if there still is one
+        self._teller = weakref.ref(teller)  # the thread that hears of its end, if it still lives
         self._told = threading.Event()
         self._exitcode: int | None = None
         self._descriptor: int | None = None
@@ -153,8 +153,8 @@ class Processes(Mapping[int, Process]):
         return iter(self._current())
 
     def __len__(self) -> int:
-        """Where a program expects so many at once, as the start method `fork` has it, those are counted
-        in that are started when there is work for them, too.
+        """Where a program expects so many at once, as the start method `fork` has it, those are
+        counted in that are started when there is work for them, too.
         """
         n_started = len(self._current())
         return max(n_started, self._n_at_once) if n_started > 0 else 0
@@ -211,7 +211,8 @@ class Processes(Mapping[int, Process]):
     def _update(self) -> None:
         """What has not begun to work yet may still be replaced without anybody's noticing.
 
-        It is listened to once. PyGObject makes a new object of it each time, unless the last one is kept.
+        It is listened to once. PyGObject makes a new object of it each time, unless the last one is
+        kept.
         """
         workers, awaited = {}, {}
         for worker in self._model:

@@ -10,12 +10,12 @@ whoever waits for that finds it in the library himself, without this thread bein
 there when anything else is wanted.
 
 A record is what is kept of a submitted call: the library's future leads to ours. Whoever takes a
-record away, under the lock, settles the future: this thread, or one that wanted the result and found
-it first.
+record away, under the lock, settles the future: this thread, or one that wanted the result and
+found it first.
 
-What is found is done outside of the main context, step by step, since the application's callbacks are
-part of it. Where one of them takes long, another thread goes on (see _turns): whatever a callback waits
-for, and by whatever means, comes.
+What is found is done outside of the main context, step by step, since the application's callbacks
+are part of it. Where one of them takes long, another thread goes on (see _turns): whatever a
+callback waits for, and by whatever means, comes.
 
 Asking without blocking leaves the library's limits in force: what nobody reads of a stream stays in
 its worker. Whoever blocks says so himself (Future._hurry).
@@ -33,19 +33,21 @@ from concurrent.futures import _base
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Union
 
-from . import _callbacks, _errors, _library, _main, _message, _outcome, _turns, _waits
+from . import (_callbacks, _errors, _library, _main, _message, _outcome, _threads, _turns,
+               _waits)
 from ._future import Future, Stream
 from ._repository import Dray, GLib
 
 _BATCH = 256
 _WHILE = 0.1  # s
 
-_INHERITED = ('This executor belongs to the process that this one was forked from. A forked process '
-              'needs an executor of its own')
+_INHERITED = ('This executor belongs to the process that this one was forked from. A forked '
+              'process needs an executor of its own')
 
 
 class _Bell(weakref.ref):  # type: ignore[type-arg]
-    """Rings when something has gone, without a line of Python, in which an interrupt would be lost."""
+    """Rings when something has gone, without a line of Python, in which an interrupt would be lost.
+    """
 
     __slots__ = ('ring',)
 
@@ -53,8 +55,8 @@ class _Bell(weakref.ref):  # type: ignore[type-arg]
 
 
 class _Loose(weakref.ref):  # type: ignore[type-arg]
-    """Stands for a stream that belongs to whoever has it. Where that one drops it, the call goes on as
-    the heir, an ordinary future that nobody has, or is cancelled, if there is none.
+    """Stands for a stream that belongs to whoever has it. Where that one drops it, the call goes on
+    as the heir, an ordinary future that nobody has, or is cancelled, if there is none.
     """
 
     __slots__ = ('dray', 'heir', 'bell')
@@ -89,10 +91,16 @@ class Pool:
         self.futures: set[_Entry] = set()
         self.wanted: set[Future[Any]] = set()  # whose end somebody waits for, or has waited for
         self.wanted_streams: weakref.WeakSet[Stream[Any, Any]] = weakref.WeakSet()
-        self.n_excused = 0  # workers that may be killed for what is asked of calls
+        # All that there are, also when they are done. They leave it without a line of Python, as
+        # below.
+        self.streams: set[weakref.ref[Stream[Any, Any]]] = set()
+        # Of workers, for what is asked of calls: those that may have come; and those that still may,
+        # by the address of the call, which is not done.
+        self.n_excused_deaths = 0
+        self.possible_deaths: dict[int, int] = {}
         self.n_streams = 0
         self.had_streams = False
-        self.closes_streams = False  # the program is about to end, and nobody is left to iterate them
+        self.closes_streams = False  # the program is about to end: nobody is left to iterate them
         self.is_shut_down = False
         self.is_at_exit = False  # of the program
         self.is_interrupted = False  # by Ctrl+C, which cancels what it ends
@@ -108,7 +116,8 @@ class Pool:
                 return
             self.n_streams += 1
             self.had_streams = True
-            streams = list(self.wanted_streams)
+            self.streams.add(weakref.ref(future, self.streams.discard))
+            streams = _threads.list_of(self.wanted_streams)
         # The stream may come before them.
         for wanted in list(self.wanted):
             wanted._have_awaited(self)
@@ -157,25 +166,50 @@ class Pool:
         self.all_done = threading.Condition(self.lock)
         self.is_inherited = True
         self.broken = _INHERITED
-        for entry in list(self.futures):
-            future = _strong(entry)
+        # What a stream has yielded may not have been read when its call is done.
+        streams = [reference() for reference in list(self.streams)]
+        for future in {*map(_strong, self.futures), *streams}:
             if future is not None:
                 future._disown(BrokenProcessPool(_INHERITED))
         self.futures.clear()
         self.wanted.clear()
         self.wanted_streams.clear()
 
-    def excuse(self, n_deaths: int = 1) -> None:
-        """So many workers may have to be killed, or are allowed to die."""
+    def excuse_death(self) -> None:
+        """A worker may have been killed, or may still have to be."""
         if self.breaks:
             with self.lock:
-                self.n_excused += n_deaths
+                self.n_excused_deaths += 1
+
+    def excuse_end_of(self, dray: _library.Handle) -> None:
+        """The worker of a call that is cancelled may have to be killed, if there is one."""
+        if self.breaks and dray.is_running():
+            self.excuse_death()
+
+    def expect_deaths_locked(self, dray: _library.Handle, n_deaths: int) -> None:
+        """As long as the call is not done, it may cost so many workers."""
+        if self.breaks and n_deaths > 0:
+            self.possible_deaths[dray.address] = n_deaths
+
+    def note_end(self, dray: _library.Handle, error: Any = None) -> None:
+        """Of a call, and what it has failed with. How often it was run again the library counts.
+
+        The limit may be that of another call, whose run it shares. Then one death is excused twice.
+        """
+        if error is not None and _errors.is_timeout(error):
+            self.excuse_death()
+        self.possible_deaths.pop(dray.address, None)
 
     def look_for_deaths(self) -> None:
         """Of workers that did nothing: nobody else hears of those."""
         if not self.breaks or self.is_shut_down or self.is_inherited:
             return
-        if self.dray.dup_counters().workers_died > self.n_excused:
+        with self.lock:
+            counters = self.dray.dup_counters()
+            n_unexcused = counters.workers_died - counters.retried - self.n_excused_deaths
+            # A death that cost two calls, which are run again, counts as two there: it is rare.
+            has_died = n_unexcused > 0 and n_unexcused > sum(self.possible_deaths.values())
+        if has_died:
             self.break_down('A worker has died')  # it may have done something since
 
     def is_broken_by(self, error: Any) -> bool:
@@ -187,7 +221,8 @@ class Pool:
     def break_down(self, reason: str) -> None:
         """After something that is everybody's: nothing is done any more.
 
-        Each call ends in a step of its own. What is called back then may wait for any of the others.
+        Each call ends in a step of its own. What is called back then may wait for any of the
+        others.
         """
         with self.lock:
             if self.broken is not None:
@@ -215,9 +250,9 @@ class Reactor:
         self._place = _callbacks.Place(self._context, GLib.PRIORITY_DEFAULT)
         self._dray_queue = Dray.CompletionQueue.new()
         self._queue = _library.Queue(self._dray_queue)
-        # A finalizer of the application's may be run by whatever makes an object, and ask for a future:
-        # so the lock may be taken by who has it already. And it is that of all pools: with several, two
-        # finalizers on two threads could take them in two orders.
+        # A finalizer of the application's may be run by whatever makes an object, and ask for a
+        # future: so the lock may be taken by who has it already. And it is that of all pools: with
+        # several, two finalizers on two threads could take them in two orders.
         self.lock: Any = threading.RLock()
         self._pools: set[int] = set()  # their identities, as long as they live
         self._records: dict[int, tuple[Pool, _Entry, _library.Handle]] = {}
@@ -262,27 +297,31 @@ class Reactor:
         self._pools.discard(pool_id)
         self._context.wakeup()
 
-    def submit(self, pool: Pool, task: Any, future: Future[Any]) -> None:
-        """Submits a task of the library."""
+    def submit(self, pool: Pool, task: Any, future: Future[Any], n_deaths: int) -> None:
+        """Submits a task of the library, which may cost so many workers."""
         try:
             pool.enter(future)
             task.set_label(future._name)
             progress = future._progress
-            if progress is None or progress.is_bound:
-                self._submit(pool, task, future)
+            if progress is None or progress.is_bound or self.lock._is_owned():
+                # A finalizer that comes while this thread has the lock can't wait for one that may
+                # want it: what is reported but the last may not be heard then.
+                self._submit(pool, task, future, n_deaths)
             else:
-                # What it reports is told to the thread that it is submitted on, which has to listen.
-                self.call_and_wait(lambda: self._submit(pool, task, future))
+                # What it reports is told to the thread that it is submitted on, which has to
+                # listen.
+                self.call_and_wait(lambda: self._submit(pool, task, future, n_deaths))
             if isinstance(future, Stream):
                 future._loosen()
         except BaseException:
             self._abandon(pool, future)
             raise
 
-    def _submit(self, pool: Pool, task: Any, future: Future[Any]) -> None:
+    def _submit(self, pool: Pool, task: Any, future: Future[Any], n_deaths: int) -> None:
         with self.lock:
             if future not in pool.futures:
-                return  # it was abandoned
+                future._forgo()  # the pool has broken, or nobody gets the future
+                return
             pool.check_open()  # as below
             dray = pool.dray.submit(task, None)
             try:
@@ -290,9 +329,15 @@ class Reactor:
                     future._attach_source(dray)
                 if future._progress is not None:
                     future._progress.follow(dray, self._turns.steps.append)
-                self._record_locked(pool, future, _library.handle_of(dray))
+                handle = _library.handle_of(dray)
+                pool.expect_deaths_locked(handle, n_deaths)
+                self._record_locked(pool, future, handle)
             except BaseException:
+                handle = _library.handle_of(dray)
+                pool.excuse_end_of(handle)
                 dray.cancel()  # it may be that nobody else knows of it
+                if future._dray is None:
+                    pool.note_end(handle)
                 raise
 
     def submit_call(self, pool: Pool, data: bytes, future: Future[Any]) -> None:
@@ -300,8 +345,8 @@ class Reactor:
         try:
             pool.enter(future)
             with self.lock:
-                # A shutdown may have come meanwhile. One that comes now has to take the lock before the
-                # library hears of it.
+                # A shutdown may have come meanwhile. One that comes now has to take the lock before
+                # the library hears of it.
                 pool.check_open()
                 self._record_locked(pool, future, pool.caller.call(b'call', data, future._name))
         except BaseException:
@@ -328,20 +373,25 @@ class Reactor:
             self.rescue(pool, future, future._dray)
             future.cancel()
 
-    def rescue(self, pool: Pool, future: Future[Any], dray: _library.Handle) -> None:
-        """Somebody was interrupted, at any point, while he settled a future: then it is done here."""
-        if future in pool.futures:
-            future._settler = 0
-            with self.lock:
-                self._records[dray.address] = (pool, future, dray)
-                self._queue.add(dray)
+    def rescue(self, pool: Pool, future: Future[Any], dray: _library.Handle) -> bool:
+        """Somebody was interrupted, at any point, while he settled a future: then it is done here,
+        unless it is over by now.
+        """
+        if future not in pool.futures:
+            return False
+        future._settler = 0
+        future._was_interrupted = True
+        with self.lock:
+            self._records[dray.address] = (pool, future, dray)
+            self._queue.add(dray)
+        return True
 
     def loosen(self, stream: Stream[Any, Any], dray: _library.Handle,
                heir: Future[Any] | None) -> None:
         """From now on it is not kept, unless somebody wants to be called at its end.
 
-        Its end comes on any thread, and in the middle of anything. The younger of two weak references
-        hears of it first.
+        Its end comes on any thread, and in the middle of anything. The younger of two weak
+        references hears of it first.
         """
         bell = _Bell(stream, _ring)
         bell.ring = self._context.wakeup
@@ -385,7 +435,7 @@ class Reactor:
         if heir is not None:
             dray.discard_items()
         else:
-            record[0].excuse()
+            record[0].excuse_end_of(dray)
             dray.cancel()
 
     def attend(self) -> None:
@@ -451,7 +501,7 @@ class Reactor:
                 self._last = None
         future = _strong(entry)
         if future is None:
-            pool.leave(entry)
+            self._forget_result(pool, entry, dray)
             return
         future._settler = threading.get_ident()
         _settling.add(future)
@@ -464,6 +514,16 @@ class Reactor:
                 _settling.discard(future)
                 pool.leave(entry)
 
+    def _forget_result(self, pool: Pool, entry: _Entry, dray: _library.Handle) -> None:
+        """Of a call whose future nobody has any more."""
+        try:
+            dray.result(_message.OUT_OF_BAND)
+            pool.note_end(dray)
+        except GLib.Error as error:
+            pool.note_end(dray, error)
+        finally:
+            pool.leave(entry)
+
     def settle_safely(self, address: int) -> None:
         """The same on a thread that goes on, whatever comes."""
         try:
@@ -475,14 +535,16 @@ class Reactor:
         try:
             value = dray.result(_message.OUT_OF_BAND)
         except GLib.Error as error:
+            pool.note_end(dray, error)
             self._fail(pool, future, error)
         else:
+            pool.note_end(dray)
             _succeed(pool, future, value)
 
     def _fail(self, pool: Pool, future: Future[Any], error: Any) -> None:
         if _errors.is_cancelled(error) or (pool.is_interrupted and _errors.is_end(error)):
             future.cancel()
-            future._let_go()
+            future._settle(None, None)  # it is that by now
             return
         exception = _errors.exception_for(error)
         if pool.is_broken_by(error):
@@ -559,19 +621,21 @@ class Reactor:
 
 
 def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
+    result: Any = None
+    error: BaseException | None
     try:
-        result = _outcome.unpack(value)
-    except _outcome.Unreadable as unreadable:
-        broken = BrokenProcessPool(f'{future._name}: {unreadable}')
-        broken.__cause__ = unreadable.error
+        result, error = _outcome.unpack(value)
+    except BaseException as failure:  # it is somebody's object, which may do anything
+        if _outcome.is_ctrl_c(failure):
+            raise
+        error = _outcome.Unreadable(failure)
+    if isinstance(error, _outcome.Unreadable):
+        broken = BrokenProcessPool(f'{future._name}: {error}')
+        broken.__cause__ = error.error
         if pool.breaks:
             pool.break_down(str(broken))
-        future._settle(None, broken)
-    except BaseException as error:
-        # Its traceback leads here, and so to the future: a circle, which would keep the executor.
-        future._settle(None, error.with_traceback(None))
-    else:
-        future._settle(result, None)
+        error = broken
+    future._settle(result, error)
 
 
 def _strong(entry: _Entry) -> Future[Any] | None:
@@ -586,12 +650,13 @@ _ring: Callable[[Any], object] = operator.methodcaller('ring')
 
 
 def is_in_callback() -> bool:
-    """Whether this thread is one that ends a future: then that does not end before it comes back."""
+    """Whether this thread is one that ends a future: then that does not end before it comes back.
+    """
     thread = threading.get_ident()
     return any(future._settler == thread for future in list(_settling))
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # as that of a reactor
 _reactor: Reactor | None = None
 _settling: set[Future[Any]] = set()  # whose callbacks may be running
 
@@ -613,10 +678,11 @@ def hold(pool: Pool) -> Reactor:
 
 
 def forget_inherited() -> object:
-    """In a fork of the application, whose thread there is not here. Returns what must not be freed."""
+    """In a fork of the application, whose thread there is not here. Returns what must not be freed.
+    """
     global _lock, _reactor
     inherited, _reactor = _reactor, None
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _settling.clear()
     _callbacks.forget_inherited()
     return inherited

@@ -9,9 +9,9 @@ except ImportError as error:
 try:
     gi.require_version('Dray', '1')
 except ValueError as error:
-    raise ImportError('The library that dray is for is not found: there is no Dray-1.typelib. Where it '
-                      'is not installed for all, GI_TYPELIB_PATH has to name its folder, and '
-                      'LD_LIBRARY_PATH that of libdray-1.so.0') from error
+    raise ImportError('The library that dray is for is not found: there is no Dray-1.typelib. '
+                      'Where it is not installed for all, GI_TYPELIB_PATH has to name its folder, '
+                      'and LD_LIBRARY_PATH that of libdray-1.so.0') from error
 
 from gi.repository import Dray, Gio, GLib  # noqa: E402
 
@@ -28,9 +28,9 @@ _NEEDED = [
 
 
 def _make_classes() -> None:
-    """PyGObject makes a class when it is first asked for, and of threads that ask at the same time some
-    get half of one, or one that nothing takes. Whoever imports a module is alone: so those that are
-    used, and those of what the library returns, are made now.
+    """PyGObject makes a class when it is first asked for, and of threads that ask at the same time
+    some get half of one, or one that nothing takes. Whoever imports a module is alone: so those
+    that are used, and those of what the library returns, are made now.
     """
     for repository, names in _NEEDED:
         for name in names:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Semaphores of the start method `fork`, so that workers can have them, too.
 
-It is what multiprocessing makes its locks, conditions, events and queues of, and on most systems the
-default start method of Python up to 3.13: `initargs=(multiprocessing.Lock(),)` is in many programs.
-Such a semaphore is memory that only forks share, for multiprocessing takes its name away as soon as it
-is made. From the import of this package on, an open file is kept of each that is made: workers open
-that through /proc, and map it.
+It is what multiprocessing makes its locks, conditions, events and queues of, and on most systems
+the default start method of Python up to 3.13: `initargs=(multiprocessing.Lock(),)` is in many
+programs. Such a semaphore is memory that only forks share, for multiprocessing takes its name away
+as soon as it is made. From the import of this package on, an open file is kept of each that is
+made: workers open that through /proc, and map it.
 
-Nothing else about them changes. What was made before can't be given to workers, and says so.
+Nothing else about them changes. What was made before can't be given to workers, and says so; nor
+can those for which no files are kept, since so many are that the program would soon have none left
+for itself.
 """
 
 import sys
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FOLDER = '/dev/shm/sem.'  # where the C library has them
+
+_SHARE = 8  # one in so many of the open files that there may be is kept of semaphores
 
 _mappings: list[object] = []  # in a worker, for as long as it lives
 
@@ -43,8 +47,14 @@ def watch() -> None:
 
 def _extend(module: 'Any') -> None:
     import os
+    import resource
     from types import SimpleNamespace
     original = module._multiprocessing
+    kept: set[int] = set()
+
+    def may_keep() -> bool:
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return most < 0 or len(kept) < most // _SHARE
 
     class SemLock(original.SemLock):  # type: ignore[misc,name-defined]
         """One that has no name, and a file."""
@@ -54,6 +64,7 @@ def _extend(module: 'Any') -> None:
 
         def __del__(self, close: 'Any' = os.close) -> None:
             if self.file >= 0:
+                kept.discard(self.file)
                 close(self.file)
 
     def new(kind: int, value: int, maxvalue: int, name: str, unlink: bool) -> 'Any':
@@ -61,7 +72,9 @@ def _extend(module: 'Any') -> None:
             return original.SemLock(kind, value, maxvalue, name, False)
         semaphore = SemLock(kind, value, maxvalue, name, False)
         try:
-            semaphore.file = os.open(_FOLDER + name.lstrip('/'), os.O_RDWR | os.O_CLOEXEC)
+            if may_keep():
+                semaphore.file = os.open(_FOLDER + name.lstrip('/'), os.O_RDWR | os.O_CLOEXEC)
+                kept.add(semaphore.file)
         except OSError:
             pass  # it is as without us
         finally:

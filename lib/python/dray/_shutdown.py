@@ -54,8 +54,8 @@ def _cancel_pending(pool: Pool) -> None:
 
 
 def _let_first_begin(pool: Pool) -> None:
-    """In concurrent.futures the first calls count as begun when they were submitted, before there is
-    a process to run them in. Here at least one has, so that a program that goes by that gets on.
+    """In concurrent.futures the first calls count as begun when they were submitted, before there
+    is a process to run them in. Here at least one has, so that a program that goes by that gets on.
     """
     before = _count_ended(pool)
     with pool.lock:
@@ -79,8 +79,8 @@ def finish_interrupted(pool: Pool) -> None:
 
 
 def _is_in_callback() -> bool:
-    """Whether this thread is one that ends a future. The end of that one's executor would wait for it,
-    and that of another one for a callback that may wait for the end of this one.
+    """Whether this thread is one that ends a future. The end of that one's executor would wait for
+    it, and that of another one for a callback that may wait for the end of this one.
     """
     return _threads.is_own() or _reactor.is_in_callback()
 
@@ -145,10 +145,12 @@ def _at_exit() -> None:
     """What was submitted is done before the program ends, but not if that was interrupted."""
     global is_exiting
     is_exiting = True
-    interrupted = issubclass(getattr(sys, 'last_type', None) or Exception, KeyboardInterrupt)
+    # At a prompt that may have been any statement, long ago.
+    interrupted = (not hasattr(sys, 'ps1')
+                   and issubclass(getattr(sys, 'last_type', None) or Exception, KeyboardInterrupt))
     nobody_iterates = all(thread.daemon or thread is threading.main_thread()
                           for thread in threading.enumerate())
-    for pool in list(_pools):
+    for pool in _threads.list_of(_pools):
         try:
             with pool.lock:
                 pool.is_at_exit = True  # for what is being submitted just now
@@ -168,8 +170,9 @@ def _at_exit() -> None:
 def _report(interrupt: KeyboardInterrupt) -> None:
     """As what ends a program, though it is at its end already.
 
-    Python would print that it ignores it, and end as if all had gone well, while whoever started the
-    program goes by that. It ends by the signal if code that it runs for C has left it an interrupt.
+    Python would print that it ignores it, and end as if all had gone well, while whoever started
+    the program goes by that. It ends by the signal if code that it runs for C has left it an
+    interrupt.
     """
     sys.excepthook(type(interrupt), interrupt, interrupt.__traceback__)
     try:
@@ -186,7 +189,7 @@ _inherited: list[object] = []
 
 def _after_fork() -> None:
     """In the child: executors are the parent's. What is made here works, like the library."""
-    for pool in list(_pools):
+    for pool in _threads.list_of(_pools):
         _inherited.append(pool)
         pool.disown()
     _pools.clear()

@@ -69,7 +69,8 @@ class Finder:
             sentinel = os.pidfd_open(pid)
         except OSError:
             return  # it has just ended, and so will this one
-        module._parent_process = module._ParentProcess(self._preparation['parent_name'], pid, sentinel)
+        name = self._preparation['parent_name']
+        module._parent_process = module._ParentProcess(name, pid, sentinel)
 
     def _mark(self, module: Any) -> None:
         """While a program is being imported, multiprocessing starts no processes, nor does this."""
@@ -125,7 +126,8 @@ def find_and_then(tell: Callable[[Any], None], fullname: str, path: Any) -> Any:
 
     def execute_and_tell(module: Any) -> None:
         execute(module)
-        tell(module)
+        if module.__name__ == fullname:  # there are loaders that all of an archive share
+            tell(module)
 
     loader.exec_module = execute_and_tell
     return spec
@@ -151,8 +153,8 @@ def _import_program(how: dict[str, str]) -> None:
     """Imports the program under the name that it has in processes of multiprocessing.
 
     What does that there comes with half of the standard library. This does what is needed, and one
-    thing better: the module is there before its code runs, and stays the one that its functions have
-    their variables in.
+    thing better: the module is there before its code runs, and stays the one that its functions
+    have their variables in.
     """
     program, code = _find_module(how['module']) if 'module' in how else _find_script(how['script'])
     names = '__main__', '__mp_main__'

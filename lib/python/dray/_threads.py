@@ -6,15 +6,18 @@ from __future__ import annotations
 import atexit
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar('T')
 
 _LEAVE = 2.0  # s
 _INTERVAL = 0.001  # s
 
 
 class _Thread(threading.Thread):
-    on_callback: Callable[[], object] | None = None  # called before something of the application's is
+    on_callback: Callable[[], object] | None = None  # called before what is the application's is
 
 
 def is_own() -> bool:
@@ -40,8 +43,8 @@ def start(name: str, target: Callable[..., object], *args: Any) -> threading.Thr
     """Starts a thread that the end of the program does not wait for.
 
     Errors: RuntimeError if there can be no more. KeyboardInterrupt: who is interrupted while Python
-    waits for a thread to begin may find a lock of its released when it is to be released, and hears of
-    that only.
+    waits for a thread to begin may find a lock of its released when it is to be released, and hears
+    of that only.
     """
     thread = _Thread(target=target, args=args, name=name, daemon=True)
     _starting.append(thread)
@@ -69,14 +72,23 @@ _is_over = False
 
 
 def _stop_starting() -> None:
-    """Python has a thread that begins when all others have been done away with use what was freed. That
-    of a daemon of the application's may, and what that waits for may need a thread.
+    """Python has a thread that begins when all others have been done away with use what was freed.
+    That of a daemon of the application's may, and what that waits for may need a thread.
     """
     global _is_over
     _is_over = True
     end = time.monotonic() + _LEAVE
     while _starting and time.monotonic() < end:
         time.sleep(_INTERVAL)
+
+
+def list_of(things: weakref.WeakSet[T]) -> list[T]:
+    """What is in it, where another thread, or a finalizer, may add something meanwhile."""
+    while True:
+        try:
+            return list(things)
+        except RuntimeError:
+            pass  # it did
 
 
 def forget_inherited() -> None:

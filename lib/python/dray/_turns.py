@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Threads that do the same one after the other: as soon as one is held up, the next one goes on.
 
-What there is to do comes in steps, of which the application's callbacks are part. When the first of them
-is called there comes a second thread, the stand-in. As long as there are callbacks it looks now and then
-whether the first one is still in the same step, and otherwise it sleeps. If so it takes its turn, and
-the first one ends after that step.
+What there is to do comes in steps, of which the application's callbacks are part. When the first of
+them is called there comes a second thread, the stand-in. As long as there are callbacks it looks
+now and then whether the first one is still in the same step, and otherwise it sleeps. If so it
+takes its turn, and the first one ends after that step.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Union
 
 from . import _threads
 
-# How long a step may hold up all others, in seconds. That for each thread that is held up already: where
-# many callbacks take long, there shall not be a thread for each of them.
+# How long a step may hold up all others, in seconds. That for each thread that is held up already:
+# where many callbacks take long, there shall not be a thread for each of them.
 _PATIENCE = 0.1
 
 _WHILE = 0.1  # s
@@ -73,7 +73,7 @@ class Turns:
         while (thread := self.thread) is not None and thread is not threading.current_thread():
             thread.join(_WHILE)
             if not thread.is_alive() and self.thread is thread:
-                self.thread = None  # whoever looks for threads that were left finds what is referred to
+                self.thread = None  # or it is found by whoever looks for threads that were left
 
     # On the thread whose turn it is
 
@@ -165,6 +165,6 @@ _started: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 def join_threads(staying: threading.Thread | None) -> None:
     """At the end of the program: a thread that is on its way out must not outlive Python."""
-    for thread in list(_started):
+    for thread in _threads.list_of(_started):
         if thread is not staying:
             thread.join(_LEAVE)

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Threads that wait in the library for what the application waits for in Python.
 
-That is needed where waiting has to lift the library's limits, and in callbacks, for which the reactor
-waits. A wait for a running call lifts the limits for its worker only. So there is a thread for each
-future, until there are as many as workers. Then one of the calls has not begun, limits are lifted for
-all, and one more thread is enough for all other futures.
+That is needed where waiting has to lift the library's limits, and in callbacks, for which the
+reactor waits. A wait for a running call lifts the limits for its worker only. So there is a thread
+for each future, until there are as many as workers. Then one of the calls has not begun, limits are
+lifted for all, and one more thread is enough for all other futures.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from . import _library, _threads
 from ._repository import Dray
@@ -64,7 +63,8 @@ class Waits:
         return not was_awaited
 
     def _wait_for_rest(self) -> None:
-        """Callbacks may wait, too: while there are some, another thread may take this one's place."""
+        """Callbacks may wait, too: while there are some, another thread may take this one's place.
+        """
         while (future := self._next_of_rest()) is not None:
             self._settle(future.address)
             with self._lock:

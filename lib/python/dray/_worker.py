@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     import pickle
     import signal
     from collections.abc import Callable
+    from threading import RLock
     from typing import Any
 else:  # what they are made of: the rest of them costs a worker milliseconds
     import _pickle as pickle
     import _signal as signal
+    from _thread import RLock
 
 # What a cancelled call is interrupted by. Ctrl+C in a terminal never comes here: workers are in
 # process groups of their own.
@@ -31,11 +33,25 @@ class JobCancelled(KeyboardInterrupt):
     """Raised in a call that was cancelled, wherever it is, so that it can clean up and end."""
 
 
+class ForEach:
+    """Calls a function once for each of many arguments, in one call: see map()."""
+
+    def __init__(self, function: Callable[..., Any]):
+        self.function = function
+        self.__qualname__ = getattr(function, '__qualname__', None) or type(function).__qualname__
+
+    def __call__(self, calls: list[tuple[Any, ...]]) -> list[Any]:
+        return [self.function(*args) for args in calls]
+
+
 class _Server:
     """Runs calls, one after another."""
 
     def __init__(self) -> None:
         self.job: _library.Job | None = None  # while a function of the application's runs
+        # Whoever has found the job on another thread has it, until he has a reference. A finalizer
+        # may come in between, and report.
+        self.lock = RLock()
         self.by_value = False
         self.finder: _surroundings.Finder
         self.worker = _library.Worker(CANCEL_SIGNAL)
@@ -57,7 +73,7 @@ class _Server:
             import logging
             logging.getLogger('concurrent.futures').critical('Exception in initializer:',
                                                              exc_info=True)
-            return f'{type(error).__name__}: {error}'
+            return _outcome.describe(error)
         return None
 
     def call(self, job: _library.Job, arguments: Any) -> int:
@@ -74,13 +90,33 @@ class _Server:
             mark = _message.FAILURE
             self.job = job
             try:
+                if job.is_cancelled():  # meanwhile, which has interrupted nothing
+                    raise JobCancelled
                 result = finish(function(*args, **kwargs))
             finally:
-                self.job = None
+                self._leave_function()
             return self._value_of(job, result)
         except BaseException as error:
-            self.job = None
+            self._leave_function()
             return _library.new_value(_outcome.pack_failure(error, self.by_value, mark))
+
+    def _leave_function(self) -> None:
+        """The library lets go of the job soon. It is nobody's from here on who has no reference."""
+        self.job = None  # and nothing interrupts this
+        with self.lock:
+            pass
+
+    def set_progress(self, fraction: float, text: str | None) -> None:
+        """On any thread. May wait, and so the job may be over meanwhile."""
+        with self.lock:
+            job = self.job
+            if job is None:
+                return
+            job.hold()
+        try:
+            job.set_progress(fraction, text)
+        finally:
+            job.release()
 
     def hear(self, news: dict[str, Any]) -> None:
         """What has to be known of the application to unpickle what it sends."""
@@ -161,15 +197,24 @@ def set_progress(fraction: float | None, text: str | None = None) -> None:
     """Says how far the call is that runs now, to whoever has asked for that with `on_progress`.
 
     Arguments:
-        fraction: how much is done, from 0 to 1; None where that is not known.
+        fraction: how much is done, from 0 to 1; None where that is not known. More than 1 counts as
+            1, less than 0 as None.
         text: what is being done, for people to read.
 
-    Of what is reported quickly, only the latest is heard. It may be called on any thread. In the
-    application itself it does nothing.
+    Of what is reported quickly, only the latest is heard. It may be called on any thread, and is
+    about the call that runs at that moment: a thread that outlives its call has to leave it alone.
+    In the application itself it does nothing.
+
+    Errors: TypeError for a fraction that is no number, and a text that is no string.
     """
-    job = None if _server is None else _server.job
-    if job is not None:
-        job.set_progress(-1 if fraction is None else fraction, text)
+    if fraction is None:
+        fraction = -1
+    elif not hasattr(fraction, '__float__') and not hasattr(fraction, '__index__'):
+        raise TypeError('fraction must be a number, or None')
+    if text is not None and not isinstance(text, str):
+        raise TypeError('text must be a string, or None')
+    if _server is not None:
+        _server.set_progress(float(fraction), text)
 
 
 def main() -> None:
