@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The same programs over multiprocessing and over dray.
 
-Each function prints what it has got, once the old way and once the new one. The old ways are right, or
-nearly so, as long as what they are given is small.
+Each function prints what it has got, once the old way and once the new one. The old ways are right,
+or nearly so, as long as what they are given is small.
 """
 
 import concurrent.futures
