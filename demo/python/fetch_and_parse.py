@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Pages went from threads to processes through a multiprocessing.Queue. Daemon threads that were still
-# blocked in its get() at the end had the pipe closed under them, and printed tracebacks of that.
-"""Fetches pages in threads, which wait for the network, and parses them in processes, which compute."""
+# Pages went from threads to processes through a multiprocessing.Queue. Daemon threads that still
+# were blocked in its get() at the end had the pipe closed under them, and printed tracebacks.
+"""Fetches pages in threads, which wait for the network, and parses them in processes."""
 
 import argparse
 import queue

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # A hundred processes were started and a semaphore let five of them work. On Ctrl+C, whoever had it
-# died without releasing it, and the others waited for it for ever: so did the application, in join().
+# died without releasing it, and the others waited for it for ever: so did who was in join().
 """Compresses a hundred blocks of bytes in five processes at a time."""
 
 import argparse

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The window started a thread, which started a process and joined it before it read the result from a
-# queue: a result of more than 64 KB did not fit into the pipe, and both waited for each other for ever.
+# A thread of the window started a process and joined it before it read the result from a queue:
+# more than 64 KB did not fit into the pipe, and both waited for each other for ever.
 """A window that has a picture of 900 KB computed in a process, and shows it."""
 
 import gettext
@@ -95,8 +95,8 @@ class Window(Gtk.ApplicationWindow):
             job.cancel()
 
     def picture_of(self, pixels):
-        return GdkPixbuf.Pixbuf.new_from_bytes(GLib.Bytes.new(pixels), GdkPixbuf.Colorspace.RGB, False,
-                                               8, WIDTH, HEIGHT, 3 * WIDTH)
+        return GdkPixbuf.Pixbuf.new_from_bytes(
+            GLib.Bytes.new(pixels), GdkPixbuf.Colorspace.RGB, False, 8, WIDTH, HEIGHT, 3 * WIDTH)
 
 
 def main(window_type=Window, load=draw):

@@ -18,7 +18,7 @@ PAPER, INK = 0xf0faffff, 0x001377ff
 
 
 def record():
-    """In a worker process. Returns samples of a tone that gets louder and fades, again and again."""
+    """In a worker process. Returns samples of a tone that gets louder and fades, on and on."""
     wave = [math.sin(2 * math.pi * i / PERIOD) for i in range(PERIOD)]
     signal = bytearray(SIZE)
     for start in range(0, SIZE, BLOCK):

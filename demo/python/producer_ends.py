@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # A producer that died left its consumer in queue.get() for ever; polling is_alive() beside a get()
-# with a timeout was slow, and lost what was still in the pipe. Here the end comes after the last item.
+# with a timeout was slow, and lost what was still in the pipe. Here the end comes after all items.
 """Takes messages from a producer process until that ends, cleanly or not.
 
 With --end, the producer ends in another way than well: by an exception, or by a crash.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# A pipe for each simulation, and a thread to read it, ran out of threads after 800 of them; a pool's
-# map() took all parameters from the generator before the first result. Here both come as they go.
+# A pipe for each simulation, and a thread to read it, ran out of threads after 800 of them; map()
+# of a pool took all parameters from the generator before the first result. Here they go along.
 """Simulates gamblers, as many as wanted, and writes who was ruined and who got rich to two files.
 
 The parameters come from a generator, and neither they nor the results are ever all in memory.
@@ -41,7 +41,8 @@ def simulate(parameters):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--folder', type=pathlib.Path, default='.', help='for ruined.csv and rich.csv')
+    parser.add_argument('--folder', type=pathlib.Path, default='.',
+                        help='for ruined.csv and rich.csv')
     parser.add_argument('simulations', type=int, nargs='?', default=100_000)
     arguments = parser.parse_args()
 
@@ -54,8 +55,9 @@ def main():
         files = {kind: stack.enter_context(open(arguments.folder / f'{kind}.csv', 'w'))
                  for kind in KINDS}
         executor = stack.enter_context(dray.ProcessPoolExecutor())
+        parameters = make_parameters(arguments.simulations)
         for kind, number, chance, n_games in executor.map(
-                simulate, make_parameters(arguments.simulations), chunksize=CHUNK, buffersize=AHEAD):
+                simulate, parameters, chunksize=CHUNK, buffersize=AHEAD):
             files[kind].write(f'{number},{chance:.3f},{n_games}\n')
             counts[kind] += 1
             if interrupts:
