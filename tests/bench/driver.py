@@ -28,21 +28,12 @@ UNWANTED = ('G_DEBUG', 'G_SLICE', 'G_MESSAGES_DEBUG', 'MALLOC_CHECK_', 'MALLOC_P
             'LD_PRELOAD', 'PYTHONDONTWRITEBYTECODE')
 
 
-def find_python():
-    """A Python that has PyGObject: this one, or the system's."""
-    for python in (sys.executable, '/usr/bin/python3'):
-        found = subprocess.run([python, '-c', 'import gi'], stderr=subprocess.DEVNULL, check=False)
-        if found.returncode == 0:
-            return python
-    raise arithmetic.Failure('PyGObject is missing, which the Python package needs')
-
-
 def get_command(figure, how, build):
     if figure.program == figures.EXECUTORS:
-        return [find_python(), str(HERE / 'executors.py'), *figure.arguments(how)]
+        return [runs.find_python(), str(HERE / 'executors.py'), *figure.arguments(how)]
     programs = {
         figures.BENCH: [str(pathlib.Path(build).resolve() / 'tests/bench/dray-bench')],
-        figures.PEERS: [sys.executable, str(HERE / 'peers.py')],
+        figures.PEERS: [runs.find_python(), str(HERE / 'peers.py')],
     }
     return programs[figure.program] + figure.arguments(how)
 

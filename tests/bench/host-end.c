@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 /*
- * host_end_ms: an application is killed by SIGKILL, which it can do nothing about, while its workers
- * are at work; from its end to that of the last of them, and of what they have started. The longest
- * time of some such ends: it is a promise that none takes more than two seconds.
+ * host_end_ms: an application is killed by SIGKILL, which it can do nothing about, while its
+ * workers are at work; from its end to that of the last of them, and of what they have started. The
+ * longest time of some such ends: it is a promise that none takes more than two seconds.
  *
  *   dray  one worker that looks whether it should stop; one that does not, and ignores SIGTERM, and
  *         so does what it has started

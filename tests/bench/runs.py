@@ -6,16 +6,20 @@ A run that was asked to be recorded is a file in history/, which is meant to be 
 
 import dataclasses
 import datetime
+import functools
 import json
 import os
 import pathlib
 import platform
 import subprocess
+import sys
 
 import arithmetic
 
 FOLDER = pathlib.Path(__file__).with_name('history')
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+PRINT_VERSION = 'import platform; print(platform.python_version())'
 
 
 @dataclasses.dataclass
@@ -50,6 +54,17 @@ def read_load():
     return f'{os.getloadavg()[0]:.2f}'
 
 
+@functools.cache
+def find_python():
+    """The Python that all of Python's figures are of, and that has PyGObject: this one, or the
+    system's."""
+    for python in (sys.executable, '/usr/bin/python3'):
+        found = subprocess.run([python, '-c', 'import gi'], stderr=subprocess.DEVNULL, check=False)
+        if found.returncode == 0:
+            return python
+    raise arithmetic.Failure('PyGObject is missing, which the Python package needs')
+
+
 def describe_machine(load_before):
     models = [line.partition(':')[2].strip()
               for line in pathlib.Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines()
@@ -58,7 +73,7 @@ def describe_machine(load_before):
         'processors': f'{os.cpu_count()} × {models[0] if models else platform.machine()}',
         'kernel': platform.release(),
         'GLib': ask('pkg-config', '--modversion', 'glib-2.0'),
-        'Python': platform.python_version(),
+        'Python': ask(find_python(), '-c', PRINT_VERSION),
         'load before': load_before,
         'load after': read_load(),
     }

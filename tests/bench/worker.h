@@ -16,7 +16,8 @@ G_BEGIN_DECLS
 #define BENCH_STAY "stay"
 /* () -> (): emits (ii), its process id and 0, and runs until it is cancelled */
 #define BENCH_LINGER "linger"
-/* () -> (): emits (ii), its process id and that of a child, and runs for ever. Both ignore SIGTERM. */
+/* () -> (): emits (ii), its process id and that of a child, and runs for ever. Both ignore
+ * SIGTERM. */
 #define BENCH_LINGER_DEAF "linger-deaf"
 /* (tt) -> ay: so many bytes, each of which is the lowest byte of the second number */
 #define BENCH_FILL "fill"

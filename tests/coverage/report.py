@@ -6,11 +6,11 @@ Usage: tests/coverage/report.py BUILD-FOLDER
 
 The folder is one that tests/coverage/run has made, with the counters that were left there.
 
-Every line of lib/wire must be run, and every one of the state machines should be. Nearly all of them
-must be: it depends on who comes first which are, and of a process that is killed while it counts a
-few counts may be lost. Of any other file it is nine tenths. What no test can get to is not counted: a
-line that says that it is never reached, and the lines below a comment that begins with "Not covered"
-and gives the reason, up to the next that is run.
+Every line of lib/wire must be run, and every one of the state machines should be. Nearly all of
+them must be: it depends on who comes first which are, and of a process that is killed while it
+counts a few counts may be lost. Of any other file it is nine tenths. What no test can get to is not
+counted: a line that says that it is never reached, and the lines below a comment that begins with
+"Not covered" and gives the reason, up to the next that is run.
 """
 
 import re

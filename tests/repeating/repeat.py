@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Runs test programs again and again, and counts what came of it. Started by tests/repeat, which see.
+"""Runs test programs again and again, and counts what came of it. Started by tests/repeat, which
+see.
 
 Usage: repeat.py [--times N] [--jobs N] [TEST...] BUILD-FOLDER
 """
