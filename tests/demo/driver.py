@@ -162,11 +162,14 @@ class Demo:
 
     def labels(self):
         """The texts of all labels on the screen."""
-        return [
-            node.get_name()
-            for node in walk(self.window)
-            if node.get_role() == Atspi.Role.LABEL and is_showing(node)
-        ]
+        texts = []
+        for node in walk(self.window):
+            try:
+                if node.get_role() == Atspi.Role.LABEL and is_showing(node):
+                    texts.append(node.get_name())
+            except GLib.Error:  # it has gone meanwhile
+                continue
+        return texts
 
     def expect_label(self, part):
         return wait_for(
