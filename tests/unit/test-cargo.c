@@ -398,6 +398,7 @@ test_hostile_nothing (Ends *self, gconstpointer data)
 
   g_clear_error (&error);
   g_clear_pointer (&self->worker, dray_passage_free);
+  dup2 (STDERR_FILENO, self->raw_fd);
   g_assert_false (dray_passage_receive (self->host, 1, &received, 1, &error));
   g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
 }
