@@ -189,11 +189,32 @@ forget_source_locked (DrayDelivery *self)
   self->source = NULL;
 }
 
+/* (transfer full) (nullable): to be destroyed without the lock */
+static GSource *
+steal_source_locked (DrayDelivery *self)
+{
+  GSource *source = self->source != NULL ? g_source_ref (self->source) : NULL;
+
+  forget_source_locked (self);
+  return source;
+}
+
+static void
+destroy_source (GSource *source)
+{
+  if (source == NULL)
+    return;
+
+  g_source_destroy (source);
+  g_source_unref (source);
+}
+
 static gboolean
 delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   g_autoptr (DrayDelivery) self = dray_delivery_ref (((DeliverySource *) source)->delivery);
   DrayPool *pool = self->pool;
+  GSource *last = NULL;
   gboolean goes_on;
 
   dray_pool_lock (pool);
@@ -207,11 +228,13 @@ delivery_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_d
       if (g_source_get_ready_time (source) >= 0)
         g_source_set_ready_time (source, -1);
     }
-  goes_on = self->armed || self->context != NULL || self->n_unannounced > 0;
+  goes_on = self->armed || self->context != NULL || self->n_unannounced > 0
+            || self->n_dispatches > 0;
   if (!goes_on)
-    forget_source_locked (self);
+    last = steal_source_locked (self);
   dray_pool_unlock (pool);
 
+  destroy_source (last); /* @source, or what has replaced it in the meantime */
   return goes_on ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
@@ -275,25 +298,11 @@ drop_notices (DrayDelivery *self, GQueue *notices)
 static GSource *
 steal_idle_source_locked (DrayDelivery *self)
 {
-  GSource *source;
-
   if (self->source == NULL || self->context != NULL || self->n_holds > 0 || self->n_unannounced > 0
       || self->n_dispatches > 0 || !is_empty_locked (self))
     return NULL;
 
-  source = g_source_ref (self->source);
-  forget_source_locked (self);
-  return source;
-}
-
-static void
-destroy_source (GSource *source)
-{
-  if (source == NULL)
-    return;
-
-  g_source_destroy (source);
-  g_source_unref (source);
+  return steal_source_locked (self);
 }
 
 void
@@ -318,14 +327,20 @@ static void
 delivery_source_finalize (GSource *source)
 {
   DrayDelivery *self = ((DeliverySource *) source)->delivery;
+  gboolean is_last;
 
   dray_pool_lock (self->pool);
-  forget_source_locked (self);
+  if (self->source == source)
+    forget_source_locked (self);
+  is_last = self->source == NULL;
   dray_pool_unlock (self->pool);
 
-  drop_tickets (self);
-  drop_notices (self, &self->notices);
-  drop_notices (self, &self->last_notices);
+  if (is_last)
+    {
+      drop_tickets (self);
+      drop_notices (self, &self->notices);
+      drop_notices (self, &self->last_notices);
+    }
   dray_delivery_unref (self);
 }
 
@@ -395,11 +410,25 @@ static GSourceFuncs delivery_source_funcs = {
 
 /* --- Making --- */
 
+/* To be called with a context. */
+static void
+make_source_locked (DrayDelivery *self)
+{
+  GSource *source = g_source_new (&delivery_source_funcs, sizeof (DeliverySource));
+
+  ((DeliverySource *) source)->delivery = dray_delivery_ref (self);
+  g_source_set_static_name (source, "Dray delivery");
+  g_source_set_priority (source, self->pool->options.delivery_priority);
+  g_source_set_can_recurse (source, TRUE);
+  g_source_attach (source, self->context);
+  self->source = source;
+  g_source_unref (source);
+}
+
 static DrayDelivery *
-dray_delivery_new (DrayPool *pool, GMainContext *context)
+delivery_new_locked (DrayPool *pool, GMainContext *context)
 {
   DrayDelivery *self = g_new0 (DrayDelivery, 1);
-  GSource *source;
 
   g_atomic_ref_count_init (&self->ref_count);
   self->pool = dray_pool_ref (pool);
@@ -408,34 +437,38 @@ dray_delivery_new (DrayPool *pool, GMainContext *context)
   g_queue_init (&self->tickets);
   g_queue_init (&self->notices);
   g_queue_init (&self->last_notices);
-
-  source = g_source_new (&delivery_source_funcs, sizeof (DeliverySource));
-  ((DeliverySource *) source)->delivery = dray_delivery_ref (self);
-  g_source_set_static_name (source, "Dray delivery");
-  g_source_set_priority (source, pool->options.delivery_priority);
-  g_source_set_can_recurse (source, TRUE);
-  g_source_attach (source, context);
-  self->source = source;
-  g_source_unref (source);
+  make_source_locked (self);
 
   return self;
 }
 
 /* What has no context any more goes soon, and its context may be going by itself. After a fork,
- * contexts are not touched: see arm_locked(). */
-void
+ * contexts are not touched: see arm_locked().
+ *
+ * A source is replaced, since its priority must not be changed: whoever iterates the context asks
+ * its sources without a lock, and would go on from a list of those of one priority that is gone. */
+GPtrArray *
 dray_delivery_set_priorities_locked (DrayPool *pool)
 {
+  GPtrArray *replaced = g_ptr_array_new_with_free_func ((GDestroyNotify) destroy_source);
   GHashTableIter iter;
   DrayDelivery *self;
 
   if (pool->forked || g_atomic_int_get (&dray_forked))
-    return;
+    return replaced;
 
   g_hash_table_iter_init (&iter, pool->deliveries);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &self))
-    if (self->context != NULL)
-      g_source_set_priority (self->source, pool->options.delivery_priority);
+    {
+      if (self->context == NULL
+          || g_source_get_priority (self->source) == pool->options.delivery_priority)
+        continue;
+
+      g_ptr_array_add (replaced, g_source_ref (self->source));
+      make_source_locked (self);
+    }
+
+  return replaced;
 }
 
 DrayDelivery *
@@ -457,7 +490,7 @@ dray_delivery_get_locked (DrayPool *pool)
     return self;
 
   context = g_main_context_ref_thread_default ();
-  self = dray_delivery_new (pool, context);
+  self = delivery_new_locked (pool, context);
   g_hash_table_insert (pool->deliveries, context, self);
   return self;
 }

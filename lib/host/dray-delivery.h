@@ -64,8 +64,9 @@ void dray_delivery_announce_ticket_locked (DrayDelivery *self, DrayTicket *ticke
  * before is not worth it. Or it is done now. */
 void dray_delivery_expect_locked (DrayDelivery *self, DrayTicket *ticket);
 void dray_delivery_stop_expecting_locked (DrayDelivery *self, DrayTicket *ticket);
-/* All of @pool get the priority that its options say now. */
-void dray_delivery_set_priorities_locked (DrayPool *pool);
+/* All of @pool get the priority that its options say now. Returns (transfer full) what is to be freed
+ * without the lock. */
+GPtrArray *dray_delivery_set_priorities_locked (DrayPool *pool);
 /* The pool is closed, nothing will be added any more. Called without the lock. */
 void dray_delivery_close (DrayDelivery *self);
 /* The same pool, of which something was removed here: that may have been the last. */

@@ -174,10 +174,12 @@ set_property (GObject *object, guint id, const GValue *value, GParamSpec *pspec)
     }
   else if (is_property (id))
     {
+      g_autoptr (GPtrArray) replaced = NULL;
+
       dray_pool_lock (self->pool);
       set_option_locked (&self->pool->options, id, value);
       if (id == PROP_DELIVERY_PRIORITY)
-        dray_delivery_set_priorities_locked (self->pool);
+        replaced = dray_delivery_set_priorities_locked (self->pool);
       dray_pool_unlock (self->pool);
       dray_pool_options_changed (self->pool);
     }

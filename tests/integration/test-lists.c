@@ -199,6 +199,38 @@ test_dropped_inside (Rig *rig, gconstpointer data)
   mirror_check (mirror);
 }
 
+/* Lets everything be told that there is to be told, in the midst of being told something. */
+static void
+iterate_cb (GListModel *model, guint position, guint n_removed, guint n_added, gpointer data)
+{
+  Rig *rig = data;
+
+  rig_run_until_count (rig, running, 0);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+}
+
+static void
+test_iterated_inside (Rig *rig, gconstpointer data)
+{
+  g_autoptr (Mirror) mirror = NULL;
+
+  g_test_summary ("A handler of the list of futures may iterate the main context, also when the "
+                  "executor has shut down and more is to be removed than comes in one change.");
+
+  rig->drops_futures = TRUE;
+  rig_start (rig, 1);
+  mirror = mirror_new (dray_executor_get_futures (rig->executor), DRAY_TYPE_FUTURE);
+  dray_executor_set_paused (rig->executor, TRUE);
+  for (guint i = 0; i < 1200; i++)
+    g_object_unref (rig_call (rig, "null", NULL));
+  run_until_length (mirror, 1200);
+  g_signal_connect (mirror->model, "items-changed", G_CALLBACK (iterate_cb), rig);
+  g_assert_true (dray_executor_shutdown_sync (rig->executor, DRAY_SHUTDOWN_KILL, NULL, NULL));
+  run_until_length (mirror, 0);
+  g_signal_handlers_disconnect_by_func (mirror->model, iterate_cb, rig);
+}
+
 /* Threads that ask for the list of futures. The one of the main context may do what it will. */
 
 typedef struct
@@ -488,17 +520,6 @@ test_starting (Rig *rig, gconstpointer data)
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN, NULL);
 }
 
-/* Lets everything be told that there is to be told, in the midst of being told something. */
-static void
-iterate_cb (GListModel *model, guint position, guint n_removed, guint n_added, gpointer data)
-{
-  Rig *rig = data;
-
-  rig_run_until_count (rig, running, 0);
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
-}
-
 /* That each process is in the list once. */
 static void
 check_processes (Mirror *mirror)
@@ -654,6 +675,7 @@ main (int argc, char **argv)
   rig_add ("/lists/futures/unreferenced", NULL, test_unreferenced_futures);
   rig_add ("/lists/futures/many", NULL, test_many_futures);
   rig_add ("/lists/futures/dropped-inside", NULL, test_dropped_inside);
+  rig_add ("/lists/futures/iterated-inside", NULL, test_iterated_inside);
   rig_add ("/lists/futures/asked-elsewhere", NULL, test_asked_elsewhere);
   rig_add ("/lists/futures/asked-elsewhere/own-context", "own", test_asked_elsewhere);
   rig_add ("/lists/futures/asked-by-many", NULL, test_asked_by_many);

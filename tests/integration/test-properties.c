@@ -259,6 +259,115 @@ test_first_delivery_priority (Rig *rig, gconstpointer data)
   check_order (rig, G_PRIORITY_HIGH, G_PRIORITY_DEFAULT, "delivery other ");
 }
 
+/* --- What is handed over, while its priority is changed --- */
+
+#define N_CALLS_ELSEWHERE 1000
+
+/* Another thread, which runs a main context of its own. */
+
+typedef struct
+{
+  DrayExecutor *executor; /* (unowned) */
+  int n_calls;            /* atomic: that were handed over */
+  int ended;              /* atomic */
+} Loop;
+
+static void
+count_call_cb (DrayFuture *future, gpointer n_calls)
+{
+  g_atomic_int_inc ((int *) n_calls);
+}
+
+static gpointer
+loop_thread (gpointer data)
+{
+  Loop *self = data;
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (GSource) other = g_timeout_source_new_seconds (3600);
+
+  g_main_context_push_thread_default (context);
+  g_source_set_priority (other, G_PRIORITY_LOW);
+  g_source_attach (other, context);
+  while (!g_atomic_int_get (&self->ended))
+    {
+      g_autoptr (DrayFuture) future = dray_executor_call (self->executor, "null", NULL);
+      int n_before = g_atomic_int_get (&self->n_calls);
+
+      dray_future_add_done_callback (future, count_call_cb, &self->n_calls, NULL);
+      while (g_atomic_int_get (&self->n_calls) == n_before)
+        g_main_context_iteration (context, TRUE);
+    }
+  g_main_context_pop_thread_default (context);
+
+  g_source_destroy (other);
+  return NULL;
+}
+
+static void
+test_delivery_priority_elsewhere (Rig *rig, gconstpointer data)
+{
+  Loop loop = { 0 };
+  GThread *thread;
+
+  g_test_summary ("It may be changed while another thread iterates its main context: all that ends "
+                  "is handed over there.");
+
+  rig_start (rig, 1);
+  loop.executor = rig->executor;
+  thread = g_thread_new ("loop", loop_thread, &loop);
+  for (int i = 0; i < N_CALLS_ELSEWHERE; i++)
+    {
+      while (g_atomic_int_get (&loop.n_calls) < i)
+        ;
+      for (int j = 0; j < i % 100 * 500; j++)
+        (void) g_atomic_int_get (&loop.n_calls);
+      g_object_set (rig->executor, "delivery-priority",
+                    i % 2 == 0 ? G_PRIORITY_LOW : G_PRIORITY_DEFAULT_IDLE, NULL);
+    }
+  g_atomic_int_set (&loop.ended, TRUE);
+  g_thread_join (thread);
+}
+
+static void
+set_low_priority_cb (DrayFuture *future, gpointer executor)
+{
+  g_object_set (executor, "delivery-priority", G_PRIORITY_LOW, NULL);
+  dray_executor_shutdown_async (executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL, NULL);
+}
+
+static gboolean
+is_shut_down (gpointer executor)
+{
+  return dray_executor_is_shut_down (executor);
+}
+
+static void
+test_delivery_priority_inside (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+  int ended = FALSE; /* atomic */
+  GMainContext *context = fixture_new_mortal_context (&ended);
+
+  g_test_summary (
+    "It may be changed by what is called, which then shuts the executor down: nothing "
+    "of it stays in the main context.");
+
+  g_main_context_push_thread_default (context);
+  rig_start (rig, 1);
+  future = rig_call (rig, "null", NULL);
+  dray_future_add_done_callback (future, set_low_priority_cb, rig->executor, NULL);
+  rig_expect_text (future, "()");
+  fixture_iterate_until (is_shut_down, rig->executor, "the executor is shut down");
+  g_clear_object (&future);
+  g_clear_object (&rig->executor);
+  while (g_main_context_iteration (context, FALSE))
+    ;
+  g_main_context_pop_thread_default (context);
+
+  g_main_context_unref (context);
+  fixture_iterate_until_context_gone (&ended);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -270,6 +379,8 @@ main (int argc, char **argv)
   rig_add ("/properties/grants", NULL, test_grants);
   rig_add ("/properties/delivery-priority", NULL, test_delivery_priority);
   rig_add ("/properties/delivery-priority/first", NULL, test_first_delivery_priority);
+  rig_add ("/properties/delivery-priority/elsewhere", NULL, test_delivery_priority_elsewhere);
+  rig_add ("/properties/delivery-priority/inside", NULL, test_delivery_priority_inside);
 
   return g_test_run ();
 }
