@@ -58,11 +58,10 @@ picture_free (gpointer data)
 
 /* --- Futures --- */
 
-/* Takes up to BATCH elements from the front. */
+/* Takes @n elements from the front. */
 static GPtrArray *
-steal_submitted_locked (DrayLists *self)
+steal_submitted_locked (DrayLists *self, guint n)
 {
-  guint n = MIN (self->submitted->len, BATCH);
   GPtrArray *tickets = g_ptr_array_new_full (n, (GDestroyNotify) dray_ticket_unref);
 
   for (guint i = 0; i < n; i++)
@@ -122,7 +121,7 @@ update_futures (DrayLists *self)
       return FALSE;
     }
   list = g_object_ref (self->futures);
-  tickets = steal_submitted_locked (self);
+  tickets = steal_submitted_locked (self, MIN (self->submitted->len, BATCH));
   ids = self->submitted->len == 0 ? steal_done_locked (self) : NULL;
   more = self->submitted->len > 0 || self->done->len > 0;
   dray_pool_unlock (self->pool);
@@ -457,10 +456,10 @@ begin_filling_locked (DrayLists *self)
 }
 
 /* Makes @list (transfer full) the list of futures, unless another is it by now; @n_known: how many
- * of those that were submitted are in it. Returns what is to be dropped without the lock (transfer
- * full) (nullable). */
+ * of those that were submitted are in it. Returns what is to be dropped without the lock, as *known
+ * is then (transfer full) (nullable). */
 static DrayFutureList *
-end_filling_locked (DrayLists *self, DrayFutureList *list, guint n_known)
+end_filling_locked (DrayLists *self, DrayFutureList *list, guint n_known, GPtrArray **known)
 {
   self->n_filling--;
   if (self->futures != NULL)
@@ -474,7 +473,7 @@ end_filling_locked (DrayLists *self, DrayFutureList *list, guint n_known)
     }
 
   self->futures = list;
-  g_ptr_array_remove_range (self->submitted, 0, n_known);
+  *known = steal_submitted_locked (self, n_known);
   dray_delivery_add_notice_locked (self->delivery, &self->notice);
   return NULL;
 }
@@ -490,6 +489,7 @@ make_futures (DrayLists *self)
   DrayFutureList *list = dray_future_list_new ();
   g_autoptr (DrayFutureList) rejected = NULL;
   g_autoptr (GPtrArray) tickets = NULL;
+  g_autoptr (GPtrArray) known = NULL;
   guint n_known;
 
   dray_pool_lock (pool);
@@ -500,7 +500,7 @@ make_futures (DrayLists *self)
   add_futures (list, tickets);
 
   dray_pool_lock (pool);
-  rejected = end_filling_locked (self, list, n_known);
+  rejected = end_filling_locked (self, list, n_known, &known);
   list = self->futures;
   dray_pool_unlock (pool);
 
