@@ -86,15 +86,17 @@ cancel_part (DrayDependent *dependent)
   dray_combination_unref (part->whole);
 }
 
+/* Those that are attached, and not to be cancelled before others are: up to @last. */
 static void
-leave_parts (DrayCombination *self, gboolean cancel)
+leave_some (DrayCombination *self, gboolean cancel, DrayCancelRank last)
 {
-  /* The last one first: else what is pending would start where what runs has ended. */
   for (guint i = self->n_parts; i > 0; i--)
     {
       Part *part = &self->parts[i - 1];
       gboolean unwanted;
 
+      if (last < DRAY_CANCEL_LAST && dray_ticket_get_cancel_rank (part->dependent.ticket) > last)
+        continue;
       if (!dray_dependent_detach (&part->dependent, &unwanted))
         continue;
 
@@ -108,6 +110,15 @@ leave_parts (DrayCombination *self, gboolean cancel)
           dray_combination_unref (self);
         }
     }
+}
+
+static void
+leave_parts (DrayCombination *self, gboolean cancel)
+{
+  /* In the order of dray_ticket_cancel_all(). */
+  for (DrayCancelRank rank = cancel ? DRAY_CANCEL_PENDING : DRAY_CANCEL_LAST;
+       rank <= DRAY_CANCEL_LAST; rank++)
+    leave_some (self, cancel, rank);
 }
 
 void

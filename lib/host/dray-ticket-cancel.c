@@ -107,9 +107,30 @@ cancel_member_locked (DrayTicket *self)
   return was_queued;
 }
 
-/* FALSE: it runs, and was to be spared then. */
+static DrayCancelRank
+get_rank_locked (DrayTicket *self)
+{
+  if (self->state == DRAY_FUTURE_RUNNING)
+    return DRAY_CANCEL_RUNNING;
+
+  return self->deferred || self->task == NULL ? DRAY_CANCEL_DEPENDENT : DRAY_CANCEL_PENDING;
+}
+
+DrayCancelRank
+dray_ticket_get_cancel_rank (DrayTicket *self)
+{
+  DrayCancelRank rank;
+
+  dray_pool_lock (self->pool);
+  rank = get_rank_locked (self);
+  dray_pool_unlock (self->pool);
+
+  return rank;
+}
+
+/* FALSE: it comes after @last, and is spared. */
 static gboolean
-cancel (DrayTicket *self, gboolean spares_running)
+cancel (DrayTicket *self, DrayCancelRank last)
 {
   DrayPool *pool = self->pool;
   g_autoptr (DrayTicket) run = NULL;
@@ -117,7 +138,7 @@ cancel (DrayTicket *self, gboolean spares_running)
 
   dray_fork_check ();
   dray_pool_lock (pool);
-  if (spares_running && self->state == DRAY_FUTURE_RUNNING)
+  if (get_rank_locked (self) > last)
     {
       dray_pool_unlock (pool);
       return FALSE;
@@ -144,22 +165,23 @@ cancel (DrayTicket *self, gboolean spares_running)
 void
 dray_ticket_cancel (DrayTicket *self)
 {
-  cancel (self, FALSE);
+  cancel (self, DRAY_CANCEL_LAST);
 }
 
-/* What runs comes last, and of what is pending what was submitted first: else that would start where
- * another one has ended. */
 void
 dray_ticket_cancel_all (GPtrArray *tickets)
 {
-  g_autoptr (GPtrArray) running = g_ptr_array_new ();
+  g_autoptr (GPtrArray) left = g_ptr_array_new ();
 
+  /* Of what is pending what was submitted first is the last. */
   for (guint i = tickets->len; i > 0; i--)
-    if (!cancel (tickets->pdata[i - 1], TRUE))
-      g_ptr_array_add (running, tickets->pdata[i - 1]);
+    if (!cancel (tickets->pdata[i - 1], DRAY_CANCEL_PENDING))
+      g_ptr_array_add (left, tickets->pdata[i - 1]);
 
-  for (guint i = 0; i < running->len; i++)
-    dray_ticket_cancel (running->pdata[i]);
+  for (DrayCancelRank rank = DRAY_CANCEL_DEPENDENT; rank <= DRAY_CANCEL_LAST; rank++)
+    for (guint i = 0; i < left->len; i++)
+      if (left->pdata[i] != NULL && cancel (left->pdata[i], rank))
+        left->pdata[i] = NULL;
 }
 
 gboolean

@@ -194,7 +194,17 @@ void dray_ticket_waiters_changed_locked (DrayTicket *self);
 /* Any thread. */
 void dray_ticket_set_cancellable (DrayTicket *self, GCancellable *cancellable);
 void dray_ticket_cancel (DrayTicket *self);
-/* Each of @tickets (element-type DrayTicket), of which none is begun in place of another. */
+/* Where many are cancelled, none shall be begun in place of another: so what is pending goes first.
+ * What depends on others takes along what runs of these. */
+typedef enum
+{
+  DRAY_CANCEL_PENDING,
+  DRAY_CANCEL_DEPENDENT,
+  DRAY_CANCEL_RUNNING,
+  DRAY_CANCEL_LAST = DRAY_CANCEL_RUNNING,
+} DrayCancelRank;
+DrayCancelRank dray_ticket_get_cancel_rank (DrayTicket *self);
+/* Each of @tickets (element-type DrayTicket), in that order. */
 void dray_ticket_cancel_all (GPtrArray *tickets);
 /* Whether somebody has, up to now. */
 gboolean dray_ticket_is_cancel_requested (DrayTicket *self);

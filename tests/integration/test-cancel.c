@@ -349,32 +349,105 @@ test_cancel_all (Rig *rig, gconstpointer data)
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
 }
 
+/* Submits a task that must not be begun, and very many others. */
+static DrayFuture *
+submit_many_to_be_cancelled (Rig *rig, const char *path, gconstpointer data, GPtrArray *futures)
+{
+  g_autofree char *arguments = g_strdup_printf ("('%s',)", path);
+  DrayFuture *first;
+
+  dray_executor_set_paused (rig->executor, TRUE);
+  first = submit (rig, "touch", arguments, mode_of (data));
+  g_ptr_array_add (futures, first);
+  for (int i = 0; i < 100000; i++)
+    g_ptr_array_add (futures, dray_executor_call (rig->executor, "null", NULL));
+
+  return first;
+}
+
+static void
+check_never_begun (Rig *rig, const char *path, DrayFuture *first, DrayFuture *last)
+{
+  rig_expect_cancelled (first);
+  rig_expect_cancelled (last);
+  rig_ask_pid (rig);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
+/* Submits what runs before all others are begun. */
+static DrayFuture *
+run_last (Rig *rig, gconstpointer data)
+{
+  DrayFuture *last = submit (rig, "block", NULL, mode_of (data));
+
+  g_assert_true (dray_future_set_priority (last, -1));
+  dray_executor_set_paused (rig->executor, FALSE);
+  rig_run_until_status (last, "blocked");
+  return last;
+}
+
 static void
 test_cancel_all_out_of_order (Rig *rig, gconstpointer data)
 {
   g_autofree char *path = rig_dup_path (rig, "touched");
-  g_autofree char *arguments = g_strdup_printf ("('%s',)", path);
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
-  DrayFuture *last;
+  g_autoptr (DrayFuture) last = NULL;
+  DrayFuture *first;
 
   g_test_summary ("So it is where what was submitted last runs.");
 
   rig_start (rig, 1);
-  dray_executor_set_paused (rig->executor, TRUE);
-  g_ptr_array_add (futures, submit (rig, "touch", arguments, mode_of (data)));
-  for (int i = 0; i < 100000; i++)
-    g_object_unref (dray_executor_call (rig->executor, "null", NULL));
-  last = submit (rig, "block", NULL, mode_of (data));
-  g_ptr_array_add (futures, last);
-  g_assert_true (dray_future_set_priority (last, -1));
-  dray_executor_set_paused (rig->executor, FALSE);
-  rig_run_until_status (last, "blocked");
+  first = submit_many_to_be_cancelled (rig, path, data, futures);
+  last = run_last (rig, data);
 
   dray_executor_cancel_all (rig->executor);
-  for (guint i = 0; i < futures->len; i++)
-    rig_expect_cancelled (futures->pdata[i]);
-  rig_ask_pid (rig);
-  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  check_never_begun (rig, path, first, last);
+}
+
+static void
+test_cancel_all_followed (Rig *rig, gconstpointer data)
+{
+  g_autofree char *path = rig_dup_path (rig, "touched");
+  g_autoptr (DrayTask) task = rig_new_task ("null", NULL);
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (DrayFuture) running = NULL;
+  g_autoptr (DrayFuture) follower = NULL;
+  DrayFuture *first;
+
+  g_test_summary ("So it is where a task that was submitted last follows one that runs, and takes "
+                  "that along.");
+
+  rig_start (rig, 1);
+  running = submit (rig, "block", NULL, mode_of (data));
+  rig_run_until_status (running, "blocked");
+  first = submit_many_to_be_cancelled (rig, path, data, futures);
+  follower = dray_future_and_then (running, rig->executor, task, DRAY_POSITION_NONE);
+  dray_executor_set_paused (rig->executor, FALSE);
+
+  dray_executor_cancel_all (rig->executor);
+  rig_expect_cancelled (follower);
+  check_never_begun (rig, path, first, running);
+}
+
+static void
+test_cancel_combined (Rig *rig, gconstpointer data)
+{
+  g_autofree char *path = rig_dup_path (rig, "touched");
+  g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (DrayFuture) all = NULL;
+  DrayFuture *first, *last;
+
+  g_test_summary ("So it is where many are cancelled since one future of them all is.");
+
+  rig_start (rig, 1);
+  first = submit_many_to_be_cancelled (rig, path, data, futures);
+  last = run_last (rig, data);
+  g_ptr_array_add (futures, last);
+  all = dray_future_all ((DrayFuture *const *) futures->pdata, futures->len);
+
+  dray_future_cancel (all);
+  rig_expect_cancelled (all);
+  check_never_begun (rig, path, first, last);
 }
 
 static void
@@ -449,6 +522,8 @@ main (int argc, char **argv)
   rig_add ("/cancel/cancellable/released", NULL, test_cancellable_released);
   add_modes ("/cancel/all", test_cancel_all);
   add_modes ("/cancel/all/out-of-order", test_cancel_all_out_of_order);
+  add_modes ("/cancel/all/followed", test_cancel_all_followed);
+  add_modes ("/cancel/all/combined", test_cancel_combined);
   add_modes ("/cancel/hundreds", test_hundreds);
 
   return g_test_run ();
