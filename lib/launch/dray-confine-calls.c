@@ -250,7 +250,9 @@ refuse_limits (scmp_filter_ctx filter)
                            SCMP_A0 (SCMP_CMP_NE, 0, 0));
 }
 
-/* The ways to shorten a file that is not open for writing. The flags of openat2() lie in memory. */
+/* The ways to shorten a file that is not open for writing. Namespaces are none to what is open
+ * already: its path in /proc/self/fd leads to where it was opened, outside. The flags of openat2()
+ * lie in memory. */
 static int
 refuse_shortening (scmp_filter_ctx filter)
 {
@@ -327,7 +329,7 @@ fill (scmp_filter_ctx filter, Preset preset, int bare)
     result = refuse_signals (filter);
   if (result == 0 && bare)
     result = refuse_limits (filter);
-  if (result == 0 && bare && !can_confine_shortening ())
+  if (result == 0 && !can_confine_shortening ())
     result = refuse_shortening (filter);
   if (result == 0 && preset == PRESET_STRICT)
     result = REFUSE_ALL (filter, of_sockets);

@@ -4,12 +4,14 @@
 
 #include "sandbox-rig.h"
 
+#include <gio/gunixfdlist.h>
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *home;       /* (owned) */
-static char *right_path; /* (owned): the PATH that bubblewrap is in */
+static char *home;         /* (owned) */
+static char *right_path;   /* (owned): the PATH that bubblewrap is in */
+static char *right_folder; /* (owned): the one that the launch helper is in */
 
 const char *const sandbox_rig_names[4] = { "none", "no-network", "read-only", "strict" };
 
@@ -23,7 +25,6 @@ static const struct
 void
 sandbox_rig_init (void)
 {
-
   /* Where everybody may make a folder, and not where other tests make theirs. */
   home = g_strdup ("/var/tmp/dray-home-XXXXXX");
   g_assert_nonnull (g_mkdtemp (home));
@@ -35,6 +36,7 @@ sandbox_rig_init (void)
     }
   g_setenv ("HOME", home, TRUE);
   right_path = g_strdup (g_getenv ("PATH"));
+  right_folder = g_strdup (g_getenv ("DRAY_LIBEXECDIR"));
 }
 
 const char *
@@ -55,6 +57,7 @@ sandbox_rig_finish (void)
   g_rmdir (home);
   g_clear_pointer (&home, g_free);
   g_clear_pointer (&right_path, g_free);
+  g_clear_pointer (&right_folder, g_free);
 }
 
 /* (transfer full) (nullable): why there can be no sandbox here */
@@ -139,10 +142,35 @@ sandbox_rig_replace_bubblewrap (Rig *rig, const char *script)
   g_setenv ("PATH", rig->directory, TRUE);
 }
 
+void
+sandbox_rig_use_older_kernel (gboolean older)
+{
+  g_autofree char *folder = g_test_build_filename (G_TEST_BUILT, "older-kernel", NULL);
+
+  g_assert_nonnull (right_folder);
+  g_setenv ("DRAY_LIBEXECDIR", older ? folder : right_folder, TRUE);
+}
+
 guint32
 sandbox_rig_escape (Rig *rig, const char *way, const char *argument)
 {
   g_autoptr (DrayFuture) future = rig_call (rig, "escape", "(ss)", way, argument);
 
+  return rig_expect_uint32 (future);
+}
+
+guint32
+sandbox_rig_escape_with (Rig *rig, const char *way, int fd)
+{
+  g_autoptr (GUnixFDList) list = g_unix_fd_list_new ();
+  g_autoptr (DrayTask) task = dray_task_new_call ("escape", g_variant_new ("(ss)", way, ""));
+  g_autoptr (DrayFuture) future = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_unix_fd_list_append (list, fd, &error);
+  g_assert_no_error (error);
+  dray_task_set_attachments (task, list, &error);
+  g_assert_no_error (error);
+  future = rig_submit (rig, g_steal_pointer (&task));
   return rig_expect_uint32 (future);
 }

@@ -29,8 +29,13 @@ void sandbox_rig_start (Rig *rig, DraySandbox sandbox, guint max_workers);
 /* Until it is called again with NULL, bubblewrap is @script, or missing where that is "". No
  * executor may be alive. */
 void sandbox_rig_replace_bubblewrap (Rig *rig, const char *script);
+/* Until it is called again with FALSE, the launch helper finds an older kernel, as in
+ * tests/older-kernel. No executor may be alive. */
+void sandbox_rig_use_older_kernel (gboolean older);
 /* What comes of a way out: 0 if it is open, else an errno. */
 guint32 sandbox_rig_escape (Rig *rig, const char *way, const char *argument);
+/* The same for what is passed to the worker. */
+guint32 sandbox_rig_escape_with (Rig *rig, const char *way, int fd);
 
 extern const char *const sandbox_rig_names[4];
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
 #include <linux/filter.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -71,13 +72,40 @@ escape_shorten (const char *path)
   return 0;
 }
 
-/* Of an empty file: by way of one that is open for reading. */
+/* By way of one that is open for reading. */
 static int
 escape_empty (const char *path)
 {
   int fd = open (path, O_RDONLY | O_TRUNC | O_CLOEXEC);
 
   return close_and_tell (fd, fd);
+}
+
+/* By way of one that is open for neither reading nor writing. */
+static int
+escape_empty_closed (const char *path)
+{
+  int fd = open (path, O_ACCMODE | O_TRUNC | O_CLOEXEC);
+
+  return close_and_tell (fd, fd);
+}
+
+/* As the C library does not call it. */
+static int
+escape_empty_newest (const char *path)
+{
+  const struct open_how how = { .flags = O_RDONLY | O_TRUNC | O_CLOEXEC };
+  int fd = (int) syscall (SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+
+  return close_and_tell (fd, fd);
+}
+
+static int
+escape_change (const char *path)
+{
+  int fd = open (path, O_WRONLY | O_CLOEXEC);
+
+  return close_and_tell (fd, fd >= 0 ? (int) write (fd, "x", 1) : -1);
 }
 
 /* A file without a name, so that nothing is left behind. */
@@ -433,27 +461,47 @@ static const struct
   const char *name;
   EscapeFunc escape;
 } escapes[] = {
-  { "read", escape_read },         { "write", escape_write },
-  { "shorten", escape_shorten },   { "empty", escape_empty },
-  { "list", escape_list },         { "internet", escape_internet },
-  { "unix", escape_unix },         { "abstract", escape_abstract },
-  { "datagram", escape_datagram }, { "socket", escape_socket },
-  { "ptrace", escape_ptrace },     { "kill", escape_kill },
-  { "limit", escape_limit },       { "own-limit", escape_own_limit },
-  { "environ", escape_environ },   { "memory", escape_memory },
-  { "fork", escape_fork },         { "shell", escape_shell },
-  { "execute", escape_execute },   { "execute-memory", escape_execute_memory },
+  { "read", escape_read },
+  { "write", escape_write },
+  { "shorten", escape_shorten },
+  { "empty", escape_empty },
+  { "empty-closed", escape_empty_closed },
+  { "empty-newest", escape_empty_newest },
+  { "change", escape_change },
+  { "list", escape_list },
+  { "internet", escape_internet },
+  { "unix", escape_unix },
+  { "abstract", escape_abstract },
+  { "datagram", escape_datagram },
+  { "socket", escape_socket },
+  { "ptrace", escape_ptrace },
+  { "kill", escape_kill },
+  { "limit", escape_limit },
+  { "own-limit", escape_own_limit },
+  { "environ", escape_environ },
+  { "memory", escape_memory },
+  { "fork", escape_fork },
+  { "shell", escape_shell },
+  { "execute", escape_execute },
+  { "execute-memory", escape_execute_memory },
   { "execute-listened", escape_execute_listened },
-  { "mount", escape_mount },       { "personality", escape_personality },
-  { "io-uring", escape_io_uring }, { "keys", escape_keys },
+  { "mount", escape_mount },
+  { "personality", escape_personality },
+  { "io-uring", escape_io_uring },
+  { "keys", escape_keys },
 };
 
+/* By the argument, or by the path of what is attached. */
 static GVariant *
 escape_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
+  GUnixFDList *list = dray_job_get_attachments (job);
+  g_autofree char *path = NULL;
   const char *way, *argument;
 
   g_variant_get (arguments, "(&s&s)", &way, &argument);
+  if (list != NULL)
+    argument = path = g_strdup_printf ("/proc/self/fd/%d", g_unix_fd_list_peek_fds (list, NULL)[0]);
   for (gsize i = 0; i < G_N_ELEMENTS (escapes); i++)
     if (g_str_equal (escapes[i].name, way))
       return g_variant_new_uint32 ((guint32) escapes[i].escape (argument));
@@ -463,18 +511,6 @@ escape_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 }
 
 /* --- With what is attached --- */
-
-static GVariant *
-reopen_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
-{
-  GUnixFDList *list = dray_job_get_attachments (job);
-  g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d",
-                                           g_unix_fd_list_peek_fds (list, NULL)[0]);
-  int fd = open (path, O_WRONLY | O_CLOEXEC);
-
-  return g_variant_new_uint32 ((guint32) close_and_tell (fd, fd >= 0 ? (int) write (fd, "x", 1)
-                                                                     : -1));
-}
 
 static GVariant *
 type_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
@@ -500,7 +536,6 @@ has_mapping_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error
 
 const MisbehavingFunction misbehaving_escape_functions[] = {
   { "escape", "(ss)", escape_cb, NULL },
-  { "escape-reopen", "*", reopen_cb, NULL },
   { "escape-type", "*", type_cb, NULL },
   { "has-mapping", "(s)", has_mapping_cb, NULL },
   { NULL, NULL, NULL, NULL },
