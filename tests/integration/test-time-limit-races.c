@@ -23,7 +23,7 @@
  * on record when it is begun, so one that was begun and hit can't hide behind a second run.
  */
 
-#define N_TASKS 1000
+#define N_TASKS 1000 /* at most: see get_n_tasks() */
 #define N_WORKERS 3
 #define NEIGHBOUR_TIME 150 /* µs */
 
@@ -40,6 +40,19 @@ typedef struct
   gboolean sealed;  /* large results are in sealed memory */
   gboolean trusted; /* or in slots */
 } Race;
+
+/* Many workers die of them, and starting others is what takes the time. */
+static guint
+get_n_tasks (void)
+{
+  return g_test_slow () ? N_TASKS : N_TASKS / 4;
+}
+
+static guint
+get_n_large (void)
+{
+  return g_test_slow () ? N_LARGE : N_LARGE / 4;
+}
 
 static gboolean
 has_limit (guint number)
@@ -168,12 +181,13 @@ test_race (Rig *rig, gconstpointer data)
   g_autofree char *path = rig_dup_path (rig, "record");
   g_autoptr (GPtrArray) futures = g_ptr_array_new_with_free_func (g_object_unref);
   g_autofree guint *n_begun = NULL;
+  const guint n_tasks = get_n_tasks ();
   guint n_told = 0;
 
   g_test_summary ("Limits run out as tasks end: tasks that have none all succeed, begun once.");
 
   start (rig, race);
-  for (guint i = 0; i < N_TASKS; i++)
+  for (guint i = 0; i < n_tasks; i++)
     {
       g_ptr_array_add (futures, submit (rig, race, path, i));
       dray_future_add_done_callback (futures->pdata[i], count_done_cb, &n_told, NULL);
@@ -182,9 +196,9 @@ test_race (Rig *rig, gconstpointer data)
 
   rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
   n_begun = read_record (path);
-  for (guint i = 0; i < N_TASKS; i++)
+  for (guint i = 0; i < n_tasks; i++)
     check_outcome (futures->pdata[i], i, n_begun[i]);
-  g_assert_cmpuint (n_told, ==, N_TASKS);
+  g_assert_cmpuint (n_told, ==, n_tasks);
 }
 
 /* Large results: the limit runs out, or the worker is killed, as they are on their way */
@@ -278,16 +292,17 @@ static void
 test_large (Rig *rig, gconstpointer data)
 {
   const Race *race = data;
+  const guint n_large = get_n_large ();
   g_autofree char *path = rig_dup_path (rig, "record");
   Series series = { .rig = rig, .aim = AIM_INIT (get_large_limit (race) * 1000, 0) };
-  g_autofree LargeTask *tasks = g_new0 (LargeTask, N_LARGE);
+  g_autofree LargeTask *tasks = g_new0 (LargeTask, n_large);
   g_autofree guint *n_begun = NULL;
 
   g_test_summary ("Limits run out as large results are written: those arrive whole or not at "
                   "all, and tasks that have no limit all succeed, begun once.");
 
   start (rig, race);
-  for (guint i = 0; i < N_LARGE; i++)
+  for (guint i = 0; i < n_large; i++)
     {
       fixture_iterate_until (has_room, &series, "some tasks are done");
       tasks[i] = (LargeTask){ .series = &series, .number = i };
@@ -297,13 +312,13 @@ test_large (Rig *rig, gconstpointer data)
 
   rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
   n_begun = read_record (path);
-  for (guint i = 0; i < N_LARGE; i++)
+  for (guint i = 0; i < n_large; i++)
     {
       g_assert_cmpuint (n_begun[i], <=, 1);
       g_assert_true (!tasks[i].succeeded || n_begun[i] == 1);
       g_assert_true (tasks[i].shared == (tasks[i].succeeded && (race->sealed || race->trusted)));
     }
-  g_assert_cmpuint (series.n_told, ==, N_LARGE);
+  g_assert_cmpuint (series.n_told, ==, n_large);
   g_test_message ("%u arrived in time, %u did not", series.aim.n_early, series.aim.n_late);
 }
 
@@ -385,13 +400,14 @@ test_cancel (Rig *rig, gconstpointer data)
   Marksmen *marksmen = marksmen_new ();
   Series self = { .rig = rig, .aim = AIM_INIT (CANCELLED_TIME, 0.1) };
   g_autofree guint *n_begun = NULL;
+  const guint n_tasks = MIN (2 * get_n_tasks (), N_TASKS); /* since the aim has to be found */
   guint n_killed = 0;
 
   g_test_summary ("Tasks are cancelled, and their workers killed, as they end: tasks that nobody "
                   "cancelled all succeed, begun once.");
 
   start (rig, race);
-  for (guint i = 0; i < N_TASKS; i++)
+  for (guint i = 0; i < n_tasks; i++)
     {
       fixture_iterate_until (has_room, &self, "some tasks are done");
       g_ptr_array_add (futures, submit_cancelled (&self, race, path, i));
@@ -403,10 +419,10 @@ test_cancel (Rig *rig, gconstpointer data)
 
   rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
   n_begun = read_record (path);
-  for (guint i = 0; i < N_TASKS; i++)
+  for (guint i = 0; i < n_tasks; i++)
     if (check_cancelled (futures->pdata[i], i, n_begun[i]) && is_confirmed (i))
       n_killed += n_begun[i];
-  g_assert_cmpuint (self.n_told, ==, N_TASKS);
+  g_assert_cmpuint (self.n_told, ==, n_tasks);
 
   g_test_message ("%u were cancelled, %u of them by a kill, and %u were not", self.aim.n_early,
                   n_killed, self.aim.n_late);
