@@ -152,17 +152,28 @@ refuse_all (scmp_filter_ctx filter, const char *const *names, size_t n_names)
 
 #define REFUSE_ALL(filter, names) refuse_all (filter, names, sizeof (names) / sizeof (names)[0])
 
+/* What ioctl() or fcntl() is told to do, which is its second argument. */
+static int
+refuse_commands (scmp_filter_ctx filter, int call, const unsigned int *commands, size_t n_commands)
+{
+  int result = 0;
+
+  for (size_t i = 0; i < n_commands && result == 0; i++)
+    result = seccomp_rule_add (filter, REFUSED, call, 1,
+                               SCMP_A1 (SCMP_CMP_MASKED_EQ, 0xffffffffu, commands[i]));
+  return result;
+}
+
+#define REFUSE_COMMANDS(filter, call, commands) \
+  refuse_commands (filter, SCMP_SYS (call), commands, sizeof (commands) / sizeof (commands)[0])
+
 /* A character that is put into a terminal's input is a command to the shell there. */
 static int
 refuse_typing (scmp_filter_ctx filter)
 {
   static const unsigned int commands[] = { TIOCSTI, TIOCLINUX };
-  int result = 0;
 
-  for (int i = 0; i < 2 && result == 0; i++)
-    result = seccomp_rule_add (filter, REFUSED, SCMP_SYS (ioctl), 1,
-                               SCMP_A1 (SCMP_CMP_MASKED_EQ, 0xffffffffu, commands[i]));
-  return result;
+  return REFUSE_COMMANDS (filter, ioctl, commands);
 }
 
 /* Sockets of other families than AF_UNIX, which only reaches what the file system leads to. */
@@ -227,6 +238,22 @@ refuse_personalities (scmp_filter_ctx filter)
                            SCMP_A0 (SCMP_CMP_NE, 0xffffffffu, 0));
 }
 
+/* To whom a file belongs is sent a signal when there is something to be read, and whoever has the
+ * file open says to whom, and which signal. */
+static int
+refuse_owners (scmp_filter_ctx filter)
+{
+  static const unsigned int commands[] = { F_SETOWN, F_SETOWN_EX };
+  static const unsigned int commands_for_sockets[] = { FIOSETOWN, SIOCSPGRP };
+  int result = REFUSE_COMMANDS (filter, fcntl, commands);
+
+  if (result == 0)
+    result = REFUSE_COMMANDS (filter, fcntl64, commands);
+  if (result == 0)
+    result = REFUSE_COMMANDS (filter, ioctl, commands_for_sockets);
+  return result;
+}
+
 /* Signals to anybody but this process, where nothing else keeps it from that. */
 static int
 refuse_signals (scmp_filter_ctx filter)
@@ -235,6 +262,8 @@ refuse_signals (scmp_filter_ctx filter)
   const scmp_datum_t self = (scmp_datum_t) getpid ();
   int result = REFUSE_ALL (filter, of_other_processes);
 
+  if (result == 0)
+    result = refuse_owners (filter);
   for (int i = 0; i < 3 && result == 0; i++)
     result = seccomp_rule_add (filter, REFUSED, calls[i], 1, SCMP_A0 (SCMP_CMP_NE, self, 0));
   return result;

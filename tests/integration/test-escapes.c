@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -447,6 +448,62 @@ test_passed_memory (Scene *scene, gconstpointer data)
   close (fds[1]);
 }
 
+/* Whether somebody is killed by a worker as it runs in the rig. What the worker has sent has come
+ * before what this sends. */
+static gboolean
+can_kill (Scene *scene, const char *way)
+{
+  g_autoptr (GError) error = NULL;
+  /* PATH may lead nowhere. */
+  g_autoptr (GSubprocess) victim = g_subprocess_new (G_SUBPROCESS_FLAGS_NONE, &error, "/bin/sleep",
+                                                     "300", NULL);
+  guint32 outcome;
+
+  g_assert_no_error (error);
+  outcome = sandbox_rig_escape (&scene->rig, way, g_subprocess_get_identifier (victim));
+  g_test_message ("%s: %s", way, g_strerror ((int) outcome));
+  g_subprocess_send_signal (victim, SIGTERM);
+  g_assert_true (g_subprocess_wait (victim, NULL, NULL));
+  g_assert_true (g_subprocess_get_if_signaled (victim));
+  return g_subprocess_get_term_sig (victim) == SIGKILL;
+}
+
+static void
+expect_killing (Scene *scene, DraySandbox sandbox, DraySandboxNeed need, gboolean expected)
+{
+  static const char *const ways[] = { "own", "own-more", "own-socket", "own-group" };
+  DrayLauncher *launcher = sandbox_rig_new_launcher (sandbox);
+
+  dray_launcher_set_sandbox_need (launcher, need);
+  rig_start_with (&scene->rig, launcher, 1);
+  for (gsize i = 0; i < G_N_ELEMENTS (ways); i++)
+    g_assert_cmpint (can_kill (scene, ways[i]), ==, expected);
+  rig_shut_down (&scene->rig, DRAY_SHUTDOWN_DRAIN);
+}
+
+static void
+test_owners (Scene *scene, gconstpointer data)
+{
+  g_test_summary ("Nobody outside is killed by the signal which says that there is something to be "
+                  "read.");
+
+  if (!sandbox_rig_is_possible ())
+    return;
+
+  expect_killing (scene, DRAY_SANDBOX_NONE, DRAY_SANDBOX_REQUIRED, TRUE);
+  expect_killing (scene, DRAY_SANDBOX_NO_NETWORK, DRAY_SANDBOX_REQUIRED, FALSE);
+  for (int i = DRAY_SANDBOX_READ_ONLY; i <= DRAY_SANDBOX_STRICT; i++)
+    for (int older = 0; older < 2; older++)
+      {
+        sandbox_rig_use_older_kernel (older);
+        expect_killing (scene, (DraySandbox) i, DRAY_SANDBOX_REQUIRED, FALSE);
+        sandbox_rig_replace_bubblewrap (&scene->rig, "");
+        expect_killing (scene, (DraySandbox) i, DRAY_SANDBOX_PREFERRED, FALSE);
+        sandbox_rig_replace_bubblewrap (&scene->rig, NULL);
+      }
+  sandbox_rig_use_older_kernel (FALSE);
+}
+
 static void
 test_typing (Scene *scene, gconstpointer data)
 {
@@ -503,6 +560,7 @@ main (int argc, char **argv)
   g_test_add ("/escapes/execute", Scene, NULL, set_up, test_execute, tear_down);
   g_test_add ("/escapes/passed", Scene, NULL, set_up, test_passed, tear_down);
   g_test_add ("/escapes/passed/memory", Scene, NULL, set_up, test_passed_memory, tear_down);
+  g_test_add ("/escapes/owners", Scene, NULL, set_up, test_owners, tear_down);
   g_test_add ("/escapes/typing", Scene, NULL, set_up, test_typing, tear_down);
 
   result = g_test_run ();

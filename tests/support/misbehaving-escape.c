@@ -15,6 +15,7 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,6 +249,68 @@ escape_kill (const char *pid)
   return kill (atoi (pid), 0) < 0 ? errno : 0;
 }
 
+/* A signal may tell somebody that there is something to be read: to whom, and which one, is for
+ * whoever reads it to say. Takes the descriptors. */
+static int
+signal_owner (const int fds[2], gboolean is_owned)
+{
+  int result = is_owned ? 0 : -1;
+
+  if (result == 0)
+    result = fcntl (fds[0], F_SETSIG, SIGKILL);
+  if (result == 0)
+    result = fcntl (fds[0], F_SETFL, O_ASYNC | O_NONBLOCK);
+  if (result == 0)
+    result = (int) write (fds[1], "x", 1);
+  result = close_and_tell (fds[0], result);
+  close (fds[1]);
+  return result;
+}
+
+static int
+escape_own (const char *pid)
+{
+  int fds[2];
+
+  if (pipe2 (fds, O_CLOEXEC) != 0)
+    return errno;
+  return signal_owner (fds, fcntl (fds[0], F_SETOWN, atoi (pid)) == 0);
+}
+
+static int
+escape_own_more (const char *pid)
+{
+  const struct f_owner_ex owner = { .type = F_OWNER_PID, .pid = atoi (pid) };
+  int fds[2];
+
+  if (pipe2 (fds, O_CLOEXEC) != 0)
+    return errno;
+  return signal_owner (fds, fcntl (fds[0], F_SETOWN_EX, &owner) == 0);
+}
+
+static int
+own_socket (unsigned long command, const char *text)
+{
+  const int pid = atoi (text);
+  int fds[2];
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+    return errno;
+  return signal_owner (fds, ioctl (fds[0], command, &pid) == 0);
+}
+
+static int
+escape_own_socket (const char *pid)
+{
+  return own_socket (FIOSETOWN, pid);
+}
+
+static int
+escape_own_group (const char *pid)
+{
+  return own_socket (SIOCSPGRP, pid);
+}
+
 /* All stays as it is. */
 static int
 escape_limit (const char *pid)
@@ -476,6 +539,10 @@ static const struct
   { "socket", escape_socket },
   { "ptrace", escape_ptrace },
   { "kill", escape_kill },
+  { "own", escape_own },
+  { "own-more", escape_own_more },
+  { "own-socket", escape_own_socket },
+  { "own-group", escape_own_group },
   { "limit", escape_limit },
   { "own-limit", escape_own_limit },
   { "environ", escape_environ },
