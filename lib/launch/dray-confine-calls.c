@@ -6,7 +6,7 @@
  *   everywhere     no typing into the terminal of whoever started the application; no network but
  *                  what a namespace is around; no io_uring, which passes by this filter
  *   read-only      nothing that has to do with the running system, with other processes' memory,
- *                  with namespaces; no network at all, no new connection
+ *                  with namespaces; no attributes of files; no network at all, no new connection
  *   strict         no sockets but those that are there, no process, no program
  *
  * "No program" has to let one through, the worker's own, which is executed after the filter is in
@@ -31,14 +31,18 @@
 #ifdef HAVE_LIBSECCOMP
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/fsverity.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define REFUSED SCMP_ACT_ERRNO (EPERM)
@@ -47,6 +51,10 @@
 #ifndef TIOCLINUX
 #define TIOCLINUX 0x541c
 #endif
+
+/* Calls since Linux 5.1 have the same numbers on all architectures, but for where some of those
+ * begin to count. */
+#define NEW_CALL(number) (SYS_pidfd_open - 434 + (number))
 
 /* Neither a reader of files nor anything else that only computes has any use for these. Names, as
  * the library may know some that its header does not, and the other way round. */
@@ -130,12 +138,42 @@ static const char *const of_other_processes[] = {
   "pidfd_open", "pidfd_send_signal", "rt_tgsigqueueinfo", "tkill",
 };
 
+/* What belongs to a file is its owner's to change, who need not have it open for writing. */
+static const char *const of_attributes[] = {
+  "file_setattr", "fremovexattr",  "fsetxattr", "lremovexattr", "lsetxattr",
+  "removexattr",  "removexattrat", "setxattr",  "setxattrat",
+};
+
+/* Those of them that the library may be too old to know. */
+static const struct
+{
+  const char *name;
+  int number;
+} new_calls[] = {
+  { "file_setattr", NEW_CALL (469) },
+  { "open_tree_attr", NEW_CALL (467) },
+  { "removexattrat", NEW_CALL (466) },
+  { "setxattrat", NEW_CALL (463) },
+};
+
+/* What this system calls it; __NR_SCMP_ERROR: nobody knows. */
+static int
+find_number (const char *name)
+{
+  const int number = seccomp_syscall_resolve_name (name);
+
+  for (size_t i = 0; i < sizeof new_calls / sizeof new_calls[0] && number == __NR_SCMP_ERROR; i++)
+    if (strcmp (new_calls[i].name, name) == 0)
+      return new_calls[i].number;
+  return number;
+}
+
 /* Each of these functions returns 0 or a negative errno. */
 
 static int
 refuse (scmp_filter_ctx filter, const char *name)
 {
-  const int number = seccomp_syscall_resolve_name (name);
+  const int number = find_number (name);
 
   return number == __NR_SCMP_ERROR ? 0 : seccomp_rule_add (filter, REFUSED, number, 0);
 }
@@ -279,6 +317,16 @@ refuse_limits (scmp_filter_ctx filter)
                            SCMP_A0 (SCMP_CMP_NE, 0, 0));
 }
 
+/* The same as of_attributes, in another way; and that a file can't be written to any more. */
+static int
+refuse_flags (scmp_filter_ctx filter)
+{
+  static const unsigned int commands[] = { FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR,
+                                           FS_IOC_ENABLE_VERITY };
+
+  return REFUSE_COMMANDS (filter, ioctl, commands);
+}
+
 /* The ways to shorten a file that is not open for writing. Namespaces are none to what is open
  * already: its path in /proc/self/fd leads to where it was opened, outside. The flags of openat2()
  * lie in memory. */
@@ -348,6 +396,10 @@ fill (scmp_filter_ctx filter, Preset preset, int bare)
     return result;
 
   result = REFUSE_ALL (filter, of_the_system);
+  if (result == 0)
+    result = REFUSE_ALL (filter, of_attributes);
+  if (result == 0)
+    result = refuse_flags (filter);
   if (result == 0)
     result = refuse_namespaces (filter);
   if (result == 0)

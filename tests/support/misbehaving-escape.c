@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
+#include <linux/fsverity.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
@@ -33,9 +35,15 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define EXIT_AS_ASKED 7
+
+/* The headers may be older. */
+#define CALL_SETXATTRAT 463
+#define CALL_REMOVEXATTRAT 466
+#define CALL_FILE_SETATTR 469
 
 typedef int (*EscapeFunc) (const char *argument);
 
@@ -108,6 +116,89 @@ escape_change (const char *path)
 
   return close_and_tell (fd, fd >= 0 ? (int) write (fd, "x", 1) : -1);
 }
+
+/* --- What files have besides what is in them --- */
+
+/* All that follows is asked of what the path /proc/self/fd/N leads to. */
+static int
+get_number (const char *path)
+{
+  return atoi (strrchr (path, '/') + 1);
+}
+
+/* Some ask for nothing, or for what is not there. But who may is told that, and not that he may
+ * not. */
+static int
+tell_if_refused (long result)
+{
+  return result < 0 && errno != EFAULT && errno != EINVAL && errno != ENODATA ? errno : 0;
+}
+
+static int
+escape_label (const char *path)
+{
+  return setxattr (path, "user.dray", "x", 1, 0) < 0 ? errno : 0;
+}
+
+static int
+escape_label_open (const char *path)
+{
+  return fsetxattr (get_number (path), "user.dray", "x", 1, 0) < 0 ? errno : 0;
+}
+
+static int
+escape_label_newest (const char *path)
+{
+  return tell_if_refused (
+    syscall (CALL_SETXATTRAT, get_number (path), "", AT_EMPTY_PATH, "user.dray", NULL, (size_t) 0));
+}
+
+static int
+escape_unlabel (const char *path)
+{
+  return tell_if_refused (removexattr (path, "user.dray"));
+}
+
+static int
+escape_unlabel_open (const char *path)
+{
+  return tell_if_refused (fremovexattr (get_number (path), "user.dray"));
+}
+
+static int
+escape_unlabel_newest (const char *path)
+{
+  return tell_if_refused (
+    syscall (CALL_REMOVEXATTRAT, get_number (path), "", AT_EMPTY_PATH, "user.dray"));
+}
+
+static int
+escape_flag (const char *path)
+{
+  return tell_if_refused (ioctl (get_number (path), FS_IOC_SETFLAGS, NULL));
+}
+
+static int
+escape_flag_more (const char *path)
+{
+  return tell_if_refused (ioctl (get_number (path), FS_IOC_FSSETXATTR, NULL));
+}
+
+static int
+escape_flag_newest (const char *path)
+{
+  return tell_if_refused (
+    syscall (CALL_FILE_SETATTR, get_number (path), "", NULL, (size_t) 0, AT_EMPTY_PATH));
+}
+
+/* For ever read-only. */
+static int
+escape_freeze (const char *path)
+{
+  return tell_if_refused (ioctl (get_number (path), FS_IOC_ENABLE_VERITY, NULL));
+}
+
+/* --- Folders --- */
 
 /* A file without a name, so that nothing is left behind. */
 static int
@@ -531,6 +622,16 @@ static const struct
   { "empty-closed", escape_empty_closed },
   { "empty-newest", escape_empty_newest },
   { "change", escape_change },
+  { "label", escape_label },
+  { "label-open", escape_label_open },
+  { "label-newest", escape_label_newest },
+  { "unlabel", escape_unlabel },
+  { "unlabel-open", escape_unlabel_open },
+  { "unlabel-newest", escape_unlabel_newest },
+  { "flag", escape_flag },
+  { "flag-more", escape_flag_more },
+  { "flag-newest", escape_flag_newest },
+  { "freeze", escape_freeze },
   { "list", escape_list },
   { "internet", escape_internet },
   { "unix", escape_unix },
