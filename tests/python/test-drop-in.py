@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import unittest
 
 import dray
@@ -51,9 +52,9 @@ class TestExceptions(DropInCase):
         self.assertIsInstance(error, dray.BrokenProcessPool)
         self.assertRegex(str(error), 'raise_what_takes_two: TakesTwo was raised.*TypeError: ')
         self.assertIsInstance(error.__cause__, TypeError)
-        traceback = str(error.__cause__.__cause__)
-        self.assertIn('raise TakesTwo(first, second)', traceback)
-        self.assertIn('TakesTwo: one and two', traceback)
+        text = str(error.__cause__.__cause__)
+        self.assertIn('raise TakesTwo(first, second)', text)
+        self.assertIn('TakesTwo: one and two', text)
 
     def test_of_a_class_without_a_name(self):
         """It arrives, as a result of such a class does."""
@@ -122,6 +123,30 @@ class TestExceptions(DropInCase):
                 self.assertIsInstance(self.error_of(work.echo, UnsendableArgument(kind)), kind)
                 with self.assertRaises(dray.UnpicklableFunction):
                     self.executor.submit(UnsendableArgument(kind))
+
+    def test_that_the_program_handles_meanwhile(self):
+        """It is the program's own, and has nothing to do with arguments that can't be sent."""
+        def raise_own():
+            try:
+                raise KeyError('why')
+            except KeyError:
+                raise OSError('own')
+
+        def look(error):
+            return error.__traceback__, error.__cause__, error.__context__
+
+        try:
+            raise_own()
+        except OSError as own:
+            before = look(own), look(own.__context__)
+            for kind in work.Frozen, work.Mute:
+                error = self.error_of(work.echo, UnsendableArgument(kind))
+                self.assertIsInstance(error, kind)
+                self.assertNotIn('own', str(error.__cause__))
+                self.assertEqual((look(own), look(own.__context__)), before)
+            self.assertIs(self.error_of(work.echo, UnsendableArgument(own)), own)
+            self.assertEqual(look(own)[1:], before[0][1:])
+            self.assertIn('raise_own', ''.join(traceback.format_exception(own)))
 
     def test_with_an_end_of_a_pipe(self):
         """Its number would be that of another file here."""

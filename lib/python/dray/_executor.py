@@ -235,12 +235,13 @@ class ProcessPoolExecutor(Executor):
         streams = _gives_stream(fn)
         kind: type[Future[T]] = Stream if streams else Future
         future = kind(pool, name)
+        handled = sys.exc_info()[1]
         try:
             message = _calls.pack(fn, args, kwargs, pool)
         except Exception as error:
             if _calls.is_about_function(error):
                 raise
-            _outcome.forget_frames(error)
+            _outcome.forget_frames(error, handled)
             future._refuse(error)
             return future
         future._inheritance = message.inheritance

@@ -161,21 +161,40 @@ def _lines_of(error: BaseException) -> str:
     return ''.join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
-def forget_frames(error: BaseException) -> None:
+def forget_frames(error: BaseException, handled: BaseException | None) -> None:
     """Has an exception, and those that led to it, keep their tracebacks as text only: frames keep
-    whatever was in them."""
-    lines = _lines_of(error)
-    last, seen = error, set[int]()
-    while id(last) not in seen:
-        seen.add(id(last))
-        _set(last, '__traceback__', None)
-        earlier = last.__cause__ or (None if last.__suppress_context__ else last.__context__)
+    whatever was in them.
+
+    What was being handled before it was raised is somebody else's, and is left as it is.
+    """
+    if error is handled:
+        return
+    chain = _chain_of(error, handled)
+    last = chain[-1]
+    if last.__context__ is handled:
         _set(last, '__context__', None)
-        if earlier is not None:
-            _set(last, '__cause__', earlier)
-            last = earlier
+    lines = _lines_of(error)
+    for later, earlier in zip(chain, chain[1:]):
+        _set(later, '__cause__', earlier)
+    for each in chain:
+        _set(each, '__traceback__', None)
+        _set(each, '__context__', None)
     if last.__cause__ is None:
         _set(last, '__cause__', _remote_traceback(lines))
+
+
+def _chain_of(error: BaseException, handled: BaseException | None) -> list[BaseException]:
+    """An exception, what led to it, and so on."""
+    chain, seen = [error], {id(error), id(handled)}
+    while True:
+        last = chain[-1]
+        earlier = last.__cause__
+        if earlier is None and not last.__suppress_context__:
+            earlier = last.__context__
+        if earlier is None or id(earlier) in seen:
+            return chain
+        chain.append(earlier)
+        seen.add(id(earlier))
 
 
 def describe(error: BaseException) -> str:
