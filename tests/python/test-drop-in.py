@@ -111,14 +111,20 @@ class TestExceptions(DropInCase):
 
     def test_that_can_not_even_be_shown(self):
         pid = self.call(work.pid)
-        error = self.error_of(work.raise_it, work.Unshowable)
-        self.assertIsInstance(error, RuntimeError)
-        self.assertIn('The worker could not answer: ValueError', str(error))
+        for kind in work.Unshowable, work.Unnoted:
+            with self.subTest(kind.__name__):
+                error = self.error_of(work.raise_it, kind, 'one')
+                self.assertIsInstance(error, kind)
+                cause = BaseException.__cause__.__get__(error)
+                self.assertRegex(str(cause), f'in raise_it(.*\n)*.*{kind.__name__}: one')
+                error = self.error_of(work.raise_it, work.TrapError, kind)
+                self.assertIsInstance(error, dray.BrokenProcessPool)
+                self.assertIsInstance(error.__cause__, kind)
         self.assertEqual(self.call(work.pid), pid)
 
     def test_of_arguments(self):
         """They belong to the call, whatever can be done with them."""
-        for kind in work.Frozen, work.Mute:
+        for kind in work.Frozen, work.Mute, work.Unshowable, work.Unnoted:
             with self.subTest(kind.__name__):
                 self.assertIsInstance(self.error_of(work.echo, UnsendableArgument(kind)), kind)
                 with self.assertRaises(dray.UnpicklableFunction):

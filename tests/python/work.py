@@ -418,10 +418,20 @@ class MuteUnsendable(Exception):
 
 
 class Unshowable(Exception):
-    """Its traceback can't be had."""
+    """What led to it can't be had."""
 
     @property
     def __cause__(self):
+        raise ValueError('It stays here')
+
+    __context__ = __suppress_context__ = __traceback__ = __cause__
+
+
+class Unnoted(Exception):
+    """What was added to it can't be had."""
+
+    @property
+    def __notes__(self):
         raise ValueError('It stays here')
 
 

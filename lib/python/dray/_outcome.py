@@ -128,7 +128,7 @@ def unpack(value: Any) -> tuple[Any, BaseException | None]:
     except BaseException as failure:
         if is_ctrl_c(failure):
             raise
-        if failure.__cause__ is None:
+        if _get(failure, '__cause__') is None:
             _set(failure, '__cause__',
                  _remote_traceback(told.get('traceback') or _lines_of(failure)))
         # It leads to this thread, which the error would keep.
@@ -157,8 +157,16 @@ def unpack_item(value: Any) -> Any:
 
 
 def _lines_of(error: BaseException) -> str:
+    """Its traceback as text, without what led to it where its class does not let that be seen."""
     import traceback
-    return ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+    frames = _get(error, '__traceback__')
+    try:
+        return ''.join(traceback.format_exception(type(error), error, frames))
+    except BaseException as failure:
+        if is_ctrl_c(failure):
+            raise
+    return ''.join(['Traceback (most recent call last):\n', *traceback.format_tb(frames),
+                    describe(error), '\n'])
 
 
 def forget_frames(error: BaseException, handled: BaseException | None) -> None:
@@ -171,7 +179,7 @@ def forget_frames(error: BaseException, handled: BaseException | None) -> None:
         return
     chain = _chain_of(error, handled)
     last = chain[-1]
-    if last.__context__ is handled:
+    if _get(last, '__context__') is handled:
         _set(last, '__context__', None)
     lines = _lines_of(error)
     for later, earlier in zip(chain, chain[1:]):
@@ -179,7 +187,7 @@ def forget_frames(error: BaseException, handled: BaseException | None) -> None:
     for each in chain:
         _set(each, '__traceback__', None)
         _set(each, '__context__', None)
-    if last.__cause__ is None:
+    if _get(last, '__cause__') is None:
         _set(last, '__cause__', _remote_traceback(lines))
 
 
@@ -188,9 +196,9 @@ def _chain_of(error: BaseException, handled: BaseException | None) -> list[BaseE
     chain, seen = [error], {id(error), id(handled)}
     while True:
         last = chain[-1]
-        earlier = last.__cause__
-        if earlier is None and not last.__suppress_context__:
-            earlier = last.__context__
+        earlier = _get(last, '__cause__')
+        if earlier is None and not _get(last, '__suppress_context__'):
+            earlier = _get(last, '__context__')
         if earlier is None or id(earlier) in seen:
             return chain
         chain.append(earlier)
@@ -223,6 +231,11 @@ def _set(error: BaseException, name: str, value: BaseException | None) -> None:
     frozen dataclasses do.
     """
     _FIELDS[name].__set__(error, value)
+
+
+def _get(error: BaseException, name: str) -> Any:
+    """The same, whatever its class has by that name."""
+    return _FIELDS[name].__get__(error)
 
 
 _FIELDS: Any = vars(BaseException)
