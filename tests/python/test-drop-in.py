@@ -2,6 +2,7 @@
 """Shows what programs that were written for concurrent.futures go by, and its own tests don't
 look at."""
 
+import asyncio
 import multiprocessing
 import os
 import pathlib
@@ -101,6 +102,24 @@ class TestExceptions(DropInCase):
         self.assertEqual(error.args, ('one',))
         self.assertIn('in raise_it', str(error.__cause__))
         self.assertEqual(self.call(work.pid), pid)
+
+    def test_that_is_false(self):
+        """It is raised as others are, though concurrent.futures looks at what it says of itself."""
+        for kind in work.Empty, work.Untrue:
+            with self.subTest(kind.__name__):
+                with self.assertRaises(kind):
+                    self.call(work.raise_it, kind)
+                self.assertIsInstance(self.error_of(work.raise_it, kind), kind)
+                with self.assertRaises(kind):
+                    list(self.executor.map(work.raise_it, [kind], chunksize=2))
+                with self.assertRaises(kind):
+                    list(self.executor.submit(work.yield_and_raise, kind))
+                self.assertIsInstance(self.error_of(work.echo, UnsendableArgument(kind)), kind)
+                with self.assertRaises(kind):
+                    asyncio.run(self.wait_for(work.raise_it, kind))
+
+    async def wait_for(self, *call):
+        return await self.executor.submit(*call)
 
     def test_that_does_not_say_why_it_can_not_be_sent(self):
         pid = self.call(work.pid)

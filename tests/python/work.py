@@ -397,6 +397,18 @@ class Mute(Exception):
         raise ValueError('It stays mute')
 
 
+class Empty(Exception):
+
+    def __len__(self):
+        return 0
+
+
+class Untrue(Exception):
+
+    def __bool__(self):
+        return False
+
+
 class Trap:
     """Raises an exception of that class where it is read."""
 
@@ -452,6 +464,11 @@ def raise_what_takes_two(first, second):
 
 def raise_it(kind, *args):
     raise kind(*args)
+
+
+def yield_and_raise(kind):
+    yield 1
+    raise kind
 
 
 def raise_of_new_class():

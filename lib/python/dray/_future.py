@@ -213,6 +213,8 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
         _library.release_dropped()
         try:
             result: T = super().result(timeout)
+            if self._exception is not None:  # one that is false, which is not looked at there
+                raise self._exception
             return result
         finally:
             del self  # what is raised leads to this frame, and a future to what it raises
