@@ -3,6 +3,7 @@
 look at."""
 
 import asyncio
+import concurrent.futures
 import multiprocessing
 import os
 import pathlib
@@ -196,6 +197,28 @@ class TestExtending(unittest.TestCase):
             self.assertEqual(executor.n, 4)
             self.assertEqual(list(executor.map(work.square, range(4), chunksize=2)), [0, 1, 4, 9])
             self.assertEqual(executor.n, 6)
+
+    def test_futures_of_others(self):
+        """That submit() may return any of them, such as those of what is known already."""
+        class Knowing(dray.ProcessPoolExecutor):
+
+            def submit(self, fn, /, *args, **kwargs):
+                if args != (0,):
+                    return super().submit(fn, *args, **kwargs)
+                pending.append(concurrent.futures.Future())
+                return pending[-1]
+
+        with Knowing(1) as executor:
+            for given in [0], [1, 0], [0, 1]:
+                pending = []
+                results = executor.map(work.square, [2, *given])
+                self.assertEqual(next(results), 4)
+                results.close()
+                self.assertTrue(pending[0].cancelled())
+            pending = []
+            results = executor.map(work.square, [0, 3])
+            pending[0].set_result(5)
+            self.assertEqual(list(results), [5, 9])
 
 
 class TestDescriptions(DropInCase):

@@ -509,6 +509,9 @@ def _results(submissions: Iterator[Future[T]], end: float | None,
                 yield take()
         finally:
             for future in reversed(submitted):  # or the next would begin when one that runs ends
-                future._cancel_pending()
+                if isinstance(future, Future):
+                    future._cancel_pending()
+                else:  # who has replaced submit() may return any, and theirs don't end what runs
+                    future.cancel()
 
     return iterate()
