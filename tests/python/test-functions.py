@@ -359,6 +359,11 @@ class TestNames(ProgramCase):
             'one', 'three', 'five', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve',
             'thirteen', 'fourteen', 'fifteen', 'sixteen', 'seventeen'})
 
+    def test_deeper_than_python_goes(self):
+        """What there is in it can’t be told."""
+        path = self.write('program.py', f'n = 1{" + 1" * 50000}')
+        self.assertEqual(_main._look_into(str(path)), (False, frozenset()))
+
 
 class TestImportedProgram(ProgramCase):
     """What becomes of a program whose functions are called, when workers import it."""
@@ -404,6 +409,20 @@ class TestImportedProgram(ProgramCase):
                     for n in 2, 3:
                         seen = executor.submit(count).result()
                         assert seen == (n, n, True, '__mp_main__', __file__), seen
+        ''')
+
+    def test_it_may_be_deep(self):
+        """A long sum is as deep as it is long, and so is a long choice."""
+        choices = ''.join(f'\n            elif n == {i}: m = {i}' for i in range(1100))
+        self.check(f'''
+            import dray
+            n = 1{" + 1" * 1200}
+            if n == 0: m = 0{choices}
+            def add(x):
+                return n + x
+            if __name__ == '__main__':
+                with dray.ProcessPoolExecutor(1) as executor:
+                    assert executor.submit(add, 1).result() == 1202
         ''')
 
     def test_it_starts_no_processes_meanwhile(self):

@@ -98,7 +98,7 @@ def _look_into(filename: str | None) -> _Program:
         return _Program(False, frozenset())
     try:
         body = ast.parse(Path(filename).read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError):
         return _Program(False, frozenset())
     if any(map(_is_guard, body)) or all(map(_only_defines, body)):
         return _Program(True, _names_above_guard(body))
@@ -124,15 +124,19 @@ def _names_above_guard(body: list[ast.stmt]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _walk_scope(node: ast.AST) -> Iterator[ast.AST]:
-    """What there is in a statement, but for what is local to a part of it."""
-    yield node
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-        yield from (part for part in ast.walk(node) if isinstance(part, ast.Global))
-        return
-    for part in ast.iter_child_nodes(node):
-        if not isinstance(node, ast.comprehension) or part is not node.target:
-            yield from _walk_scope(part)
+def _walk_scope(statement: ast.AST) -> Iterator[ast.AST]:
+    """What there is in a statement, but for what is local to a part of it. In any order, and at any
+    depth: a sum is as deep as it is long.
+    """
+    remaining = [statement]
+    while remaining:
+        node = remaining.pop()
+        yield node
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            yield from (part for part in ast.walk(node) if isinstance(part, ast.Global))
+            continue
+        remaining += (part for part in ast.iter_child_nodes(node)
+                      if not isinstance(node, ast.comprehension) or part is not node.target)
 
 
 def _how_to_import_main() -> dict[str, str]:
