@@ -5,6 +5,7 @@ to multiprocessing."""
 import _multiprocessing
 import contextlib
 import ctypes
+import errno
 import functools
 import gc
 import importlib
@@ -42,6 +43,23 @@ except ImportError:
     numpy = None
 
 LARGE = 4 * _message.OUT_OF_BAND
+
+
+@contextlib.contextmanager
+def no_free_descriptor():
+    """Gives some that are held, and can be closed."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (held[0] + 20, limits[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        yield held
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 class TestLargeValues(ExecutorCase):
@@ -133,22 +151,12 @@ class TestLargeValues(ExecutorCase):
         """There are other ways than a file."""
         with dray.ProcessPoolExecutor(1) as executor:
             executor.submit(work.pid).result(WATCHDOG)
-            limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-            held = [os.open(os.devnull, os.O_RDONLY)]
-            try:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (held[0] + 20, limits[1]))
-                with contextlib.suppress(OSError):
-                    while True:
-                        held.append(os.open(os.devnull, os.O_RDONLY))
+            with no_free_descriptor() as held:
                 for n_free in range(3):
                     with self.subTest(n_free=n_free):
                         future = executor.submit(len, bytes(LARGE))
                         self.assertEqual(future.result(WATCHDOG), LARGE)
                     os.close(held.pop())
-            finally:
-                for descriptor in held:
-                    os.close(descriptor)
-                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
     def test_no_garbage_is_left(self):
         """What is large goes when it is dropped, and not when somebody collects garbage."""
@@ -615,6 +623,37 @@ class TestMultiprocessing(ExecutorCase):
             converse()
         # Another worker may have been started, which has a few.
         self.wait_for(lambda: len(os.listdir('/proc/self/fd')) < before + 20)
+
+    def test_sockets_with_hardly_a_free_descriptor(self):
+        """Each is duplicated a few times on its way. Where that can't be, that is the call's error.
+        """
+        def is_alone():
+            executor.submit(work.pid).result(WATCHDOG)  # what is done is looked after then
+            n_same = 0
+            for descriptor in range(theirs.fileno() + 100):  # the lowest that are free are taken
+                with contextlib.suppress(OSError):
+                    n_same += os.path.sameopenfile(descriptor, theirs.fileno())
+            return n_same == 1
+
+        def is_refused(*more):
+            try:
+                executor.submit(work.take, theirs, *more).result(WATCHDOG)
+            except OSError as error:
+                self.assertEqual(error.errno, errno.EMFILE)
+                return True
+            self.wait_for(is_alone)
+            return False
+
+        ours, theirs = socket.socketpair()
+        with ours, theirs, dray.ProcessPoolExecutor(1) as executor:
+            self.assertFalse(is_refused())
+            with no_free_descriptor() as held:
+                for _ in range(3):
+                    self.assertTrue(is_refused())
+                    self.assertTrue(is_refused(bytes(LARGE)))
+                    os.close(held.pop())
+                while is_refused() or is_refused(bytes(LARGE)):
+                    os.close(held.pop())
 
     def test_workers_return_no_pipes(self):
         error = self.executor.submit(work.open_pipe).exception(WATCHDOG)

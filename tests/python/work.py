@@ -75,6 +75,10 @@ def echo(value):
     return value
 
 
+def take(*values):
+    pass
+
+
 def echo_all(*args, **kwargs):
     return args, kwargs
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 from collections.abc import Callable
@@ -49,14 +50,21 @@ def _news_for(pool: Pool) -> dict[str, Any]:
 
 
 def new_task(message: _message.Message, streams: bool) -> Any:
-    """Describes a call to the library; what is large of it lies in a file beside it."""
+    """Describes a call to the library; what is large of it lies in a file beside it.
+
+    Errors: OSError if there may be no more open files.
+    """
     files = Gio.UnixFDList.new()
-    for descriptor in message.attachments:
-        files.append(descriptor)  # a duplicate
-    task = Dray.Task.new_call('stream' if streams else 'call', new_value(_pass_on(message, files)))
-    if files.get_length() > 0:
-        task.set_attachments(files)
-    return task
+    try:
+        for descriptor in message.attachments:
+            files.append(descriptor)  # a duplicate
+        value = new_value(_pass_on(message, files))
+        task = Dray.Task.new_call('stream' if streams else 'call', value)
+        if files.get_length() > 0:
+            task.set_attachments(files)  # more of them
+        return task
+    except GLib.Error as error:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from error
 
 
 def _pass_on(message: _message.Message, files: Any) -> bytes:
@@ -87,7 +95,7 @@ def _pack_anyhow(function: Callable[..., Any], call: tuple[Any, ...],
             raise
         try:
             return _pack_inherited(function, call, takes_sockets)
-        except _inherit.CanNotInherit as error:
+        except (_inherit.CanNotInherit, OSError) as error:
             error.__suppress_context__ = True
             raise
         except Exception:

@@ -238,6 +238,9 @@ class ProcessPoolExecutor(Executor):
         handled = sys.exc_info()[1]
         try:
             message = _calls.pack(fn, args, kwargs, pool)
+            is_plain = not (streams or message.buffers or message.attachments)
+            task = (None if options is _DEFAULTS and is_plain
+                    else _calls.new_task(message, streams))
         except Exception as error:
             if _calls.is_about_function(error):
                 raise
@@ -245,12 +248,10 @@ class ProcessPoolExecutor(Executor):
             future._refuse(error)
             return future
         future._inheritance = message.inheritance
-        is_plain = not (streams or message.buffers or message.attachments)
-        if options is _DEFAULTS and is_plain:
+        if task is None:
             pool.reactor.submit_call(pool, message.data, future)
             return future
 
-        task = _calls.new_task(message, streams)
         options.apply(task)
         if options.on_progress is not None:
             future._progress = _callbacks.ProgressCallback(options.on_progress)
