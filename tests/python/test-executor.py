@@ -25,7 +25,7 @@ from unittest import mock
 
 import dray
 import work
-from cases import WATCHDOG, ExecutorCase, WaitingCase
+from cases import WATCHDOG, Case, ExecutorCase, WaitingCase
 from dray import _future, _inherit, _library, _message, _outcome, _processes, _repository
 from gi.repository import Gio, GLib
 
@@ -662,7 +662,7 @@ class TestStreams(ExecutorCase):
         self.assertEqual(asyncio.run(collect()), ['last'])
 
 
-class TestLife(unittest.TestCase):
+class TestLife(Case):
 
     def threads(self):
         return {thread.name for thread in threading.enumerate()}
@@ -987,6 +987,43 @@ class TestLife(unittest.TestCase):
         del executor
         gc.collect()
         self.assertIsNone(kept())
+
+    def test_failed_futures_keep_nothing(self):
+        """But what they say: no executor, nor its workers, nor what the program handled when it
+        asked."""
+        def chain_of(error):
+            chain = []
+            while error is not None:
+                chain.append(error)
+                error = error.__cause__ or error.__context__
+            return chain
+
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        calls = ([work.raise_it, work.UnreadableError], [work.make, work.UnreadableError],
+                 [work.die], [work.find_nothing])
+        for call, by_reactor in itertools.product(calls, [False, True]):
+            with self.subTest(call[0].__name__, by_reactor=by_reactor):
+                executor = dray.ProcessPoolExecutor(1)
+                pool = weakref.ref(executor._pool)
+                try:
+                    raise OSError('of the program')
+                except OSError as own:
+                    future = executor.submit(*call)
+                    dray_future = future._dray
+                    self.wait_for(future.done if by_reactor else dray_future.is_done)
+                    chain = chain_of(future.exception(WATCHDOG))
+                    self.assertNotIn(own, chain)
+                self.assertEqual({error.__traceback__ for error in chain}, {None})
+                if work.UnreadableError in call:
+                    names = [type(error).__name__ for error in chain]
+                    self.assertEqual(names, ['BrokenProcessPool', 'KeyError', 'ValueError',
+                                             '_RemoteTraceback'])
+                    self.assertIn('in fail_twice' if call[0] is work.make else 'in raise_it',
+                                  str(chain[-1]))
+                del executor
+                self.wait_for(lambda: pool() is None)
 
     def test_end_after_the_end_keeps_nothing(self):
         """What is to be done on a thread that has ended is not kept for it, nor what it was

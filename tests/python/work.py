@@ -458,6 +458,23 @@ class Changeling(Exception):
         return dict, ()
 
 
+def fail_twice():
+    try:
+        fail('first')
+    except ValueError:
+        raise KeyError('second')
+
+
+class UnreadableError(Exception):
+
+    def __reduce__(self):
+        return fail_twice, ()
+
+
+def make(kind):
+    return kind()
+
+
 def make_trap(kind):
     return Trap(kind)
 

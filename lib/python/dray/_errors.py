@@ -59,5 +59,6 @@ def exception_for(error: Any) -> BaseException:
         exception = RuntimeError(text)
     if exception is not error:
         exception.__cause__ = error
-    error.__traceback__ = None  # it leads to the future, and that to the exception
+    # They lead to the future, or to whoever waited for it, and the future to the exception.
+    error.__traceback__ = error.__context__ = None
     return exception

@@ -119,6 +119,7 @@ def unpack(value: Any) -> tuple[Any, BaseException | None]:
     data = value if isinstance(value, bytes) else _memory.data_of(value, _message.OUT_OF_BAND)
     mark = data[:_message.MARK_SIZE]
     told: dict[str, Any] = {}
+    handled = sys.exc_info()[1]
     try:
         if mark != _message.FAILURE and mark != _message.UNREADABLE:
             return _message.unpack(data), None
@@ -128,11 +129,7 @@ def unpack(value: Any) -> tuple[Any, BaseException | None]:
     except BaseException as failure:
         if is_ctrl_c(failure):
             raise
-        if _get(failure, '__cause__') is None:
-            _set(failure, '__cause__',
-                 _remote_traceback(told.get('traceback') or _lines_of(failure)))
-        # It leads to this thread, which the error would keep.
-        _set(failure, '__traceback__', None)
+        forget_frames(failure, handled, told.get('traceback', ''))
         return None, Unreadable(failure, told.get('raised'))
     _set(error, '__cause__', _remote_traceback(told['traceback']))
     return None, Unreadable(error) if mark == _message.UNREADABLE else error
@@ -169,9 +166,9 @@ def _lines_of(error: BaseException) -> str:
                     describe(error), '\n'])
 
 
-def forget_frames(error: BaseException, handled: BaseException | None) -> None:
+def forget_frames(error: BaseException, handled: BaseException | None, lines: str = '') -> None:
     """Has an exception, and those that led to it, keep their tracebacks as text only: frames keep
-    whatever was in them.
+    whatever was in them. There may be lines that say more than its own.
 
     What was being handled before it was raised is somebody else's, and is left as it is.
     """
@@ -181,7 +178,7 @@ def forget_frames(error: BaseException, handled: BaseException | None) -> None:
     last = chain[-1]
     if _get(last, '__context__') is handled:
         _set(last, '__context__', None)
-    lines = _lines_of(error)
+    lines = lines or _lines_of(error)
     for later, earlier in zip(chain, chain[1:]):
         _set(later, '__cause__', earlier)
     for each in chain:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import sys
 import threading
 import weakref
 from collections import deque
@@ -623,11 +624,13 @@ class Reactor:
 def _succeed(pool: Pool, future: Future[Any], value: Any) -> None:
     result: Any = None
     error: BaseException | None
+    handled = sys.exc_info()[1]
     try:
         result, error = _outcome.unpack(value)
     except BaseException as failure:  # it is somebody's object, which may do anything
         if _outcome.is_ctrl_c(failure):
             raise
+        _outcome.forget_frames(failure, handled)
         error = _outcome.Unreadable(failure)
     if isinstance(error, _outcome.Unreadable):
         broken = BrokenProcessPool(f'{future._name}: {error}')
