@@ -32,8 +32,10 @@ DRAY_API GType dray_counters_get_type (void) G_GNUC_CONST;
  * @running: tasks that are running now
  * @undelivered_items: items and results not yet handed to the application now
  * @undelivered_bytes: the bytes of those
+ * @workers_died_idle: those of @workers_died of which the end of no task tells: they were idle, or
+ *   not ready yet, and had not been asked to end
  *
- * What an executor has done so far. All but the last four only ever grow.
+ * What an executor has done so far. All but the four that say “now” only ever grow.
  *
  * Each call of a [class@Map] counts as a task; but those that wait or run together count as one in
  * @queue_length and @running.
@@ -58,9 +60,10 @@ struct _DrayCounters
   guint64 running;
   guint64 undelivered_items;
   guint64 undelivered_bytes;
+  guint64 workers_died_idle;
 
   /*< private >*/
-  guint64 padding[16];
+  guint64 padding[15];
 };
 
 DRAY_API DrayCounters *dray_counters_copy (const DrayCounters *self);

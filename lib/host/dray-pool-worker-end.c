@@ -100,6 +100,13 @@ lose_current (DrayPoolWorker *self, gboolean ended)
     dray_ticket_complete (ticket, NULL, dray_pool_worker_describe_death (self, ticket));
 }
 
+/* It had no task, whose end would tell of that, and was to go on. */
+static gboolean
+died_idle (DrayPoolWorker *self)
+{
+  return self->current == NULL && self->state != DRAY_POOL_WORKER_STOPPING && !self->is_unwanted;
+}
+
 static void
 count_end (DrayPoolWorker *self, gboolean as_asked)
 {
@@ -110,6 +117,8 @@ count_end (DrayPoolWorker *self, gboolean as_asked)
     counters->workers_retired++;
   else
     counters->workers_died++;
+  if (!as_asked && died_idle (self))
+    counters->workers_died_idle++;
   dray_pool_unlock (self->pool);
 }
 

@@ -71,13 +71,14 @@ test_killed_from_outside (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) future = NULL;
   int pid;
 
-  g_test_summary ("Somebody else kills a worker: an idle one is replaced and nobody hears of it, a "
-                  "busy one fails its task.");
+  g_test_summary ("Somebody else kills a worker: an idle one is replaced and counted, and nobody "
+                  "hears of it; a busy one fails its task.");
 
   rig_start (rig, 1);
   pid = rig_ask_pid (rig);
   kill (pid, SIGKILL);
   rig_run_until_count (rig, workers_died, 1);
+  g_assert_cmpuint (rig_get_count (rig, workers_died_idle), ==, 1);
   g_assert_cmpint (rig_ask_pid (rig), !=, pid);
 
   pid = rig_ask_pid (rig);
@@ -87,6 +88,8 @@ test_killed_from_outside (Rig *rig, gconstpointer data)
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*signal 9*");
   g_assert_cmpint (rig_ask_pid (rig), !=, pid);
   g_assert_cmpuint (rig_get_count (rig, failed), ==, 1);
+  g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 2);
+  g_assert_cmpuint (rig_get_count (rig, workers_died_idle), ==, 1);
 }
 
 static void

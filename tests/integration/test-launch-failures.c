@@ -245,6 +245,7 @@ test_silent (Rig *rig, gconstpointer data)
   g_object_set (rig->executor, "launch-timeout", 100, NULL);
   assert_no_launch (rig, data, "*“misbehaving-worker” was not ready in time*");
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, rig_get_count (rig, workers_started));
+  g_assert_cmpuint (rig_get_count (rig, workers_died_idle), ==, rig_get_count (rig, workers_died));
 }
 
 static void

@@ -515,6 +515,7 @@ test_starting (Rig *rig, gconstpointer data)
     }
   rig_run_until_count (rig, workers_started, n_killed + 1);
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, n_killed);
+  g_assert_cmpuint (rig_get_count (rig, workers_died_idle), ==, 0);
   g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_PENDING);
   rig_shut_down (rig, DRAY_SHUTDOWN_KILL);
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_SHUT_DOWN, NULL);
@@ -658,6 +659,7 @@ test_sums (Rig *rig, gconstpointer data)
   g_assert_cmpuint (counters->cancelled, >, 0);
   g_assert_cmpuint (counters->workers_died + counters->workers_retired, ==,
                     counters->workers_started);
+  g_assert_cmpuint (counters->workers_died_idle, ==, 0);
   g_assert_cmpuint (counters->running, ==, 0);
   g_assert_cmpuint (counters->queue_length, ==, 0);
   g_assert_cmpuint (counters->undelivered_items, ==, 0);

@@ -318,6 +318,25 @@ test_slow_to_leave (Rig *rig, gconstpointer data)
   g_assert_cmpuint (wait.most_alive, <=, 4);
 }
 
+static void
+test_too_slow_to_leave (Rig *rig, gconstpointer data)
+{
+  const char *prefix[] = { "sh", "-c", "\"$@\"; sleep 3600", "sh", NULL };
+  DrayLauncher *launcher = rig_new_launcher (NULL);
+
+  g_test_summary ("A worker that is used up and does not leave is ended. That counts as a death, "
+                  "but not as one of which somebody would have to hear.");
+
+  dray_launcher_set_prefix (launcher, prefix);
+  rig_start_with (rig, launcher, 1);
+  g_object_set (rig->executor, "max-tasks-per-worker", 1, "grace-period", 100, NULL);
+  rig_ask_pid (rig);
+  rig_run_until_count (rig, workers_died, 1);
+  g_assert_cmpuint (rig_get_count (rig, workers_died_idle), ==, 0);
+  rig_ask_pid (rig);
+  g_assert_cmpuint (rig_get_count (rig, failed), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -334,6 +353,7 @@ main (int argc, char **argv)
   rig_add ("/retiring/max-tasks/1/dropped", GUINT_TO_POINTER (1), test_dropped);
   rig_add ("/retiring/max-tasks/2/dropped", GUINT_TO_POINTER (2), test_dropped);
   rig_add ("/retiring/max-tasks/slow-to-leave", NULL, test_slow_to_leave);
+  rig_add ("/retiring/max-tasks/too-slow-to-leave", NULL, test_too_slow_to_leave);
 
   return g_test_run ();
 }

@@ -83,6 +83,7 @@ test_replaced (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_expect_uint32 (next), ==, 1);
   g_assert_true (fixture_process_is_gone (pid));
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
+  g_assert_cmpuint (rig_get_count (rig, workers_died_idle), ==, 0);
   g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 2);
 }
 

@@ -11,13 +11,15 @@ test_copy (void)
 {
   g_test_summary ("A copy has all the numbers, and a life of its own.");
 
-  DrayCounters counters = { .submitted = 1, .failed = G_MAXUINT64, .undelivered_bytes = 7 };
+  DrayCounters counters
+    = { .submitted = 1, .failed = G_MAXUINT64, .undelivered_bytes = 7, .workers_died_idle = 8 };
   g_autoptr (DrayCounters) copy = dray_counters_copy (&counters);
 
   counters.submitted = 2;
   g_assert_cmpuint (copy->submitted, ==, 1);
   g_assert_cmpuint (copy->failed, ==, G_MAXUINT64);
   g_assert_cmpuint (copy->undelivered_bytes, ==, 7);
+  g_assert_cmpuint (copy->workers_died_idle, ==, 8);
 }
 
 static void

@@ -86,6 +86,7 @@ async function death(executor) {
     await executor.call_async('nothing', null, null);
     const counters = executor.dup_counters();
     equal([counters.workers_died, counters.failed, counters.succeeded], [1, 1, 1]);
+    equal(counters.workers_died_idle, 0);
 }
 
 // What is cancelled while it is pending never runs; what runs is stopped.

@@ -126,6 +126,7 @@ class Errors(TestCase):
         self.assertEqual(self.call('nothing').unpack(), ())
         counters = self.executor.dup_counters()
         self.assertEqual((counters.workers_died, counters.failed, counters.succeeded), (1, 1, 1))
+        self.assertEqual(counters.workers_died_idle, 0)
 
     def test_retries(self):
         """A task with retries is run again when its worker has died."""

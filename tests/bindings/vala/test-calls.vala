@@ -108,6 +108,7 @@ private void test_death (Dray.Executor executor) throws Error {
   executor.call ("nothing", null).wait_result (-1);
   var counters = executor.dup_counters ();
   assert (counters.workers_died == 1 && counters.failed == 1 && counters.succeeded == 1);
+  assert (counters.workers_died_idle == 0);
 }
 
 // Where the worker has to confirm, a result that it returns counts.
