@@ -364,8 +364,8 @@ class TestBreaking(ExecutorCase):
         call = self.executor.submit(work.square, 3)
         self.assertIsInstance(call.exception(WATCHDOG), dray.BrokenProcessPool)
 
-    def wait_for_death(self, n_deaths=1):
-        counters = self.executor._pool.dray.dup_counters
+    def wait_for_death(self, n_deaths=1, executor=None):
+        counters = (executor or self.executor)._pool.dray.dup_counters
         self.wait_for(lambda: counters().workers_died >= n_deaths)
 
     def test_worker_that_does_nothing(self):
@@ -388,6 +388,46 @@ class TestBreaking(ExecutorCase):
         self.assertIsInstance(calls[1].exception(WATCHDOG), TimeoutError)
         self.wait_for_death()
         self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+    def test_call_that_begins_while_it_is_cancelled(self):
+        """Its worker is killed for it, though the call seemed to be pending."""
+        started = self.path('started')
+        call = self.executor.submit(work.refuse_to_end, started)
+        self.wait_for(lambda: os.path.exists(started))
+        with mock.patch.object(_library.Handle, 'is_running', lambda handle: False):
+            call.cancel()
+        self.wait_for_death()
+        self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+    def test_worker_that_does_nothing_after_a_call_was_cancelled(self):
+        """That has ended, and is no excuse."""
+        with dray.ProcessPoolExecutor(1, on_crash='break') as executor:
+            started, ended = self.path('started'), self.path('ended')
+            call = executor.submit(work.sleep_until_cancelled, started, ended)
+            self.wait_for(lambda: os.path.exists(started))
+            call.cancel()
+            self.wait_for(lambda: os.path.exists(ended))
+            os.kill(executor.submit(work.pid).result(WATCHDOG), signal.SIGKILL)
+            self.wait_for_death(executor=executor)
+            with self.assertRaisesRegex(dray.BrokenProcessPool, 'died'):
+                executor.submit(work.square, 1)
+
+    def test_call_that_ends_its_worker_when_it_is_cancelled(self):
+        """As if it had been killed."""
+        started = self.path('started')
+        call = self.executor.submit(work.exit_when_cancelled, started)
+        self.wait_for(lambda: os.path.exists(started))
+        call.cancel()
+        self.wait_for_death()
+        self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+    def test_worker_that_is_slow_to_leave(self):
+        """It has done what it was to do."""
+        with dray.ProcessPoolExecutor(1, max_tasks_per_child=1, on_crash='break') as executor:
+            executor._pool.dray.props.grace_period = 100
+            executor.submit(work.leave_thread).result(WATCHDOG)
+            self.wait_for_death(executor=executor)
+            self.assertEqual(executor.submit(work.square, 3).result(WATCHDOG), 9)
 
     def test_call_that_was_cancelled_before_it_ran(self):
         """It had no worker, and is no excuse for the death of any; nor is what was cancelled twice.
@@ -421,6 +461,15 @@ class TestBreaking(ExecutorCase):
         del stream
         self.wait_for_death()
         self.assertEqual(self.executor.submit(work.square, 3).result(WATCHDOG), 9)
+
+    def test_stream_that_was_dropped_when_its_worker_had_died(self):
+        stream = self.executor.submit(work.count_and_die, 1)
+        next(stream)
+        self.wait_for_death()
+        del stream
+        self.wait_for(lambda: self.executor._broken)
+        with self.assertRaisesRegex(dray.BrokenProcessPool, 'signal 9'):
+            self.executor.submit(work.square, 3)
 
     def test_stream_that_ran_out_of_time(self):
         """Also if nobody asks what has become of it."""

@@ -71,11 +71,6 @@ class Options:
         if self.on_progress is not None and not callable(self.on_progress):
             raise TypeError('on_progress must be a callable')
 
-    @property
-    def n_deaths(self) -> int:
-        """Of workers, which a call may cost."""
-        return self.retries + (self.timeout is not None)
-
     def apply(self, task: Any) -> None:
         if self.timeout is not None:
             task.set_time_limit(max(1, round(min(self.timeout * 1000, _MOST_UNSIGNED))))
@@ -257,7 +252,7 @@ class ProcessPoolExecutor(Executor):
             future._progress = _callbacks.ProgressCallback(options.on_progress)
         if streams:
             task.set_pull(True)
-        pool.reactor.submit(pool, task, future, options.n_deaths)
+        pool.reactor.submit(pool, task, future)
         return future
 
     def _view(self, options: Options) -> OptionedExecutor:

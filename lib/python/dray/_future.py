@@ -174,17 +174,15 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
             return super().cancel()
         pool, reactor = self._pool, self._reactor
         try:
-            return self._cancel(pool, dray)
+            return self._cancel(dray)
         except BaseException:  # as in _look(); once it has begun
             if self._state == _base.CANCELLED_AND_NOTIFIED:
-                if pool is not None:
-                    pool.excuse_end_of(dray)
                 dray.cancel()
                 if pool is None or reactor is None or not reactor.rescue(pool, self, dray):
                     self._tell_again()
             raise
 
-    def _cancel(self, pool: Pool | None, dray: Handle) -> bool:
+    def _cancel(self, dray: Handle) -> bool:
         with self._condition:
             if self._state == _base.FINISHED:
                 return False
@@ -194,8 +192,6 @@ class Future(futures.Future, Generic[T]):  # type: ignore[type-arg]
             for waiter in self._waiters:
                 waiter.add_cancelled(self)
             self._condition.notify_all()
-        if pool is not None:
-            pool.excuse_end_of(dray)
         dray.cancel()  # a callback may wait for the end of the executor
         self._invoke_callbacks()
         return True

@@ -95,10 +95,6 @@ class Pool:
         # All that there are, also when they are done. They leave it without a line of Python, as
         # below.
         self.streams: set[weakref.ref[Stream[Any, Any]]] = set()
-        # Of workers, for what is asked of calls: those that may have come; and those that still may,
-        # by the address of the call, which is not done.
-        self.n_excused_deaths = 0
-        self.possible_deaths: dict[int, int] = {}
         self.n_streams = 0
         self.had_streams = False
         self.closes_streams = False  # the program is about to end: nobody is left to iterate them
@@ -176,41 +172,11 @@ class Pool:
         self.wanted.clear()
         self.wanted_streams.clear()
 
-    def excuse_death(self) -> None:
-        """A worker may have been killed, or may still have to be."""
-        if self.breaks:
-            with self.lock:
-                self.n_excused_deaths += 1
-
-    def excuse_end_of(self, dray: _library.Handle) -> None:
-        """The worker of a call that is cancelled may have to be killed, if there is one."""
-        if self.breaks and dray.is_running():
-            self.excuse_death()
-
-    def expect_deaths_locked(self, dray: _library.Handle, n_deaths: int) -> None:
-        """As long as the call is not done, it may cost so many workers."""
-        if self.breaks and n_deaths > 0:
-            self.possible_deaths[dray.address] = n_deaths
-
-    def note_end(self, dray: _library.Handle, error: Any = None) -> None:
-        """Of a call, and what it has failed with. How often it was run again the library counts.
-
-        The limit may be that of another call, whose run it shares. Then one death is excused twice.
-        """
-        if error is not None and _errors.is_timeout(error):
-            self.excuse_death()
-        self.possible_deaths.pop(dray.address, None)
-
     def look_for_deaths(self) -> None:
         """Of workers that did nothing: nobody else hears of those."""
         if not self.breaks or self.is_shut_down or self.is_inherited:
             return
-        with self.lock:
-            counters = self.dray.dup_counters()
-            n_unexcused = counters.workers_died - counters.retried - self.n_excused_deaths
-            # A death that cost two calls, which are run again, counts as two there: it is rare.
-            has_died = n_unexcused > 0 and n_unexcused > sum(self.possible_deaths.values())
-        if has_died:
+        if self.dray.dup_counters().workers_died_idle > 0:
             self.break_down('A worker has died')  # it may have done something since
 
     def is_broken_by(self, error: Any) -> bool:
@@ -298,8 +264,8 @@ class Reactor:
         self._pools.discard(pool_id)
         self._context.wakeup()
 
-    def submit(self, pool: Pool, task: Any, future: Future[Any], n_deaths: int) -> None:
-        """Submits a task of the library, which may cost so many workers."""
+    def submit(self, pool: Pool, task: Any, future: Future[Any]) -> None:
+        """Submits a task of the library."""
         try:
             pool.enter(future)
             task.set_label(future._name)
@@ -307,18 +273,18 @@ class Reactor:
             if progress is None or progress.is_bound or self.lock._is_owned():
                 # A finalizer that comes while this thread has the lock can't wait for one that may
                 # want it: what is reported but the last may not be heard then.
-                self._submit(pool, task, future, n_deaths)
+                self._submit(pool, task, future)
             else:
                 # What it reports is told to the thread that it is submitted on, which has to
                 # listen.
-                self.call_and_wait(lambda: self._submit(pool, task, future, n_deaths))
+                self.call_and_wait(lambda: self._submit(pool, task, future))
             if isinstance(future, Stream):
                 future._loosen()
         except BaseException:
             self._abandon(pool, future)
             raise
 
-    def _submit(self, pool: Pool, task: Any, future: Future[Any], n_deaths: int) -> None:
+    def _submit(self, pool: Pool, task: Any, future: Future[Any]) -> None:
         with self.lock:
             if future not in pool.futures:
                 future._forgo()  # the pool has broken, or nobody gets the future
@@ -330,15 +296,9 @@ class Reactor:
                     future._attach_source(dray)
                 if future._progress is not None:
                     future._progress.follow(dray, self._turns.steps.append)
-                handle = _library.handle_of(dray)
-                pool.expect_deaths_locked(handle, n_deaths)
-                self._record_locked(pool, future, handle)
+                self._record_locked(pool, future, _library.handle_of(dray))
             except BaseException:
-                handle = _library.handle_of(dray)
-                pool.excuse_end_of(handle)
                 dray.cancel()  # it may be that nobody else knows of it
-                if future._dray is None:
-                    pool.note_end(handle)
                 raise
 
     def submit_call(self, pool: Pool, data: bytes, future: Future[Any]) -> None:
@@ -436,7 +396,6 @@ class Reactor:
         if heir is not None:
             dray.discard_items()
         else:
-            record[0].excuse_end_of(dray)
             dray.cancel()
 
     def attend(self) -> None:
@@ -519,9 +478,9 @@ class Reactor:
         """Of a call whose future nobody has any more."""
         try:
             dray.result(_message.OUT_OF_BAND)
-            pool.note_end(dray)
         except GLib.Error as error:
-            pool.note_end(dray, error)
+            if pool.is_broken_by(error):
+                pool.break_down(error.message)
         finally:
             pool.leave(entry)
 
@@ -536,10 +495,8 @@ class Reactor:
         try:
             value = dray.result(_message.OUT_OF_BAND)
         except GLib.Error as error:
-            pool.note_end(dray, error)
             self._fail(pool, future, error)
         else:
-            pool.note_end(dray)
             _succeed(pool, future, value)
 
     def _fail(self, pool: Pool, future: Future[Any], error: Any) -> None:
