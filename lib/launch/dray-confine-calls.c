@@ -138,6 +138,32 @@ static const char *const of_other_processes[] = {
   "pidfd_open", "pidfd_send_signal", "rt_tgsigqueueinfo", "tkill",
 };
 
+/* Nor are their queues and memory in a file system, where Landlock would look. */
+static const char *const of_shared_queues[] = {
+  "ipc",
+  "mq_getsetattr",
+  "mq_notify",
+  "mq_open",
+  "mq_timedreceive",
+  "mq_timedreceive_time64",
+  "mq_timedsend",
+  "mq_timedsend_time64",
+  "mq_unlink",
+  "msgctl",
+  "msgget",
+  "msgrcv",
+  "msgsnd",
+  "semctl",
+  "semget",
+  "semop",
+  "semtimedop",
+  "semtimedop_time64",
+  "shmat",
+  "shmctl",
+  "shmdt",
+  "shmget",
+};
+
 /* What belongs to a file is its owner's to change, who need not have it open for writing. */
 static const char *const of_attributes[] = {
   "file_setattr", "fremovexattr",  "fsetxattr", "lremovexattr", "lsetxattr",
@@ -410,6 +436,8 @@ fill (scmp_filter_ctx filter, Preset preset, int bare)
     result = refuse_signals (filter);
   if (result == 0 && bare)
     result = refuse_limits (filter);
+  if (result == 0 && bare)
+    result = REFUSE_ALL (filter, of_shared_queues);
   if (result == 0 && !can_confine_shortening ())
     result = refuse_shortening (filter);
   if (result == 0 && preset == PRESET_STRICT)

@@ -185,6 +185,7 @@ static const struct
   { "personality", "", "yynn", "yynn", FALSE },
   { "io-uring", "", "ynnn", "ynnn", FALSE },
   { "keys", "", "yynn", "yynn", FALSE },
+  { "queue", "", "yyyy", "yynn", TRUE },
 };
 
 /* Tries all ways, and notes an errno for each. */

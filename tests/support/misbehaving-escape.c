@@ -25,6 +25,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -610,6 +611,17 @@ escape_keys (const char *unused)
   return syscall (SYS_keyctl, 0, -3, 1) < 0 ? errno : 0; /* the number of the session's keyring */
 }
 
+/* One of its own; those of others are had in the same way. */
+static int
+escape_queue (const char *unused)
+{
+  const int id = msgget (IPC_PRIVATE, 0600);
+
+  if (id < 0)
+    return errno;
+  return msgctl (id, IPC_RMID, NULL) < 0 ? errno : 0;
+}
+
 static const struct
 {
   const char *name;
@@ -657,6 +669,7 @@ static const struct
   { "personality", escape_personality },
   { "io-uring", escape_io_uring },
   { "keys", escape_keys },
+  { "queue", escape_queue },
 };
 
 /* By the argument, or by the path of what is attached. */
