@@ -47,6 +47,7 @@ struct _DemoWindow
 
   guint n_drawn;
   gboolean narrow;
+  guint narrow_id; /* of the source that has the widgets follow */
 };
 
 enum
@@ -236,6 +237,7 @@ apply_width_cb (gpointer user_data)
 {
   DemoWindow *self = user_data;
 
+  self->narrow_id = 0;
   demo_files_page_set_narrow (self->files_page, self->narrow);
   demo_status_bar_set_narrow (self->status_bar, self->narrow);
   gtk_widget_set_visible (self->main_thread_label, !self->narrow);
@@ -251,7 +253,8 @@ size_allocate_cb (DemoWindow *self, GtkAllocation *allocation)
   if (narrow == self->narrow)
     return;
   self->narrow = narrow;
-  g_idle_add_full (G_PRIORITY_HIGH_IDLE, apply_width_cb, g_object_ref (self), g_object_unref);
+  if (self->narrow_id == 0)
+    self->narrow_id = g_idle_add_full (G_PRIORITY_HIGH_IDLE, apply_width_cb, self, NULL);
 }
 
 /* GObject */
@@ -261,6 +264,7 @@ demo_window_dispose (GObject *object)
 {
   DemoWindow *self = DEMO_WINDOW (object);
 
+  g_clear_handle_id (&self->narrow_id, g_source_remove);
   drop_loader (self);
   g_clear_object (&self->main_thread_engine);
   g_clear_object (&self->worker_engine);
