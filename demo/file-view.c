@@ -122,19 +122,40 @@ selection_changed_cb (DemoFileView *self)
   g_signal_emit (self, signals[SIGNAL_SELECTED], 0);
 }
 
+/* Arrow keys go on from the cursor, which is a row's, too. To set it to a row would scroll there. One
+ * that is not set goes to where the selection is by itself, once the list has the focus; and if its
+ * row is taken back, it is not set to another one, which would be selected.
+ *
+ * @selected: (nullable) */
+static void
+restore_cursor (DemoFileView *self, GtkTreePath *selected)
+{
+  g_autoptr (GtkTreePath) nowhere = gtk_tree_path_new_from_indices (G_MAXINT, -1);
+  g_autoptr (GtkTreePath) cursor = NULL;
+
+  gtk_tree_view_get_cursor (self->tree, &cursor, NULL);
+  if (selected != NULL && cursor != NULL && gtk_tree_path_compare (cursor, selected) == 0)
+    return;
+
+  gtk_tree_view_set_cursor (self->tree, nowhere, NULL, FALSE);
+  if (selected != NULL && gtk_widget_is_focus (GTK_WIDGET (self->tree)))
+    gtk_widget_grab_focus (GTK_WIDGET (self->tree));
+}
+
 static void
 restore_selection (DemoFileView *self)
 {
+  g_autoptr (GtkTreePath) path = NULL;
   guint row;
+
+  if (self->has_selected && demo_file_model_find_row (self->model, self->selected, &row))
+    path = gtk_tree_path_new_from_indices ((int) row, -1);
 
   g_signal_handlers_block_by_func (self->selection, selection_changed_cb, self);
   gtk_tree_selection_unselect_all (self->selection);
-  if (self->has_selected && demo_file_model_find_row (self->model, self->selected, &row))
-    {
-      g_autoptr (GtkTreePath) path = gtk_tree_path_new_from_indices ((int) row, -1);
-
-      gtk_tree_selection_select_path (self->selection, path);
-    }
+  if (path != NULL)
+    gtk_tree_selection_select_path (self->selection, path);
+  restore_cursor (self, path);
   g_signal_handlers_unblock_by_func (self->selection, selection_changed_cb, self);
 }
 
