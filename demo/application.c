@@ -203,6 +203,18 @@ demo_application_startup (GApplication *application)
     self->recent = demo_recent_folders_new ();
 }
 
+/* Threads end with the program, and one may be about to write. */
+static void
+demo_application_shutdown (GApplication *application)
+{
+  DemoApplication *self = DEMO_APPLICATION (application);
+
+  if (self->recent != NULL)
+    demo_recent_folders_finish (self->recent);
+
+  G_APPLICATION_CLASS (demo_application_parent_class)->shutdown (application);
+}
+
 /* The command line */
 
 static int
@@ -287,6 +299,7 @@ demo_application_class_init (DemoApplicationClass *klass)
   application_class->activate = demo_application_activate;
   application_class->open = demo_application_open;
   application_class->startup = demo_application_startup;
+  application_class->shutdown = demo_application_shutdown;
   application_class->handle_local_options = demo_application_handle_local_options;
 }
 

@@ -16,7 +16,8 @@ struct _DemoRecentFolders
   GPtrArray *paths; /* (owned): the newest first */
   GMenu *menu;      /* (owned) */
   gboolean loaded;
-  gboolean changed; /* before it was loaded */
+  gboolean changed; /* since it was loaded or last saved */
+  gboolean saving;
 };
 
 enum
@@ -28,6 +29,16 @@ static guint signals[N_SIGNALS];
 
 G_DEFINE_TYPE (DemoRecentFolders, demo_recent_folders, G_TYPE_OBJECT)
 
+/* In a menu, a single underline would say that the next letter is a key. */
+static char *
+make_label (const char *path)
+{
+  g_autofree char *shown = g_filename_display_name (path);
+  g_auto (GStrv) parts = g_strsplit (shown, "_", -1);
+
+  return g_strjoinv ("__", parts);
+}
+
 static void
 update_menu (DemoRecentFolders *self)
 {
@@ -35,8 +46,8 @@ update_menu (DemoRecentFolders *self)
   for (guint i = 0; i < self->paths->len; i++)
     {
       const char *path = g_ptr_array_index (self->paths, i);
-      g_autofree char *shown = g_filename_display_name (path);
-      g_autoptr (GMenuItem) item = g_menu_item_new (shown, NULL);
+      g_autofree char *label = make_label (path);
+      g_autoptr (GMenuItem) item = g_menu_item_new (label, NULL);
 
       g_menu_item_set_action_and_target (item, "win.open-folder", "^ay", path);
       g_menu_append_item (self->menu, item);
@@ -59,8 +70,9 @@ put (DemoRecentFolders *self, const char *path, gboolean first)
     g_ptr_array_set_size (self->paths, MAX_FOLDERS);
 }
 
-/* The file: a path a line. Read and written in another thread, as the disk may be slow. A path that
- * holds a newline is left out. */
+/* The file: a path a line. Read and written in another thread, as the disk may be slow; in one at a
+ * time, so that it is the newest list that is written last. A path that holds a newline is left
+ * out. */
 
 static void
 load_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
@@ -71,7 +83,7 @@ load_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cance
   g_task_return_pointer (task, contents, g_free);
 }
 
-static void save (DemoRecentFolders *self);
+static void save_if_changed (DemoRecentFolders *self);
 
 static void
 loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
@@ -86,8 +98,7 @@ loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
         put (self, lines[i], FALSE);
     }
   self->loaded = TRUE;
-  if (self->changed)
-    save (self);
+  save_if_changed (self);
   update_menu (self);
   g_signal_emit (self, signals[SIGNAL_LOADED], 0);
 }
@@ -105,9 +116,17 @@ save_in_thread (GTask *task, gpointer source, gpointer data, GCancellable *cance
 }
 
 static void
-save (DemoRecentFolders *self)
+saved_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (GTask) task = g_task_new (self, NULL, NULL, NULL);
+  DemoRecentFolders *self = DEMO_RECENT_FOLDERS (source);
+
+  self->saving = FALSE;
+  save_if_changed (self);
+}
+
+static char *
+make_contents (DemoRecentFolders *self)
+{
   GString *contents = g_string_new (NULL);
 
   for (guint i = 0; i < self->paths->len; i++)
@@ -115,8 +134,22 @@ save (DemoRecentFolders *self)
       if (strchr (self->paths->pdata[i], '\n') == NULL)
         g_string_append_printf (contents, "%s\n", (const char *) self->paths->pdata[i]);
     }
-  g_task_set_source_tag (task, save);
-  g_task_set_task_data (task, g_string_free (contents, FALSE), g_free);
+  return g_string_free (contents, FALSE);
+}
+
+static void
+save_if_changed (DemoRecentFolders *self)
+{
+  g_autoptr (GTask) task = NULL;
+
+  if (!self->loaded || !self->changed || self->saving)
+    return;
+
+  self->changed = FALSE;
+  self->saving = TRUE;
+  task = g_task_new (self, NULL, saved_cb, NULL);
+  g_task_set_source_tag (task, save_if_changed);
+  g_task_set_task_data (task, make_contents (self), g_free);
   g_task_run_in_thread (task, save_in_thread);
 }
 
@@ -167,8 +200,14 @@ demo_recent_folders_add (DemoRecentFolders *self, const char *path)
   put (self, path, TRUE);
   update_menu (self);
   self->changed = TRUE;
-  if (self->loaded)
-    save (self);
+  save_if_changed (self);
+}
+
+void
+demo_recent_folders_finish (DemoRecentFolders *self)
+{
+  while (self->changed || self->saving)
+    g_main_context_iteration (NULL, TRUE);
 }
 
 const char *

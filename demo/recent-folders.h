@@ -15,6 +15,8 @@ G_DECLARE_FINAL_TYPE (DemoRecentFolders, demo_recent_folders, DEMO, RECENT_FOLDE
  *   "loaded" (): what the file says is known */
 DemoRecentFolders *demo_recent_folders_new (void);
 void demo_recent_folders_add (DemoRecentFolders *self, const char *path);
+/* Waits until the file says what is known. Iterates the main context: for the end of a program. */
+void demo_recent_folders_finish (DemoRecentFolders *self);
 /* (transfer none) (nullable): the path of the one that was opened last */
 const char *demo_recent_folders_get_newest (DemoRecentFolders *self);
 gboolean demo_recent_folders_is_loaded (DemoRecentFolders *self);

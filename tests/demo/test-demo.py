@@ -344,12 +344,24 @@ class Suite:
         equal(demo.process.wait(60), 0, "the exit status")
 
     def test_recent(self):
-        """A folder that was opened is opened again on request, in another run."""
+        """Folders that were opened are in a menu, and the last of them is opened again on request,
+        in another run."""
+        paths = [f"{self.folder}/{name}" for name in ("plain", "_a_b__c", "d_")]
+        for path in paths:
+            os.makedirs(path, exist_ok=True)
         demo = self.start_mixed()
-        wait_for("a note", lambda: os.path.exists(f"{self.folder}/state/dray-demo/recent"))
+        for path in [*paths, self.mixed]:
+            demo.open(path)
         equal(demo.quit(), 0, "the exit status")
-        self.start("--recent")
+        with open(f"{self.folder}/state/dray-demo/recent", encoding="utf-8") as file:
+            noted = file.read().splitlines()
+        equal(noted[:4], [self.mixed, *reversed(paths)], "what is noted")
+
+        demo = self.start("--recent")
         self.wait_for_rows(len(samples.MIXED))
+        demo.click(demo.expect(Atspi.Role.TOGGLE_BUTTON, "Recent folders"))
+        for path in noted:
+            wait_for(f"“{path}” in the menu", lambda path=path: demo.find(None, path))
 
     def test_no_folder(self):
         """What can't be listed is said in the window."""
