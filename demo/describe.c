@@ -6,6 +6,7 @@
 
 #include <dray.h>
 #include <glib/gi18n.h>
+#include <string.h>
 
 #include "reader/reader.h"
 
@@ -173,4 +174,20 @@ demo_describe_reason (const GError *error)
   if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND))
     return _ ("No longer there");
   return _ ("Other");
+}
+
+char *
+demo_describe_problem (const GError *error)
+{
+  static const char ellipsis[] = "…";
+  char *problem = g_utf8_make_valid (error->message, -1);
+  char *end;
+
+  if (strlen (problem) > DEMO_MAX_PROBLEM)
+    {
+      /* The last character that begins where there is still room for this. */
+      end = g_utf8_find_prev_char (problem, problem + DEMO_MAX_PROBLEM + 2 - sizeof ellipsis);
+      memcpy (end, ellipsis, sizeof ellipsis);
+    }
+  return problem;
 }

@@ -30,5 +30,9 @@ char *demo_describe_time_left (double seconds);
 
 /* What kind of error it was, to count by: one of a few translated phrases, never freed. */
 const char *demo_describe_reason (const GError *error);
+/* What the error says, or its beginning, if it is longer than that, in bytes: it may be a worker that
+ * says so, and a long word takes long to be wrapped. */
+#define DEMO_MAX_PROBLEM 512
+char *demo_describe_problem (const GError *error);
 
 G_END_DECLS

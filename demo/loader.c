@@ -125,13 +125,14 @@ static void
 note_failed (DemoLoader *self, guint index, const GError *error)
 {
   const char *reason = demo_describe_reason (error);
+  g_autofree char *problem = demo_describe_problem (error);
   guint n_alike = GPOINTER_TO_UINT (g_hash_table_lookup (self->reasons, reason));
 
   self->n_failed++;
   if (g_error_matches (error, DRAY_ERROR, DRAY_ERROR_WORKER_DIED))
     self->n_lost++;
   g_hash_table_insert (self->reasons, (char *) reason, GUINT_TO_POINTER (n_alike + 1));
-  demo_file_store_set_failed (self->store, index, reason, error->message);
+  demo_file_store_set_failed (self->store, index, reason, problem);
 }
 
 static void

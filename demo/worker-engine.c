@@ -417,6 +417,7 @@ demo_worker_engine_new (guint max_workers)
   dray_launcher_set_shared_size (reader_launcher, SHARED_SIZE);
   confine (reader_launcher);
   self->reader = dray_executor_new (reader_launcher);
+  g_object_set (self->reader, "max-message-size", (guint64) DEMO_MAX_MESSAGE, NULL);
   if (max_workers > 0)
     dray_executor_set_max_workers (self->reader, max_workers);
   self->window = choose_window (dray_executor_get_max_workers (self->reader));

@@ -175,7 +175,11 @@ demo_archive_read (
                       ? archive_error_string (archive)
                       : _ ("Its contents are of another kind."));
   else if (preview->len > 0)
-    facts->preview = demo_preview_new_text (preview->str);
+    {
+      g_autofree char *shown = demo_text_shorten (preview->str, DEMO_PREVIEW_LINES + 1);
+
+      facts->preview = demo_preview_new_text (shown);
+    }
   archive_read_free (archive);
   return success;
 }

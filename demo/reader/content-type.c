@@ -4,6 +4,8 @@
 
 #include "content.h"
 
+#include <string.h>
+
 /* Types that libarchive looks into, with all that derive from them: compressed tars from gzip, Java
  * and office files from zip. */
 static const char *const archive_types[] = {
@@ -58,6 +60,17 @@ kind_of (const char *mime_type)
   return DEMO_KIND_OTHER;
 }
 
+/* (transfer full): what a type is called, which may have been a user's idea */
+static char *
+dup_description (const char *mime_type)
+{
+  char *description = g_content_type_get_description (mime_type);
+
+  if (strlen (description) > DEMO_MAX_NAME)
+    *g_utf8_find_prev_char (description, description + DEMO_MAX_NAME + 1) = '\0';
+  return description;
+}
+
 const DemoContentType *
 demo_content_type_get (const char *mime_type)
 {
@@ -73,7 +86,7 @@ demo_content_type_get (const char *mime_type)
     {
       type = g_new0 (DemoContentType, 1);
       type->mime_type = g_strdup (mime_type);
-      type->description = g_content_type_get_description (mime_type);
+      type->description = dup_description (mime_type);
       type->kind = kind_of (mime_type);
       g_hash_table_insert (types, (char *) type->mime_type, type);
     }

@@ -18,6 +18,8 @@ G_BEGIN_DECLS
 /* As much of a text is shown. */
 #define DEMO_PREVIEW_LINES 40
 #define DEMO_PREVIEW_COLUMNS 160
+/* With a line that says that there are more, and in each line what says that it is longer. */
+G_STATIC_ASSERT ((DEMO_PREVIEW_LINES + 1) * (DEMO_PREVIEW_COLUMNS + 2) * 4 <= DEMO_MAX_TEXT);
 
 /* Text, in two halves: it is fed while the whole file is read anyway. */
 typedef struct _DemoTextScanner DemoTextScanner;
@@ -26,6 +28,9 @@ void demo_text_scanner_free (DemoTextScanner *self);
 void demo_text_scanner_feed (DemoTextScanner *self, const guint8 *bytes, gsize size);
 /* Fills in encoding, lines, words and preview. */
 void demo_text_scanner_finish (DemoTextScanner *self, DemoFacts *facts);
+/* (transfer full): what can be shown of a text: @n_lines lines at most, or their beginnings, and no
+ * control characters */
+char *demo_text_shorten (const char *text, guint n_lines);
 
 /* Both read @fd from its beginning. */
 gboolean demo_image_read (

@@ -83,10 +83,15 @@ preview_to_variant (const DemoPreview *self)
 static DemoPreview *
 preview_from_variant (GVariant *value, GBytes *pixels)
 {
+  const char *text;
+  gsize length;
   guint width, height;
 
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
-    return demo_preview_new_text (g_variant_get_string (value, NULL));
+    {
+      text = g_variant_get_string (value, &length);
+      return length <= DEMO_MAX_TEXT ? demo_preview_new_text (text) : NULL;
+    }
   if (!g_variant_is_of_type (value, G_VARIANT_TYPE (DEMO_PICTURE_TYPE)) || pixels == NULL)
     return NULL;
 
@@ -107,6 +112,12 @@ demo_facts_to_variant (const DemoFacts *self)
                         self->encoding != NULL ? self->encoding : "", self->lines, self->words,
                         self->width, self->height, self->entries,
                         preview_to_variant (self->preview));
+}
+
+static gboolean
+is_name (const char *text)
+{
+  return strlen (text) <= DEMO_MAX_NAME;
 }
 
 gboolean
@@ -135,7 +146,8 @@ demo_facts_from_variant (DemoFacts *self, GVariant *value, GBytes *pixels, GErro
   bytes = g_variant_get_fixed_array (sum, &length, sizeof (guint8));
   if (preview != NULL)
     self->preview = preview_from_variant (preview, pixels);
-  if (length != DEMO_SHA256_SIZE || kind >= DEMO_N_KINDS
+  if (length != DEMO_SHA256_SIZE || kind >= DEMO_N_KINDS || !is_name (self->mime_type)
+      || !is_name (self->description) || !is_name (encoding)
       || (preview != NULL && self->preview == NULL))
     {
       demo_facts_clear (self);

@@ -34,6 +34,12 @@ typedef enum
 #define DEMO_PICTURE_TYPE "(uu)"
 /* No preview is larger, in pixels. */
 #define DEMO_MAX_SIDE 512
+/* No preview is a longer text, and neither a type nor its description nor an encoding is; in
+ * bytes. */
+#define DEMO_MAX_TEXT (32 * 1024)
+#define DEMO_MAX_NAME 256
+/* So no message of a reader takes more bytes: pixels, and what they travel in. */
+#define DEMO_MAX_MESSAGE (DEMO_MAX_SIDE * DEMO_MAX_SIDE * 4 + 1024)
 
 /* What there is to show of a file: the beginning of a text, or a small picture. */
 typedef struct

@@ -226,21 +226,19 @@ get_encoding (DemoTextScanner *self)
     }
 }
 
-/* Keeps what can be shown: whole lines or their beginnings, and no control characters. */
-static char *
-shorten (const char *text)
+char *
+demo_text_shorten (const char *text, guint n_lines)
 {
   GString *shown = g_string_new (NULL);
-  guint n_lines = 0;
   guint n_columns = 0;
 
-  for (const char *p = text; *p != '\0' && n_lines < DEMO_PREVIEW_LINES; p = g_utf8_next_char (p))
+  for (const char *p = text; *p != '\0' && n_lines > 0; p = g_utf8_next_char (p))
     {
       gunichar c = g_utf8_get_char (p);
 
       if (c == '\n')
         {
-          n_lines++;
+          n_lines--;
           n_columns = 0;
           g_string_append_c (shown, '\n');
         }
@@ -275,7 +273,7 @@ make_preview (DemoTextScanner *self, const char *encoding)
     text = g_convert (head, (gssize) n_bytes_read, "UTF-8", encoding, NULL, NULL, NULL);
   if (text == NULL)
     text = g_utf8_make_valid (head, self->head->len);
-  return shorten (text);
+  return demo_text_shorten (text, DEMO_PREVIEW_LINES);
 }
 
 void

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "describe.h"
 #include "loader.h"
 
 #define WINDOW 16
@@ -404,6 +405,30 @@ test_cancelled (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (demo_loader_get_n_running (fixture->loader), ==, 0);
 }
 
+/* Shows that of a long story why a file could not be read, a whole number of characters is kept. */
+static void
+test_long_problem (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GString) story = g_string_new (NULL);
+  g_autoptr (GTask) task = NULL;
+  const DemoFile *file;
+
+  while (story->len < 64 * 1024)
+    g_string_append (story, "ééé");
+  fixture->engine->n_names = 1;
+  demo_loader_start (fixture->loader);
+  settle ();
+  task = g_queue_pop_head (&fixture->engine->reads);
+  g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_FAILED, "%s", story->str);
+  settle ();
+
+  file = demo_file_store_get_file (demo_loader_get_store (fixture->loader), 0);
+  g_assert_cmpuint (strlen (file->facts.failed.problem), <=, DEMO_MAX_PROBLEM);
+  g_assert_cmpuint (strlen (file->facts.failed.problem), >, DEMO_MAX_PROBLEM - 3);
+  g_assert_true (g_utf8_validate (file->facts.failed.problem, -1, NULL));
+  g_assert_true (g_str_has_suffix (file->facts.failed.problem, "é…"));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -415,6 +440,7 @@ main (int argc, char **argv)
   ADD ("wanted", test_wanted);
   ADD ("wanted/too-many", test_too_many_wanted);
   ADD ("cancelled", test_cancelled);
+  ADD ("long-problem", test_long_problem);
 #undef ADD
 
   return g_test_run ();

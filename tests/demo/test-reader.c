@@ -4,6 +4,8 @@
 
 #include "config.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <gdk-pixbuf/gdk-pixbuf.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -252,6 +254,59 @@ test_picture_cut (Fixture *fixture, gconstpointer data)
     }
 }
 
+/* Shows that the preview of an archive is short, whatever its files are called, and says that there
+ * are more. */
+static void
+test_archive_names (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (fixture->folder, "archive.tar", NULL);
+  g_auto (DemoFacts) facts = { 0 };
+  struct archive *archive = archive_write_new ();
+  struct archive_entry *entry = archive_entry_new ();
+
+  archive_write_set_format_pax (archive);
+  g_assert_cmpint (archive_write_open_filename (archive, path), ==, ARCHIVE_OK);
+  archive_entry_set_filetype (entry, AE_IFREG);
+  archive_entry_set_size (entry, 0);
+  for (guint i = 0; i < 2 * DEMO_PREVIEW_LINES; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%0*u", 10000, i);
+
+      archive_entry_set_pathname (entry, name);
+      g_assert_cmpint (archive_write_header (archive, entry), ==, ARCHIVE_OK);
+    }
+  archive_entry_free (entry);
+  g_assert_cmpint (archive_write_free (archive), ==, ARCHIVE_OK);
+
+  read_facts (path, &facts);
+  g_assert_cmpuint (facts.entries, ==, 2 * DEMO_PREVIEW_LINES);
+  g_assert_cmpuint (demo_preview_get_size (facts.preview), <=, DEMO_MAX_TEXT);
+  g_assert_true (g_str_has_prefix (facts.preview->text, "00000"));
+  g_assert_true (g_str_has_suffix (facts.preview->text, "0…\n…\n"));
+}
+
+/* Shows that a type whose description is a long story can be shown, with the beginning of that. */
+static void
+test_long_type (Fixture *fixture, gconstpointer data)
+{
+  const char *const folders[] = { fixture->folder, NULL };
+  g_autofree char *story = g_strnfill (DEMO_MAX_NAME - 1, 'x');
+  g_autofree char *contents = NULL;
+  const DemoContentType *type;
+
+  contents = g_strdup_printf ("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n"
+                              "<mime-type xmlns=\"http://www.freedesktop.org/standards/"
+                              "shared-mime-info\" type=\"text/x-story\">\n"
+                              "<comment>%séé</comment>\n</mime-type>\n",
+                              story);
+  g_free (put (fixture, "text/x-story.xml", contents, -1));
+
+  g_content_type_set_mime_dirs (folders);
+  type = demo_content_type_get ("text/x-story");
+  g_content_type_set_mime_dirs (NULL);
+  g_assert_cmpstr (type->description, ==, story);
+}
+
 /* Shows what becomes of things that can't be read as a file; none of them may hang the reader. */
 static void
 test_problems (Fixture *fixture, gconstpointer data)
@@ -323,6 +378,52 @@ test_hostile_facts (void)
       g_assert_false (demo_facts_from_variant (&facts, value, pixels, &error));
       g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
     }
+}
+
+static void
+expect_taken (const DemoFacts *facts, gboolean is_taken)
+{
+  g_autoptr (GVariant) value = g_variant_ref_sink (demo_facts_to_variant (facts));
+  g_autoptr (GError) error = NULL;
+  g_auto (DemoFacts) found = { 0 };
+
+  g_assert_true (demo_facts_from_variant (&found, value, NULL, &error) == is_taken);
+  if (!is_taken)
+    g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
+}
+
+/* Shows that texts are refused that would take long to be drawn, and no others are. */
+static void
+test_hostile_texts (void)
+{
+  static const gsize names[] = {
+    G_STRUCT_OFFSET (DemoFacts, mime_type),
+    G_STRUCT_OFFSET (DemoFacts, description),
+    G_STRUCT_OFFSET (DemoFacts, encoding),
+  };
+  g_autofree char *longest_name = g_strnfill (DEMO_MAX_NAME, 'x');
+  g_autofree char *longer_name = g_strnfill (DEMO_MAX_NAME + 1, 'x');
+  g_autofree char *longest_text = g_strnfill (DEMO_MAX_TEXT, 'x');
+  g_autofree char *longer_text = g_strnfill (DEMO_MAX_TEXT + 1, 'x');
+  g_autoptr (DemoPreview) longest = demo_preview_new_text (longest_text);
+  g_autoptr (DemoPreview) longer = demo_preview_new_text (longer_text);
+  char short_name[] = "x";
+  DemoFacts facts = { .mime_type = short_name, .description = short_name, .encoding = short_name };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      char **name = G_STRUCT_MEMBER_P (&facts, names[i]);
+
+      *name = longest_name;
+      expect_taken (&facts, TRUE);
+      *name = longer_name;
+      expect_taken (&facts, FALSE);
+      *name = short_name;
+    }
+  facts.preview = longest;
+  expect_taken (&facts, TRUE);
+  facts.preview = longer;
+  expect_taken (&facts, FALSE);
 }
 
 /* Folders */
@@ -422,11 +523,14 @@ main (int argc, char **argv)
   g_test_add_func ("/demo-reader/text/blocks", test_text_blocks);
   g_test_add_func ("/demo-reader/text/long", test_text_long);
   g_test_add_func ("/demo-reader/facts/hostile", test_hostile_facts);
+  g_test_add_func ("/demo-reader/facts/hostile/texts", test_hostile_texts);
 #define ADD(name, function) \
   g_test_add ("/demo-reader/" name, Fixture, NULL, set_up, function, tear_down)
   ADD ("file", test_file);
   ADD ("picture", test_picture);
   ADD ("picture/cut", test_picture_cut);
+  ADD ("archive/names", test_archive_names);
+  ADD ("type/long", test_long_type);
   ADD ("problems", test_problems);
   ADD ("cancelled", test_cancelled);
   ADD ("list", test_list);

@@ -310,6 +310,30 @@ test_sandbox (Fixture *fixture, gconstpointer data)
   check_sandbox (fixture);
 }
 
+/* Shows that a reader which was taken over by a file can't send more than an honest one might: here
+ * is one that tries. */
+static void
+test_hostile (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (fixture->folder, "a.txt", NULL);
+  g_autofree char *hostile = g_test_build_filename (G_TEST_BUILT, "demo", NULL);
+  g_autofree char *honest = g_strdup (g_getenv ("DRAY_DEMO_LIBEXECDIR"));
+  g_autoptr (DemoEngine) first = fixture->engine;
+  g_autoptr (GError) error = NULL;
+  DemoFacts facts;
+
+  g_file_set_contents (path, "one\n", -1, &error);
+  g_assert_no_error (error);
+  g_setenv ("DRAY_DEMO_LIBEXECDIR", hostile, TRUE);
+  fixture->engine = demo_worker_engine_new (1);
+  g_setenv ("DRAY_DEMO_LIBEXECDIR", honest, TRUE);
+
+  read_async (fixture, path);
+  g_assert_false (read_finish (fixture, &facts, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_TOO_LARGE);
+  g_assert_cmpint (g_unlink (path), ==, 0);
+}
+
 static guint
 count_names (GPtrArray *batches)
 {
@@ -380,6 +404,7 @@ main (int argc, char **argv)
   ADD ("picture", test_picture);
   ADD ("picture/small", test_small_picture);
   ADD ("sandbox", test_sandbox);
+  ADD ("hostile", test_hostile);
   ADD ("names", test_names);
 #undef ADD
 
