@@ -54,7 +54,7 @@
 /* Where descriptors are moved that lie in each other's way. */
 #define FIRST_SPARE_DESCRIPTOR 10
 
-/* Where descriptors can't be looked up, these are all that are closed. */
+/* Where descriptors can't be looked up, no others than these are closed. */
 #define MOST_DESCRIPTORS 65536
 
 #define EXIT_NOT_RUN 127
@@ -99,7 +99,13 @@ unblock_signals (void)
 /* --- Descriptors --- */
 
 IN_CHILD static void
-close_listed (int directory, int first)
+mark_for_closing (int fd)
+{
+  (void) fcntl (fd, F_SETFD, FD_CLOEXEC);
+}
+
+IN_CHILD static void
+mark_listed (int directory, int first)
 {
   union
   {
@@ -108,49 +114,47 @@ close_listed (int directory, int first)
   } buffer;
   long size;
 
-  /* What is closed may shift what is still to be read, so from the start until none is left. */
-  for (gboolean found = TRUE; found && lseek (directory, 0, SEEK_SET) == 0;)
-    {
-      found = FALSE;
-      while ((size = syscall (SYS_getdents64, directory, buffer.bytes, sizeof buffer.bytes)) > 0)
-        for (long at = 0; at < size;)
-          {
-            const struct dirent64 *entry = (const void *) (buffer.bytes + at);
-            int fd = 0;
+  while ((size = syscall (SYS_getdents64, directory, buffer.bytes, sizeof buffer.bytes)) > 0)
+    for (long at = 0; at < size;)
+      {
+        const struct dirent64 *entry = (const void *) (buffer.bytes + at);
+        int fd = 0;
 
-            at += entry->d_reclen;
-            for (const char *digit = entry->d_name; *digit >= '0' && *digit <= '9'; digit++)
-              fd = 10 * fd + (*digit - '0');
-            if (fd >= first && fd != directory && close (fd) == 0)
-              found = TRUE;
-          }
-    }
+        at += entry->d_reclen;
+        for (const char *digit = entry->d_name; *digit >= '0' && *digit <= '9'; digit++)
+          fd = 10 * fd + (*digit - '0');
+        if (fd >= first)
+          mark_for_closing (fd);
+      }
 }
 
-/* Where the kernel has no close_range() (before 5.9), or something forbids it. */
+/* Where the kernel can't mark many at once (before 5.11), or something forbids it. */
 IN_CHILD static void
-close_one_by_one (int first)
+mark_one_by_one (int first)
 {
   struct rlimit limit = { .rlim_cur = MOST_DESCRIPTORS };
   int directory = open ("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
   if (directory >= 0)
     {
-      close_listed (directory, first);
+      mark_listed (directory, first);
       close (directory);
       return;
     }
 
   getrlimit (RLIMIT_NOFILE, &limit);
   for (int fd = first; (rlim_t) fd < limit.rlim_cur && fd < MOST_DESCRIPTORS; fd++)
-    close (fd);
+    mark_for_closing (fd);
 }
 
+/* They are closed when the program is executed, and not here: a thread of the application stands
+ * still for so long. Files that workers have passed to it may be among them, and to close one of
+ * those may take as long as the worker likes. */
 IN_CHILD static void
 close_from (int first)
 {
-  if (close_range ((unsigned int) first, ~0U, 0) != 0)
-    close_one_by_one (first);
+  if (close_range ((unsigned int) first, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+    mark_one_by_one (first);
 }
 
 /* Those below are in use by now, so the first that is free is this one. */

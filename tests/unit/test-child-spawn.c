@@ -5,6 +5,7 @@
 #include "child-harness.h"
 
 #include "dray-error.h"
+#include "lingering.h"
 #include "refusal.h"
 
 #include <errno.h>
@@ -57,9 +58,19 @@ clone (int (*function) (void *), void *stack, int flags, void *argument, ...)
   return __clone (function, stack, flags, argument, pidfd);
 }
 
+/* Atomic: whether a child is to wait, when it is about to close all that it was not given; whether
+ * it does; whether it may go on. */
+static int is_to_wait, waits, may_go_on;
+
 int
 close_range (unsigned int first, unsigned int last, int flags)
 {
+  if (g_atomic_int_get (&is_to_wait))
+    {
+      g_atomic_int_set (&waits, TRUE);
+      while (!g_atomic_int_get (&may_go_on))
+        sched_yield ();
+    }
   if (!unusual)
     return (int) syscall (SYS_close_range, first, last, flags);
 
@@ -128,6 +139,69 @@ test_nothing_else (Harness *harness, gconstpointer data)
 
   for (guint i = 0; i < G_N_ELEMENTS (leaked); i++)
     close (leaked[i]);
+}
+
+static gboolean
+is_set (gpointer flag)
+{
+  return g_atomic_int_get ((int *) flag);
+}
+
+typedef struct
+{
+  Process *process; /* (unowned) */
+  int done;         /* atomic */
+} Starting;
+
+static gpointer
+start_cb (gpointer data)
+{
+  Starting *starting = data;
+
+  start (starting->process);
+  g_atomic_int_set (&starting->done, TRUE);
+  return NULL;
+}
+
+static void
+test_lingering (Harness *harness, gconstpointer data)
+{
+  g_test_summary ("Where the child is the last one that has an open file which takes an hour to "
+                  "close, it waits for that, and the I/O thread does not.");
+
+  g_auto (Process) other = PROCESS (harness, "true");
+  g_auto (Process) process = PROCESS (harness, "true");
+  Starting starting = { .process = &process };
+  GThread *thread;
+  guint16 port;
+  int listener, fd;
+
+  g_atomic_int_set (&is_to_wait, TRUE);
+  g_atomic_int_set (&may_go_on, TRUE);
+  start (&other);
+  wait_for_exit (&other);
+  if (!g_atomic_int_get (&waits))
+    {
+      g_atomic_int_set (&is_to_wait, FALSE);
+      g_test_skip ("A child has memory of its own here");
+      return;
+    }
+
+  listener = lingering_listen (&port);
+  fd = lingering_connect (port);
+  g_atomic_int_set (&waits, FALSE);
+  g_atomic_int_set (&may_go_on, FALSE);
+  thread = g_thread_new ("starts", start_cb, &starting);
+  fixture_iterate_until (is_set, &waits, "the child has a copy");
+  close (fd);
+  g_atomic_int_set (&may_go_on, TRUE);
+  fixture_iterate_until (is_set, &starting.done, "the child is started");
+  g_thread_join (thread);
+  g_atomic_int_set (&is_to_wait, FALSE);
+
+  close (listener);
+  wait_for_exit (&process);
+  g_assert_cmpint (process.end.exit_status, ==, 0);
 }
 
 /* In a program that has nothing else to lose: arranges its first descriptors, and has a child
@@ -712,7 +786,10 @@ main (int argc, char **argv)
         g_test_add (path, Harness, &refused[i], harness_set_up, test_refused, harness_tear_down);
     }
   if (!unusual)
-    ADD ("unusual", test_unusual);
+    {
+      ADD ("lingering", test_lingering);
+      ADD ("unusual", test_unusual);
+    }
 
   return g_test_run ();
 }
