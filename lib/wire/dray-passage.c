@@ -57,20 +57,153 @@ passage_new (int fd, int flags)
   return self;
 }
 
-void
-dray_passage_free (DrayPassage *self)
-{
-  close (self->fd);
-  g_clear_pointer (&self->cookie, g_bytes_unref);
-  g_free (self);
-}
-
 /* That the other side has closed its end with something unread (ECONNRESET) is told once, and
  * before what it has sent. */
 static gboolean
 may_try_again (int reason)
 {
   return reason == EINTR || reason == ECONNRESET;
+}
+
+/* Whether nothing lies in @fd, now and ever: from here on nobody can send there any more. */
+static gboolean
+shut_empty (int fd)
+{
+  /* Each message comes with its sender's name then, by which an empty one differs from the end. */
+  const int with_sender = 1;
+  union
+  {
+    struct cmsghdr header; /* for its alignment */
+    guint8 bytes[CMSG_SPACE (sizeof (struct ucred))];
+  } sender;
+  struct msghdr message = { .msg_control = &sender, .msg_controllen = sizeof sender };
+  gboolean known = shutdown (fd, SHUT_RD) == 0
+                   && setsockopt (fd, SOL_SOCKET, SO_PASSCRED, &with_sender, sizeof with_sender)
+                        == 0;
+  gssize n_read;
+
+  do
+    n_read = recvmsg (fd, &message, MSG_DONTWAIT | MSG_PEEK);
+  while (n_read < 0 && may_try_again (errno));
+
+  return known && n_read == 0 && message.msg_controllen == 0;
+}
+
+void
+dray_passage_free (DrayPassage *self)
+{
+  /* What lies in a socket is closed with it. To start a thread for each worker that ends would cost
+   * more than to look. */
+  if (shut_empty (self->fd))
+    close (self->fd);
+  else
+    dray_descriptor_close_foreign (&self->fd, 1);
+  g_clear_pointer (&self->cookie, g_bytes_unref);
+  g_free (self);
+}
+
+/* --- A message --- */
+
+typedef struct
+{
+  Note note;
+  gboolean whole;        /* it has the size of a note */
+  gboolean cut;          /* there were more than this process can have */
+  int fds[MAX_RECEIVED]; /* (owned): @n_fds of them */
+  guint n_fds;
+} Message;
+
+static void
+message_clear (Message *self)
+{
+  dray_descriptor_close_foreign (self->fds, self->n_fds);
+  self->n_fds = 0;
+}
+
+/* No standard descriptors. */
+static void
+raise_descriptors (Message *self)
+{
+  guint n_raised = 0;
+
+  for (guint i = 0; i < self->n_fds; i++)
+    {
+      int raised = dray_descriptor_raise (self->fds[i]);
+
+      if (raised >= 0)
+        self->fds[n_raised++] = raised;
+      else
+        self->cut = TRUE;
+    }
+  self->n_fds = n_raised;
+}
+
+/* Duplicates what comes with the next message on @fd, which stays there. Returns: FALSE if there is
+ * none */
+static gboolean
+look_at_message (int fd, Message *seen)
+{
+  struct iovec vector = { .iov_base = &seen->note, .iov_len = sizeof seen->note };
+  Control control;
+  struct msghdr message = {
+    .msg_iov = &vector,
+    .msg_iovlen = 1,
+    .msg_control = &control,
+    .msg_controllen = sizeof control,
+  };
+  gssize n_read;
+
+  seen->n_fds = 0;
+  do
+    n_read = recvmsg (fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_PEEK);
+  while (n_read < 0 && may_try_again (errno));
+  if (n_read < 0)
+    return FALSE;
+
+  for (struct cmsghdr *header = CMSG_FIRSTHDR (&message); header != NULL;
+       header = CMSG_NXTHDR (&message, header))
+    {
+      gsize size = header->cmsg_len - CMSG_LEN (0);
+
+      if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS && seen->n_fds == 0)
+        {
+          memcpy (seen->fds, CMSG_DATA (header), size);
+          seen->n_fds = (guint) (size / sizeof (int));
+        }
+    }
+
+  /* The end; but open files may come with an empty message, too. */
+  if (n_read == 0 && seen->n_fds == 0)
+    return FALSE;
+
+  seen->cut = (message.msg_flags & MSG_CTRUNC) != 0;
+  seen->whole = n_read == sizeof seen->note && (message.msg_flags & MSG_TRUNC) == 0;
+  raise_descriptors (seen);
+  return TRUE;
+}
+
+/* Closes what came with the message, as far as nobody else has it. */
+static void
+drop_message (int fd)
+{
+  gssize n_read;
+
+  do
+    n_read = recv (fd, NULL, 0, MSG_DONTWAIT);
+  while (n_read < 0 && may_try_again (errno));
+}
+
+/* Returns: FALSE if there is none. @leave_cut: one that is cut is left where it is, for what can't
+ * be had of it is never closed here then, which may take as long as the other side likes. */
+static gboolean
+receive_message (int fd, gboolean leave_cut, Message *received)
+{
+  if (!look_at_message (fd, received))
+    return FALSE;
+
+  if (!received->cut || !leave_cut)
+    drop_message (fd);
+  return TRUE;
 }
 
 /* --- Finding each other --- */
@@ -94,21 +227,42 @@ send_cookie (int fd, GBytes *cookie)
   return send (fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL) == (gssize) size;
 }
 
-/* Whether the next message on @fd is @cookie. */
+G_STATIC_ASSERT (sizeof (Note) == DRAY_PASSAGE_COOKIE_SIZE);
+
 static gboolean
-has_cookie (int fd, GBytes *cookie, int flags)
+is_cookie (const void *bytes, gssize n_read, GBytes *cookie)
 {
-  guint8 bytes[DRAY_PASSAGE_COOKIE_SIZE + 1];
   gsize size;
   const void *wanted = g_bytes_get_data (cookie, &size);
-  gssize n_read;
-
-  do
-    n_read = recv (fd, bytes, sizeof bytes, MSG_DONTWAIT | flags);
-  while (n_read < 0 && may_try_again (errno));
 
   return size == DRAY_PASSAGE_COOKIE_SIZE && n_read == (gssize) size
          && memcmp (bytes, wanted, size) == 0;
+}
+
+/* Whether the next message on @fd is @cookie. It stays there, and so does what comes with it. */
+static gboolean
+shows_cookie (int fd, GBytes *cookie)
+{
+  guint8 bytes[DRAY_PASSAGE_COOKIE_SIZE + 1];
+  gssize n_read;
+
+  do
+    n_read = recv (fd, bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK);
+  while (n_read < 0 && may_try_again (errno));
+
+  return is_cookie (bytes, n_read, cookie);
+}
+
+/* The same; it is taken out. Nothing may come with it. */
+static gboolean
+take_cookie (int fd, GBytes *cookie)
+{
+  Message message;
+  gboolean taken = receive_message (fd, TRUE, &message) && message.whole && !message.cut
+                   && message.n_fds == 0 && is_cookie (&message.note, sizeof message.note, cookie);
+
+  message_clear (&message);
+  return taken;
 }
 
 DrayPassage *
@@ -144,7 +298,7 @@ dray_passage_get_cookie (DrayPassage *self)
 gboolean
 dray_passage_is_confirmed (DrayPassage *self)
 {
-  return has_cookie (self->fd, self->cookie, 0);
+  return take_cookie (self->fd, self->cookie);
 }
 
 static gboolean
@@ -167,7 +321,7 @@ dray_passage_adopt (int fd, GBytes *cookie)
   int high;
 
   /* It may be somebody else's: only looked at, until it is known to be ours. */
-  if (!is_packet_socket (fd) || !has_cookie (fd, cookie, MSG_PEEK))
+  if (!is_packet_socket (fd) || !shows_cookie (fd, cookie))
     return NULL;
 
   high = fcntl (fd, F_DUPFD_CLOEXEC, FIRST_HIGH_FD);
@@ -176,7 +330,7 @@ dray_passage_adopt (int fd, GBytes *cookie)
   if (high < 0)
     return NULL;
 
-  if (!has_cookie (high, cookie, 0) || !send_cookie (high, cookie))
+  if (!take_cookie (high, cookie) || !send_cookie (high, cookie))
     {
       close (high);
       return NULL;
@@ -245,66 +399,6 @@ dray_passage_is_drained (DrayPassage *self)
 
 /* --- Receiving --- */
 
-typedef struct
-{
-  Note note;
-  gboolean sound;        /* it is a message at all */
-  gboolean cut;          /* there were more than this process can have */
-  int fds[MAX_RECEIVED]; /* (owned): @n_fds of them */
-  guint n_fds;
-} Message;
-
-static void
-message_clear (Message *self)
-{
-  dray_descriptor_close_foreign (self->fds, self->n_fds);
-  self->n_fds = 0;
-}
-
-/* Returns: FALSE if there is none */
-static gboolean
-receive_message (DrayPassage *self, Message *received)
-{
-  struct iovec vector = { .iov_base = &received->note, .iov_len = sizeof received->note };
-  Control control;
-  struct msghdr message = {
-    .msg_iov = &vector,
-    .msg_iovlen = 1,
-    .msg_control = &control,
-    .msg_controllen = sizeof control,
-  };
-  gssize n_read;
-
-  received->n_fds = 0;
-  do
-    n_read = recvmsg (self->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  while (n_read < 0 && may_try_again (errno));
-  if (n_read < 0)
-    return FALSE;
-
-  for (struct cmsghdr *header = CMSG_FIRSTHDR (&message); header != NULL;
-       header = CMSG_NXTHDR (&message, header))
-    {
-      gsize size = header->cmsg_len - CMSG_LEN (0);
-
-      if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS
-          && received->n_fds == 0)
-        {
-          memcpy (received->fds, CMSG_DATA (header), size);
-          received->n_fds = (guint) (size / sizeof (int));
-        }
-    }
-
-  /* The end; but open files may come with an empty message, too. */
-  if (n_read == 0 && received->n_fds == 0)
-    return FALSE;
-
-  received->cut = (message.msg_flags & MSG_CTRUNC) != 0;
-  received->sound = n_read == sizeof received->note && (message.msg_flags & MSG_TRUNC) == 0
-                    && received->note.zero == 0;
-  return TRUE;
-}
-
 static gboolean
 set_protocol_error (GError **error)
 {
@@ -331,17 +425,6 @@ take_descriptors (Message *message, int *fds, guint n_fds, GError **error)
   if (message->n_fds != n_fds)
     return set_protocol_error (error);
 
-  for (guint i = 0; i < n_fds; i++)
-    {
-      message->fds[i] = dray_descriptor_raise (message->fds[i]);
-      if (message->fds[i] < 0)
-        {
-          /* It closed that one. */
-          message->fds[i] = message->fds[--message->n_fds];
-          return set_shortage_error (error);
-        }
-    }
-
   memcpy (fds, message->fds, n_fds * sizeof (int));
   message->n_fds = 0;
   return TRUE;
@@ -350,29 +433,32 @@ take_descriptors (Message *message, int *fds, guint n_fds, GError **error)
 gboolean
 dray_passage_receive (DrayPassage *self, guint64 serial, int *fds, guint n_fds, GError **error)
 {
+  const gboolean is_host = self->cookie != NULL;
+
   for (guint i = 0; i < MAX_STALE; i++)
     {
       Message message;
-      gboolean taken;
 
-      if (!receive_message (self, &message))
+      if (!receive_message (self->fd, is_host, &message))
         break;
 
-      if (message.sound && message.note.serial < serial)
-        {
-          message_clear (&message);
-          continue;
-        }
-
-      if (!message.sound || message.note.serial != serial)
+      if (!message.whole || message.note.zero != 0 || message.note.serial > serial)
         {
           message_clear (&message);
           break;
         }
 
-      taken = take_descriptors (&message, fds, n_fds, error);
+      if (message.note.serial == serial)
+        {
+          gboolean taken = take_descriptors (&message, fds, n_fds, error);
+
+          message_clear (&message);
+          return taken;
+        }
+
       message_clear (&message);
-      return taken;
+      if (message.cut && is_host)
+        return set_shortage_error (error);
     }
 
   return set_protocol_error (error);

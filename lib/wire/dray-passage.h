@@ -43,6 +43,7 @@ gboolean dray_passage_is_confirmed (DrayPassage *self);
  * is not the socket that the host told of, or the host is gone. */
 DrayPassage *dray_passage_adopt (int fd, GBytes *cookie);
 
+/* What was not received is closed where nobody waits. */
 void dray_passage_free (DrayPassage *self);
 
 /* One thread at a time. The descriptors stay the caller's. Returns the serial, or 0 with an error
@@ -52,7 +53,10 @@ void dray_passage_free (DrayPassage *self);
 guint64 dray_passage_send (DrayPassage *self, const int *fds, guint n_fds, GError **error);
 /* One thread at a time, which may be another one. Takes the message that a frame has named; with it
  * @n_fds descriptors, which are the caller's, close-on-exec, and no standard ones. Errors:
- * DRAY_ERROR_PROTOCOL; G_IO_ERROR if this process can have no more descriptors: they are lost. */
+ * DRAY_ERROR_PROTOCOL; G_IO_ERROR if this process can have no more descriptors. Then the worker has
+ * lost them, and so has whoever asks for them in the host; but there they stay in the passage, in
+ * the way of later ones, until there is room for them: to close what can't be had may take as long
+ * as the worker likes. */
 gboolean
 dray_passage_receive (DrayPassage *self, guint64 serial, int *fds, guint n_fds, GError **error);
 /* Whether the other side has received all that was sent; FALSE also where that can't be told. */

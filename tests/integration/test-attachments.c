@@ -2,6 +2,7 @@
 
 #include "config.h"
 
+#include "lingering.h"
 #include "rig.h"
 
 #include <fcntl.h>
@@ -409,7 +410,7 @@ test_lingering (Rig *rig, gconstpointer data)
   g_autoptr (DrayFuture) dropped = NULL;
 
   g_test_summary (
-    "An open file that nobody wants, and that takes a minute to close, does not hold up "
+    "An open file that nobody wants, and that takes an hour to close, does not hold up "
     "the library.");
 
   rig->drops_futures = TRUE;
@@ -419,6 +420,22 @@ test_lingering (Rig *rig, gconstpointer data)
   rig_run_until_count (rig, succeeded, 1);
   rig_let_time_pass ();
   rig_shut_down (rig, DRAY_SHUTDOWN_KILL);
+}
+
+static void
+test_unnamed (Rig *rig, gconstpointer data)
+{
+  g_autoptr (DrayFuture) future = NULL;
+  guint16 port;
+  int listener = lingering_listen (&port);
+
+  g_test_summary ("Nor does one that was passed, and never received.");
+
+  rig_start (rig, 1);
+  future = rig_call (rig, "pass-lingering", "(q)", port);
+  rig_expect_text (future, "()");
+  rig_shut_down (rig, DRAY_SHUTDOWN_DRAIN);
+  close (listener);
 }
 
 static void
@@ -649,6 +666,7 @@ main (int argc, char **argv)
   rig_add ("/attachments/returned/too-large", NULL, test_too_large);
   rig_add ("/attachments/returned/dropped", NULL, test_dropped);
   rig_add ("/attachments/returned/lingering", NULL, test_lingering);
+  rig_add ("/attachments/returned/lingering/unnamed", NULL, test_unnamed);
   rig_add ("/attachments/returned/undelivered", NULL, test_undelivered);
   rig_add ("/attachments/returned/outlives", NULL, test_outlives);
   rig_add ("/attachments/returned/limit", NULL, test_limit);

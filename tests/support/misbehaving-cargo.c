@@ -2,12 +2,12 @@
 
 #include "config.h"
 
+#include "lingering.h"
 #include "misbehaving.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gunixfdlist.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -223,32 +223,6 @@ return_attachments_cb (DrayJob *job, GVariant *arguments, gpointer data, GError 
   return NULL;
 }
 
-/* Returns: (transfer full): a socket which takes a minute to close for whoever closes it last: it
- * has something to say that nobody reads */
-static int
-make_lingering_socket (void)
-{
-  const struct linger linger = { .l_onoff = 1, .l_linger = 60 };
-  struct sockaddr_in address = { .sin_family = AF_INET,
-                                 .sin_addr.s_addr = htonl (INADDR_LOOPBACK) };
-  socklen_t size = sizeof address;
-  int listener = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const char bytes[65536] = { 0 };
-
-  if (bind (listener, (struct sockaddr *) &address, size) != 0 || listen (listener, 1) != 0
-      || getsockname (listener, (struct sockaddr *) &address, &size) != 0
-      || connect (fd, (struct sockaddr *) &address, size) != 0)
-    g_error ("There is no socket to be had");
-
-  /* Nobody accepts it: the listener is left open. */
-  setsockopt (fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-  while (send (fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
-    ;
-
-  return fd;
-}
-
 /* Behind the library's back */
 
 /* Nothing goes through the socket any more, as if this process were gone. */
@@ -389,12 +363,17 @@ send_bad_memory (DrayJob *job, const char *how)
   return TRUE;
 }
 
-/* A result of "()", with the socket, which is closed here before it is received there. */
+/* A result of "()", with the socket, which is closed here before it is received there. The listener
+ * is left open. */
 static void
 send_lingering_socket (DrayJob *job)
 {
   RawCargo raw = make_raw (job, 1, 0, 0);
-  int fd = make_lingering_socket ();
+  guint16 port;
+  int fd;
+
+  lingering_listen (&port);
+  fd = lingering_connect (port);
 
   pass_raw (1, fd, 1);
   close (fd);
@@ -402,6 +381,21 @@ send_lingering_socket (DrayJob *job)
   raw.header.length = 24 + 4;
   memcpy (raw.rest, "\0\0()", 4);
   misbehaving_write_raw (&raw, sizeof raw);
+}
+
+/* A lingering socket, connected to that port, which no frame names. */
+static GVariant *
+pass_lingering_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
+{
+  guint16 port;
+  int fd;
+
+  g_variant_get (arguments, "(q)", &port);
+  fd = lingering_connect (port);
+  pass_raw (1, fd, 1);
+  close (fd);
+
+  return NULL;
 }
 
 /* A result of "()", with an open file. */
@@ -508,6 +502,7 @@ const MisbehavingFunction misbehaving_cargo_functions[] = {
   { "emit-twice", "(u)", emit_twice_cb, NULL },
   { "hostile-cargo", "(s)", hostile_cargo_cb, NULL },
   { "lose-descriptors", "(u)", without_descriptors_cb, (gpointer) "late" },
+  { "pass-lingering", "(q)", pass_lingering_cb, NULL },
   { "read-attachments", "*", read_attachments_cb, NULL },
   { "return-attachments", "(as)", return_attachments_cb, NULL },
   { "return-attachments-block", "(as)", return_attachments_cb, (gpointer) "block" },

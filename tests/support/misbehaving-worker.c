@@ -162,10 +162,12 @@
  *                         "too-small", "too-large", "pipe": memory; "not-passed", "too-many",
  *                         "flood", "item-attachment": descriptors; "slot", "slot-number",
  *                         "slot-too-small", "slot-unsealed", "slot-unknown": slots; "lingering": a
- *                         result, with a socket that takes a minute to close; "other-task": a
+ *                         result, with a socket that takes an hour to close; "other-task": a
  *                         result of a task that it was not given; "old-attempt": exits with 7 at
  *                         the first attempt; at a later one a result, with an open file, of the
  *                         attempt before; then returns; "die": half a frame, and is killed
+ *   pass-lingering (q)    passes a socket that takes an hour to close, connected to that port, with
+ *                         no frame
  *
  * Those that write to the channel wait until they are cancelled, where nothing else is said.
  *

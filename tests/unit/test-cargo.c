@@ -13,6 +13,7 @@
 #include "dray-descriptor.h"
 #include "dray-payload.h"
 #include "fixture.h"
+#include "lingering.h"
 
 /* What goes beside frames, from one end of a passage to the other, and what a hostile end sends. */
 
@@ -323,7 +324,7 @@ test_stale (Ends *self, gconstpointer data)
 /* --- Hostile --- */
 
 static void
-send_raw (Ends *self, gconstpointer bytes, gsize size, int fd, guint n_fds)
+send_to (int socket, gconstpointer bytes, gsize size, const int *fds, guint n_fds)
 {
   union
   {
@@ -340,10 +341,19 @@ send_raw (Ends *self, gconstpointer bytes, gsize size, int fd, guint n_fds)
       control.header.cmsg_level = SOL_SOCKET;
       control.header.cmsg_type = SCM_RIGHTS;
       control.header.cmsg_len = CMSG_LEN (n_fds * sizeof (int));
-      for (guint i = 0; i < n_fds; i++)
-        memcpy (CMSG_DATA (&control.header) + i * sizeof (int), &fd, sizeof fd);
+      memcpy (CMSG_DATA (&control.header), fds, n_fds * sizeof (int));
     }
-  g_assert_cmpint (sendmsg (self->raw_fd, &message, MSG_NOSIGNAL), ==, (gssize) size);
+  g_assert_cmpint (sendmsg (socket, &message, MSG_NOSIGNAL), ==, (gssize) size);
+}
+
+static void
+send_raw (Ends *self, gconstpointer bytes, gsize size, int fd, guint n_fds)
+{
+  int fds[253];
+
+  for (guint i = 0; i < n_fds; i++)
+    fds[i] = fd;
+  send_to (self->raw_fd, bytes, size, fds, n_fds);
 }
 
 typedef struct
@@ -464,39 +474,278 @@ test_hostile_flood (Ends *self, gconstpointer data)
   g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
 }
 
+/* --- Without descriptors --- */
+
+/* Lets this process open @n_left more, 0 or 1. What is open stays so. */
+static void
+limit_files (rlim_t n_left, struct rlimit *before)
+{
+  int lowest = dup (STDIN_FILENO);
+  struct rlimit limit;
+
+  close (lowest);
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, before), ==, 0);
+  limit = (struct rlimit){ .rlim_cur = (rlim_t) lowest + n_left, .rlim_max = before->rlim_max };
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+}
+
+static void
+restore_limit (const struct rlimit *before)
+{
+  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, before), ==, 0);
+}
+
+/* Valgrind keeps the limit itself, and does not look into messages. */
+static gboolean
+can_limit_files (void)
+{
+  int theirs, received;
+  g_autoptr (DrayPassage) host = dray_passage_new (&theirs, NULL);
+  g_autoptr (DrayPassage) worker = dray_passage_adopt (theirs, dray_passage_get_cookie (host));
+  const int fd = STDIN_FILENO;
+  struct rlimit limit;
+  gboolean was_received;
+
+  g_assert_true (dray_passage_is_confirmed (host));
+  dray_passage_send (host, &fd, 1, NULL);
+  limit_files (0, &limit);
+  was_received = dray_passage_receive (worker, 1, &received, 1, NULL);
+  restore_limit (&limit);
+  if (was_received)
+    {
+      close (received);
+      g_test_skip ("The limit of descriptors does not hold here");
+    }
+  return !was_received;
+}
+
+static void
+expect_received (DrayPassage *passage, guint64 serial)
+{
+  g_autoptr (GError) error = NULL;
+  int received;
+
+  g_assert_true (dray_passage_receive (passage, serial, &received, 1, &error));
+  g_assert_no_error (error);
+  close (received);
+}
+
+static void
+expect_shortage (DrayPassage *passage, guint64 serial, guint n_fds)
+{
+  g_autoptr (GError) error = NULL;
+  int received[2];
+
+  g_assert_false (dray_passage_receive (passage, serial, received, n_fds, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+}
+
 static void
 test_shortage (Ends *self, gconstpointer data)
 {
-  struct rlimit limit, none;
-  g_autoptr (GError) error = NULL;
+  struct rlimit limit;
   int fd = dray_payload_create (NULL);
-  gboolean was_received;
-  int received;
 
   g_test_summary ("Where this process can have no more descriptors, that is not the other side's "
                   "fault, and what comes later arrives.");
 
-  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
-  none = (struct rlimit){ .rlim_cur = 3, .rlim_max = limit.rlim_max };
-  dray_passage_send (self->worker, &fd, 1, NULL);
-  dray_passage_send (self->worker, &fd, 1, NULL);
-  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &none), ==, 0);
-  was_received = dray_passage_receive (self->host, 1, &received, 1, &error);
-  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
-  if (was_received)
+  if (can_limit_files ())
     {
-      /* Valgrind keeps the limit itself, and does not look into messages. */
-      g_test_skip ("The limit of descriptors does not hold here");
-      close (received);
+      for (guint i = 0; i < 3; i++)
+        {
+          dray_passage_send (self->worker, &fd, 1, NULL);
+          dray_passage_send (self->host, &fd, 1, NULL);
+        }
+      limit_files (0, &limit);
+      for (guint64 serial = 1; serial <= 2; serial++)
+        {
+          expect_shortage (self->host, serial, 1);
+          expect_shortage (self->worker, serial, 1);
+        }
+      restore_limit (&limit);
+      expect_received (self->host, 3);
+      expect_received (self->worker, 3);
     }
-  else
-    {
-      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
-    }
-
-  g_assert_true (dray_passage_receive (self->host, 2, &received, 1, NULL));
-  close (received);
   close (fd);
+}
+
+static void
+test_shortage_few (Ends *self, gconstpointer data)
+{
+  int fd = dray_payload_create (NULL);
+  const int fds[] = { fd, fd };
+  struct rlimit limit;
+
+  g_test_summary ("What was too much is in the host's way until there is room for it; the worker "
+                  "lets go of it.");
+
+  if (can_limit_files ())
+    {
+      for (guint i = 0; i < 3; i++)
+        {
+          dray_passage_send (self->worker, fds, i == 0 ? 2 : 1, NULL);
+          dray_passage_send (self->host, fds, i == 0 ? 2 : 1, NULL);
+        }
+      limit_files (1, &limit);
+      expect_shortage (self->host, 1, 2);
+      expect_shortage (self->worker, 1, 2);
+      expect_shortage (self->host, 2, 1);
+      expect_received (self->worker, 2);
+      restore_limit (&limit);
+      expect_received (self->host, 3);
+      expect_received (self->worker, 3);
+    }
+  close (fd);
+}
+
+/* --- What takes long to close --- */
+
+typedef struct
+{
+  void (*function) (DrayPassage *passage);
+  DrayPassage *passage; /* (unowned) */
+  int done;             /* atomic */
+} Step;
+
+static gpointer
+step_cb (gpointer data)
+{
+  Step *step = data;
+
+  step->function (step->passage);
+  g_atomic_int_set (&step->done, TRUE);
+  return NULL;
+}
+
+static gboolean
+is_done (gpointer step)
+{
+  return g_atomic_int_get (&((Step *) step)->done);
+}
+
+/* Fails where that does not come to an end. */
+static void
+take_step (DrayPassage *passage, void (*function) (DrayPassage *passage))
+{
+  Step step = { .function = function, .passage = passage };
+  GThread *thread = g_thread_new ("step", step_cb, &step);
+
+  fixture_iterate_until (is_done, &step, "nobody waits for what was passed");
+  g_thread_join (thread);
+}
+
+/* Sends a memory, and what takes an hour to close. */
+static void
+send_lingering (int socket, gconstpointer bytes, gsize size, guint16 port)
+{
+  const int fds[] = { dray_payload_create (NULL), lingering_connect (port) };
+
+  send_to (socket, bytes, size, fds, 2);
+  close (fds[0]);
+  close (fds[1]);
+}
+
+static void
+expect_no_cookie (DrayPassage *passage)
+{
+  g_assert_false (dray_passage_is_confirmed (passage));
+}
+
+static void
+test_lingering_cookie (Fixture *fixture, gconstpointer data)
+{
+  guint8 cookie[DRAY_PASSAGE_COOKIE_SIZE];
+  guint16 port;
+  int listener = lingering_listen (&port);
+  int theirs;
+  DrayPassage *host = dray_passage_new (&theirs, NULL);
+
+  g_test_summary ("What comes with the cookie is closed where nobody waits.");
+
+  g_assert_cmpint (recv (theirs, cookie, sizeof cookie, 0), ==, sizeof cookie);
+  send_lingering (theirs, cookie, sizeof cookie, port);
+  take_step (host, expect_no_cookie);
+  take_step (host, dray_passage_free);
+  close (theirs);
+  close (listener);
+}
+
+static const HostileNote lingering_notes[] = {
+  { 1, 2, 0, 0, 2 },
+  { 1, 1, 0, 0, 2 },
+  { 2, 2, 0, 0, 2 },
+  { 1, 2, 7, 0, 2 },
+};
+
+static void
+expect_refusal (DrayPassage *passage)
+{
+  g_autoptr (GError) error = NULL;
+  int received;
+
+  g_assert_false (dray_passage_receive (passage, 1, &received, 1, &error));
+  g_assert_error (error, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+}
+
+static void
+test_lingering_refused (Ends *self, gconstpointer data)
+{
+  guint16 port;
+  int listener = lingering_listen (&port);
+
+  g_test_summary ("What comes with a message that is refused is closed where nobody waits.");
+
+  for (guint i = 0; i < G_N_ELEMENTS (lingering_notes); i++)
+    {
+      send_lingering (self->raw_fd, &lingering_notes[i], 16, port);
+      take_step (self->host, expect_refusal);
+    }
+  close (listener);
+}
+
+static void
+test_lingering_unnamed (Ends *self, gconstpointer data)
+{
+  /* So many empty messages before it. */
+  const guint n_empty = GPOINTER_TO_UINT (data);
+  guint16 port;
+  int listener = lingering_listen (&port);
+
+  g_test_summary ("What no frame has named is closed where nobody waits.");
+
+  for (guint i = 0; i < n_empty; i++)
+    send_raw (self, NULL, 0, -1, 0);
+  send_lingering (self->raw_fd, &lingering_notes[0], n_empty > 0 ? 0 : 16, port);
+  take_step (g_steal_pointer (&self->host), dray_passage_free);
+  close (listener);
+}
+
+static void
+expect_cut (DrayPassage *passage)
+{
+  struct rlimit limit;
+
+  limit_files (1, &limit);
+  expect_shortage (passage, 1, 2);
+  expect_shortage (passage, 2, 1);
+  restore_limit (&limit);
+}
+
+static void
+test_lingering_cut (Ends *self, gconstpointer data)
+{
+  guint16 port;
+  int listener = lingering_listen (&port);
+
+  g_test_summary ("What this process has no descriptor for is closed where nobody waits.");
+
+  if (can_limit_files ())
+    {
+      send_lingering (self->raw_fd, &lingering_notes[0], 16, port);
+      take_step (self->host, expect_cut);
+      take_step (g_steal_pointer (&self->host), dray_passage_free);
+    }
+  close (listener);
 }
 
 typedef struct
@@ -637,6 +886,7 @@ main (int argc, char **argv)
   ends_add ("/cargo/passage/full", NULL, test_full);
   ends_add ("/cargo/passage/stale", NULL, test_stale);
   ends_add ("/cargo/passage/shortage", NULL, test_shortage);
+  ends_add ("/cargo/passage/shortage/few", NULL, test_shortage_few);
   for (guint i = 0; i < G_N_ELEMENTS (hostile_notes); i++)
     {
       g_autofree char *path = g_strdup_printf ("/cargo/hostile/messages/%u", i);
@@ -648,6 +898,11 @@ main (int argc, char **argv)
   ends_add ("/cargo/hostile/flood", NULL, test_hostile_flood);
   ends_add ("/cargo/hostile/manifests", NULL, test_hostile_manifests);
   ends_add ("/cargo/hostile/values", NULL, test_hostile_values);
+  fixture_add ("/cargo/lingering/cookie", NULL, test_lingering_cookie);
+  ends_add ("/cargo/lingering/refused", NULL, test_lingering_refused);
+  ends_add ("/cargo/lingering/unnamed", NULL, test_lingering_unnamed);
+  ends_add ("/cargo/lingering/unnamed/empty", GUINT_TO_POINTER (2), test_lingering_unnamed);
+  ends_add ("/cargo/lingering/cut", NULL, test_lingering_cut);
   ends_add ("/cargo/hung-up", NULL, test_hung_up);
   g_test_add_data_func ("/cargo/hung-up/at-once", NULL, test_hung_up_at_once);
 

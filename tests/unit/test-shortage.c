@@ -206,6 +206,7 @@ receive_descriptor (GError **error)
 #define NO_SEALS REFUSE_COMMAND (fcntl, EPERM, F_ADD_SEALS)
 #define NO_READ REFUSE (pread64, EIO)
 #define NO_MESSAGE REFUSE (sendto, ENOBUFS)
+#define NO_OPTION REFUSE (setsockopt, ENOBUFS)
 #define NO_DESCRIPTORS REFUSE (sendmsg, ENOBUFS)
 #define NO_MORE_IN_FLIGHT REFUSE (sendmsg, ETOOMANYREFS)
 /* Of one that is given a number lower than this. */
@@ -241,6 +242,7 @@ static const Case cases[] = {
   { "ring/mapping", make_ring, { REFUSE_MAPPING_FILES }, "Cannot allocate memory" },
   { "passage/sockets", make_passage, { REFUSE (socketpair, EMFILE) }, NO_FILES },
   { "passage/cookie", make_passage, { NO_MESSAGE }, "No buffer space" },
+  { "passage/end", make_passage, { NO_OPTION }, NULL },
   { "passage/adopted", adopt_passage, { NO_MOVE }, NO_FILES },
   { "passage/adopted-lower", adopt_passage, { NO_HIGH_MOVE }, NULL },
   { "passage/sent", send_descriptor, { NO_DESCRIPTORS }, "No buffer space" },
