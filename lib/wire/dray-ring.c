@@ -335,14 +335,17 @@ dray_ring_look_for_room (DrayRing *self)
 gboolean
 dray_ring_wait (DrayRing *self, gint64 timeout)
 {
-  const struct __kernel_old_timespec time = {
-    .tv_sec = timeout / G_TIME_SPAN_SECOND,
-    .tv_nsec = timeout % G_TIME_SPAN_SECOND * 1000,
-  };
-  gboolean in_time = TRUE;
+  const gint64 end = g_get_monotonic_time () + timeout;
+  gint64 left = timeout;
 
-  while (in_time && !g_atomic_int_get (&self->interrupted))
+  /* A signal that comes in the meantime, as those of a timer do, must not make it longer. */
+  for (; left > 0 && !g_atomic_int_get (&self->interrupted); left = end - g_get_monotonic_time ())
     {
+      const struct __kernel_old_timespec time = {
+        .tv_sec = left / G_TIME_SPAN_SECOND,
+        .tv_nsec = left % G_TIME_SPAN_SECOND * 1000,
+      };
+
       __atomic_store_n (&self->shared->writer_sleeps, 1, __ATOMIC_RELAXED);
       __atomic_thread_fence (__ATOMIC_SEQ_CST);
       if (count_room (self) >= ROOM_TO_WAKE)
@@ -351,8 +354,7 @@ dray_ring_wait (DrayRing *self, gint64 timeout)
           return TRUE;
         }
       if (!g_atomic_int_get (&self->interrupted))
-        in_time = futex (&self->shared->writer_sleeps, FUTEX_WAIT, 1, &time) == 0
-                  || errno != ETIMEDOUT;
+        futex (&self->shared->writer_sleeps, FUTEX_WAIT, 1, &time);
     }
 
   return FALSE;

@@ -6,8 +6,10 @@
 
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 /* How bytes get through shared memory: whole, in order, with nobody left asleep. */
@@ -245,6 +247,38 @@ test_no_room (Pair *pair, gconstpointer data)
 }
 
 static void
+ignore_cb (int number)
+{
+}
+
+static void
+set_timer (suseconds_t interval)
+{
+  const struct itimerval timer = { { 0, interval }, { 0, interval } };
+
+  g_assert_cmpint (setitimer (ITIMER_REAL, &timer, NULL), ==, 0);
+}
+
+static void
+test_no_room_with_timer (Pair *pair, gconstpointer data)
+{
+  const struct sigaction action = { .sa_handler = ignore_cb, .sa_flags = SA_RESTART };
+  g_autofree guint8 *bytes = g_malloc0 (DRAY_RING_SIZE);
+  struct sigaction before;
+
+  g_test_summary ("So it is if it gets a signal more often than it would look.");
+
+  dray_ring_write (pair->writer, bytes, DRAY_RING_SIZE);
+  dray_ring_publish (pair->writer);
+  g_assert_cmpint (sigaction (SIGALRM, &action, &before), ==, 0);
+  set_timer (2000);
+  g_assert_false (dray_ring_wait (pair->writer, 50000));
+  set_timer (0);
+  g_assert_cmpint (sigaction (SIGALRM, &before, NULL), ==, 0);
+  g_assert_false (dray_ring_is_interrupted (pair->writer));
+}
+
+static void
 test_interrupt (Pair *pair, gconstpointer data)
 {
   g_autofree guint8 *bytes = g_malloc0 (DRAY_RING_SIZE);
@@ -431,6 +465,7 @@ main (int argc, char **argv)
   ADD ("look", test_look);
   ADD ("bell", test_bell);
   ADD ("no-room", test_no_room);
+  ADD ("no-room/timer", test_no_room_with_timer);
   ADD ("interrupt", test_interrupt);
   ADD ("interrupt/waiting", test_interrupt_waiting);
   ADD ("threads", test_threads);
