@@ -58,7 +58,8 @@ take_cancels (DrayPool *self)
 static void
 kill_worker (DrayPoolWorker *worker)
 {
-  worker->is_unwanted = worker->failure == NULL && !dray_process_is_ending (&worker->process);
+  if (worker->failure == NULL && !dray_process_is_ending (&worker->process))
+    worker->is_unwanted = TRUE; /* and so it stays, if it is killed again before it is gone */
   dray_process_end (&worker->process, 0);
 }
 

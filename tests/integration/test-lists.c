@@ -511,6 +511,7 @@ test_starting (Rig *rig, gconstpointer data)
       worker = g_object_ref (get_worker (mirror, 0));
       g_assert_cmpint (dray_worker_process_get_state (worker), ==, DRAY_WORKER_STARTING);
       dray_worker_process_kill (worker);
+      dray_worker_process_kill (worker); /* as those do who click twice */
       run_until_state (worker, DRAY_WORKER_GONE);
     }
   rig_run_until_count (rig, workers_started, n_killed + 1);
