@@ -234,6 +234,8 @@ output_ready_cb (DrayIoWatch *watch, guint32 events)
 
   if (!self->funcs->read_output (self, events == 0) || is_drained (self))
     end_output (self);
+  else if (dray_child_has_exited (self->child))
+    dray_io_watch_set_again (watch, TRUE); /* or what is left may be gone, and nobody tells us */
 }
 
 gboolean
