@@ -379,13 +379,20 @@ dray_pool_worker_get_recall_time (DrayPoolWorker *self)
   return self->heard_at + AHEAD_TIME;
 }
 
-/* It is not read, though others are. Where nobody is, nothing is gained if another one does it. */
+/* It is not read, and what it has not begun can be taken back all the same. */
+static gboolean
+is_unheard (DrayPoolWorker *self)
+{
+  return self->uses_ring && !self->process.reading && !self->is_shut;
+}
+
+/* The same, though others are read. Where nobody is, nothing is gained if another one does it. */
 static gboolean
 is_held_back (DrayPoolWorker *self)
 {
   gboolean throttled;
 
-  if (!self->uses_ring || self->process.reading || self->is_shut)
+  if (!is_unheard (self))
     return FALSE;
 
   dray_pool_lock (self->pool);
@@ -449,4 +456,6 @@ dray_pool_worker_cancel (DrayPoolWorker *self, DrayTicket *ticket)
   if (ticket == self->current)
     dray_process_end_task (&self->process, self->pool->now.grace_period);
   dray_pool_worker_update_reading (self);
+  if (ticket != self->current && is_unheard (self))
+    take_back (self); /* whatever it answers */
 }

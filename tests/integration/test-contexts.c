@@ -254,6 +254,32 @@ test_held_back (Fixture *fixture, gconstpointer data)
     }
 }
 
+static void
+test_held_back_cancelled (Fixture *fixture, gconstpointer data)
+{
+  /* Shows that what waits behind such a task ends when it is cancelled, though there is no other
+   * worker, and its own is to confirm that. */
+  const gboolean throttled = data != NULL;
+  g_autoptr (DrayExecutor) executor = workshop_new (1);
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  g_autoptr (DrayTask) task = dray_task_new_call ("attempt", NULL);
+  g_autoptr (DrayFuture) hoarder = NULL;
+  g_autoptr (DrayFuture) behind = NULL;
+
+  dray_task_set_cancel_mode (task, DRAY_CANCEL_CONFIRMED);
+  hoarder = call_in (context, executor, "numbers", g_variant_new ("(ub)", 20, TRUE));
+  workshop_block_until (has_twenty_undelivered, executor, "there are items");
+  behind = dray_executor_submit (executor, task, NULL);
+  workshop_block_until (has_nothing_queued, executor, "it has been sent");
+  g_object_set (executor, throttled ? "max-undelivered-items" : "max-undelivered-items-per-future",
+                10, NULL);
+
+  dray_future_cancel (behind);
+  fixture_run_until_done (behind);
+  g_assert_cmpint (dray_future_get_state (behind), ==, DRAY_FUTURE_CANCELLED);
+  g_assert_cmpint (dray_future_get_state (hoarder), ==, DRAY_FUTURE_RUNNING);
+}
+
 /* Destroyed */
 
 static void
@@ -902,6 +928,8 @@ main (int argc, char **argv)
   workshop_add ("/contexts/held-back", NULL, test_held_back);
   workshop_add ("/contexts/held-back/sent-before", "before", test_held_back);
   workshop_add ("/contexts/held-back/throttled", "throttled", test_held_back);
+  workshop_add ("/contexts/held-back/cancelled", NULL, test_held_back_cancelled);
+  workshop_add ("/contexts/held-back/cancelled/throttled", "throttled", test_held_back_cancelled);
   workshop_add ("/contexts/destroyed/after-the-end", NULL, test_destroyed_after_the_end);
   workshop_add ("/contexts/destroyed/before-the-end", NULL, test_destroyed_before_the_end);
   workshop_add ("/contexts/iterated-late", NULL, test_iterated_late);
