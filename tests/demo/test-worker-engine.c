@@ -318,7 +318,7 @@ test_hostile (Fixture *fixture, gconstpointer data)
   g_autofree char *path = g_build_filename (fixture->folder, "a.txt", NULL);
   g_autofree char *hostile = g_test_build_filename (G_TEST_BUILT, "demo", NULL);
   g_autofree char *honest = g_strdup (g_getenv ("DRAY_DEMO_LIBEXECDIR"));
-  g_autoptr (DemoEngine) first = fixture->engine;
+  G_GNUC_UNUSED g_autoptr (DemoEngine) first = fixture->engine;
   g_autoptr (GError) error = NULL;
   DemoFacts facts;
 
