@@ -600,6 +600,7 @@ test_features (Rig *rig, gconstpointer data)
 /* --- Maps --- */
 
 #define N_CALLS 40
+#define LIAR 5 /* the number of the call that lies */
 
 static void
 test_ledger (Rig *rig, gconstpointer data)
@@ -609,6 +610,7 @@ test_ledger (Rig *rig, gconstpointer data)
   GVariant *calls[N_CALLS];
   gboolean seen[N_CALLS] = { FALSE };
   guint n_died = 0, n_taken = 0;
+  gboolean refused = FALSE;
   g_autoptr (DrayMap) map = NULL;
 
   g_test_summary (
@@ -638,8 +640,11 @@ test_ledger (Rig *rig, gconstpointer data)
           const GError *reason = dray_outcome_get_error (outcome);
 
           n_died++;
-          /* If it is kept from dying for a millisecond, it sends the lie, which is refused. */
-          if (!g_error_matches (reason, DRAY_ERROR, DRAY_ERROR_PROTOCOL))
+          g_assert_cmpuint (index, <=, LIAR);
+          /* If it is kept from dying for a millisecond, it sends the lie, which is refused, and with
+           * it goes what the calls before have come to. */
+          refused = refused || g_error_matches (reason, DRAY_ERROR, DRAY_ERROR_PROTOCOL);
+          if (!refused)
             g_assert_error (reason, DRAY_ERROR, DRAY_ERROR_WORKER_DIED);
         }
       else
@@ -648,7 +653,9 @@ test_ledger (Rig *rig, gconstpointer data)
         }
     }
   g_assert_cmpuint (n_taken, ==, N_CALLS);
-  g_assert_cmpuint (n_died, ==, 1);
+  g_assert_cmpuint (n_died, >=, 1);
+  if (!refused)
+    g_assert_cmpuint (n_died, ==, 1);
   g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
   lies_end (&self, 0);
 }
