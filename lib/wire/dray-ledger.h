@@ -52,7 +52,8 @@ static inline void
 dray_ledger_move_on (DrayLedger *self, guint n_records)
 {
   dray_ledger_set_content (self, 0, 0);
-  __atomic_store_n (&self->first, self->first + n_records, __ATOMIC_RELEASE);
+  __atomic_store_n (&self->first, __atomic_load_n (&self->first, __ATOMIC_RELAXED) + n_records,
+                    __ATOMIC_RELEASE);
 }
 
 static inline void
