@@ -88,6 +88,33 @@ class TestUnreadStreams(WaitingCase):
         self.assertEqual(list(other), list(range(1000)))
 
 
+class TestStartingThreads(unittest.TestCase):
+
+    def test_none_can_be_had_while_an_interrupt_is_handled(self):
+        """That is no interrupt, though one is its context."""
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            with unittest.mock.patch.object(threading.Thread, 'start',
+                                            side_effect=RuntimeError("can't start new thread")):
+                self.assertRaisesRegex(RuntimeError, 'thread', dray._threads.start, 'none', print)
+
+    def test_interrupted_while_an_interrupt_is_handled(self):
+        """Where Python waits for the thread to begin: it finds a lock of its own released."""
+        def start(thread):
+            try:
+                raise KeyboardInterrupt
+            finally:
+                threading.Lock().release()
+
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            with unittest.mock.patch.object(threading.Thread, 'start', start):
+                self.assertRaises(KeyboardInterrupt, dray._threads.start, 'interrupted', print)
+        self.assertEqual(dray._threads._starting, [])
+
+
 class TestReadStreams(WaitingCase):
 
     def test_no_finalizer_of_pygobject_runs_where_it_is_iterated(self):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 import time
 import weakref
@@ -46,6 +47,7 @@ def start(name: str, target: Callable[..., object], *args: Any) -> threading.Thr
     waits for a thread to begin may find a lock of its released when it is to be released, and hears
     of that only.
     """
+    handled = sys.exc_info()[1]  # by the caller, perhaps an interrupt
     thread = _Thread(target=target, args=args, name=name, daemon=True)
     _starting.append(thread)
     try:
@@ -53,7 +55,7 @@ def start(name: str, target: Callable[..., object], *args: Any) -> threading.Thr
             raise RuntimeError("can't start new thread at interpreter shutdown")
         thread.start()
     except RuntimeError as error:
-        if _is_interrupt(error):
+        if _is_interrupt(error, handled):
             raise KeyboardInterrupt from None
         raise
     finally:
@@ -61,10 +63,11 @@ def start(name: str, target: Callable[..., object], *args: Any) -> threading.Thr
     return thread
 
 
-def _is_interrupt(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+def _is_interrupt(error: BaseException | None, handled: BaseException | None) -> bool:
+    """@handled: what was being handled before. It is the context of all that comes, and is none."""
+    while error is not None and error is not handled and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
-    return error is not None
+    return error is not None and error is not handled
 
 
 _starting: list[threading.Thread] = []
