@@ -28,6 +28,7 @@
 #define ITEM_SIZE 100000
 #define N_NUMBERS 1000
 #define N_OUTCOMES 500
+#define LATE 1500 /* ms, in which the function has begun */
 
 /* --- Standing still --- */
 
@@ -176,7 +177,7 @@ scene_begin (Scene *self)
   self->crashing_pid = ask_pid (self->crashing);
   self->idle_pid = ask_pid (self->idle);
 
-  self->late = submit (self, dray_task_new_call ("block-signals", NULL), 1000);
+  self->late = submit (self, dray_task_new_call ("block-signals", NULL), LATE);
   self->cancelled = submit (self, dray_task_new_call ("ignore-cancel", NULL), 0);
   self->late_command = submit (self, dray_task_new_command (sleep_argv), 1000);
   self->output = submit (self, dray_task_new_command (output_argv), 0);
@@ -185,6 +186,9 @@ scene_begin (Scene *self)
   self->drained = watch (
     self, dray_executor_call (self->ending, "numbers", g_variant_new ("(ub)", N_NUMBERS, FALSE)));
   workshop_block_until (is_all_running, self, "all of them run");
+  workshop_block_until_status (self->late->future, "deaf");
+  workshop_block_until_status (self->cancelled->future, "deaf");
+  workshop_block_until_status (self->crash->future, G_STRINGIFY (N_NUMBERS));
   for (guint i = 0; i < N_STREAMS; i++)
     self->streams[i] = watch (
       self,

@@ -385,7 +385,7 @@ test_old_flood (Rig *rig, gconstpointer data)
 
   lies_begin (&self, rig, "--no-ring");
   dray_task_set_max_retries (task, 1);
-  dray_task_set_time_limit (task, 300);
+  dray_task_set_time_limit (task, 2000); /* within which it has begun to */
   future = rig_submit (rig, task);
   g_signal_connect (future, "item", G_CALLBACK (item_cb), &n_items);
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_TIMED_OUT, NULL);

@@ -52,7 +52,7 @@ test_time_limit (Rig *rig, gconstpointer data)
   rig_start (rig, 1);
   rig_ask_pid (rig);
   dray_task_set_pull (task, TRUE);
-  dray_task_set_time_limit (task, 300);
+  dray_task_set_time_limit (task, 2000); /* within which it has sent them */
   future = rig_submit (rig, task);
   rig_run_until_status (future, "40");
   expect_numbers_and_error (future, 40, DRAY_ERROR, DRAY_ERROR_TIMED_OUT);

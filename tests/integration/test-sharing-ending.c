@@ -301,9 +301,11 @@ test_time_limit (Rig *rig, gconstpointer data)
   g_test_summary ("The time limit of the first counts for all.");
 
   rig_start (rig, 1);
+  dray_executor_set_paused (rig->executor, TRUE);
   dray_task_set_time_limit (task, 100);
   first = rig_submit (rig, task);
   second = submit (rig, "block", NULL);
+  dray_executor_set_paused (rig->executor, FALSE);
   rig_expect_error (second, DRAY_ERROR, DRAY_ERROR_TIMED_OUT, NULL);
   rig_expect_error (first, DRAY_ERROR, DRAY_ERROR_TIMED_OUT, NULL);
 }
