@@ -220,6 +220,16 @@ worker_peer_submit (WorkerPeer *self, guint64 id, const char *function, const ch
 }
 
 void
+worker_peer_try_submit (WorkerPeer *self, guint64 id, const char *function, const char *arguments)
+{
+  g_autoptr (GError) error = NULL;
+
+  worker_peer_push_submit (self, id, function, arguments);
+  if (!dray_outbox_flush (self->outbox, self->input_fd, NULL, &error))
+    g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE);
+}
+
+void
 worker_peer_cancel (WorkerPeer *self, guint64 id)
 {
   g_auto (DrayMessage) message = { 0 };

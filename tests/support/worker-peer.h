@@ -68,6 +68,9 @@ void worker_peer_push_submit (WorkerPeer *self,
 void worker_peer_send (WorkerPeer *self, DrayMessage *message);
 void worker_peer_send_raw (WorkerPeer *self, const void *bytes, gsize size);
 void worker_peer_submit (WorkerPeer *self, guint64 id, const char *function, const char *arguments);
+/* The same, where the worker may have ended already. */
+void
+worker_peer_try_submit (WorkerPeer *self, guint64 id, const char *function, const char *arguments);
 void worker_peer_cancel (WorkerPeer *self, guint64 id);
 void worker_peer_recall (WorkerPeer *self);
 void worker_peer_goodbye (WorkerPeer *self);

@@ -636,7 +636,7 @@ test_host_does_not_listen (WorkerPeer *peer, gconstpointer data)
 
   start_with_trace (peer, &trace);
   worker_peer_close_output (peer);
-  worker_peer_submit (peer, 1, "stream", "(@u 1000000, @u 5000)");
+  worker_peer_try_submit (peer, 1, "stream", "(@u 1000000, @u 5000)");
   errors = worker_peer_expect_exit (peer, 0);
   g_assert_cmpstr (errors, ==, "");
   expect_trace (trace);
@@ -675,7 +675,8 @@ test_host_does_not_read_ring (WorkerPeer *peer, gconstpointer data)
   worker_peer_close_output (peer);
   if (data != NULL)
     g_assert_true (dray_ring_sleep (peer->ring));
-  worker_peer_submit (peer, 1, "stream", data != NULL ? "(@u 1, @u 100000)" : "(@u 1000, @u 5000)");
+  worker_peer_try_submit (peer, 1, "stream",
+                          data != NULL ? "(@u 1, @u 100000)" : "(@u 1000, @u 5000)");
   errors = worker_peer_expect_exit (peer, 0);
   g_assert_cmpstr (errors, ==, "");
 }
