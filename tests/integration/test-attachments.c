@@ -328,8 +328,10 @@ test_before_the_end (Rig *rig, gconstpointer data)
   g_test_summary ("Before the task is done there are none.");
 
   rig_start (rig, 1);
+  dray_executor_set_paused (rig->executor, TRUE);
   future = call_returning (rig, "return-attachments", 1);
   g_assert_null (dray_future_dup_attachments (future));
+  dray_executor_set_paused (rig->executor, FALSE);
   rig_expect_uint32 (future);
 }
 

@@ -160,15 +160,39 @@ trap_idle_worker (Scene *scene)
   return (int) pid;
 }
 
-static int
-find_worker (Scene *scene)
+typedef struct
 {
-  GListModel *workers = dray_executor_get_workers (scene->rig->executor);
-  g_autoptr (DrayWorkerProcess) worker = g_list_model_get_item (workers, 0);
+  GListModel *workers; /* (unowned) */
+  DrayTask *task;      /* (unowned) */
+  int pid;
+} FindWait;
 
-  g_assert_nonnull (worker);
+static gboolean
+is_found (gpointer user_data)
+{
+  FindWait *wait = user_data;
 
-  return dray_worker_process_get_pid (worker);
+  for (guint i = 0; i < g_list_model_get_n_items (wait->workers); i++)
+    {
+      g_autoptr (DrayWorkerProcess) worker = g_list_model_get_item (wait->workers, i);
+
+      if (dray_worker_process_get_task (worker) == wait->task)
+        wait->pid = dray_worker_process_get_pid (worker);
+    }
+
+  return wait->pid != 0;
+}
+
+/* The process that runs @victim. */
+static int
+find_worker (Scene *scene, DrayFuture *victim)
+{
+  FindWait wait = { dray_executor_get_workers (scene->rig->executor), dray_future_get_task (victim),
+                    0 };
+
+  fixture_iterate_until (is_found, &wait, "the list has the worker");
+
+  return wait.pid;
 }
 
 static void
@@ -193,7 +217,7 @@ make_call (Scene *scene)
   g_signal_connect (victim, "item", G_CALLBACK (count_item_cb), &item_size);
   submit_behind (scene);
   rig_run_until_status (victim, "trapped");
-  kill (find_worker (scene), SIGUSR1);
+  kill (find_worker (scene, victim), SIGUSR1);
   expect_death (scene, victim);
   g_assert_cmpuint (item_size, ==, scene->cell->size);
 }
@@ -234,7 +258,7 @@ make_arguments_behind (Scene *scene)
   dray_executor_get_workers (scene->rig->executor);
   victim = call_victim (scene, "trap-and-block");
   rig_run_until_status (victim, "trapped");
-  pid = find_worker (scene);
+  pid = find_worker (scene, victim);
   kill (pid, SIGSTOP);
   behind = call_with_large_arguments (scene, "sum");
   submit_behind (scene);
@@ -264,7 +288,7 @@ make_other_starting (Scene *scene)
   rig_run_until_status (victim, "trapped");
   submit_behind (scene);
   rig_run_until_count (scene->rig, workers_started, 2);
-  kill (find_worker (scene), SIGUSR1);
+  kill (find_worker (scene, victim), SIGUSR1);
   expect_death (scene, victim);
 }
 
@@ -351,18 +375,20 @@ make_shutdown (Scene *scene)
   const gboolean ends_tasks = mode == DRAY_SHUTDOWN_TERMINATE || mode == DRAY_SHUTDOWN_KILL;
   g_autoptr (DrayFuture) victim = NULL;
   gboolean done = FALSE;
+  int pid;
 
   dray_executor_get_workers (scene->rig->executor);
   victim = call_victim (scene, "trap-and-block");
   submit_behind (scene);
   rig_run_until_status (victim, "trapped");
+  pid = find_worker (scene, victim);
   /* After it, the worker might be gone already; before it, nobody else may take the others. */
   dray_executor_set_paused (scene->rig->executor, ends_tasks);
   if (ends_tasks)
-    kill (find_worker (scene), SIGUSR1);
+    kill (pid, SIGUSR1);
   dray_executor_shutdown_async (scene->rig->executor, mode, NULL, shut_down_cb, &done);
   if (!ends_tasks)
-    kill (find_worker (scene), SIGUSR1);
+    kill (pid, SIGUSR1);
   if (ends_tasks)
     expect_death_or_shutdown (scene, victim);
   else

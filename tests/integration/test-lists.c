@@ -438,6 +438,7 @@ test_workers (Rig *rig, gconstpointer data)
   g_test_summary ("The list of workers has each process that is alive, with what it is and does.");
 
   rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
   mirror = mirror_new (dray_executor_get_workers (rig->executor), DRAY_TYPE_WORKER_PROCESS);
   g_assert_cmpuint (mirror->copy->len, ==, 0);
   pid = rig_ask_pid (rig);

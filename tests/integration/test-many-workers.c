@@ -286,6 +286,7 @@ test_busy_and_idle (Rig *rig, gconstpointer data)
     return;
 
   start (rig, n_workers);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
   occupy_all (rig, blocked);
   g_assert_cmpuint (rig_get_count (rig, workers_started), ==, n_workers);
   g_assert_cmpuint (count_descriptors (), <=,

@@ -146,6 +146,7 @@ start_prefetched (Rig *rig, DrayFuture **blocked)
   GPtrArray *futures = g_ptr_array_new_with_free_func (g_object_unref);
 
   rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
   *blocked = rig_call (rig, "block", NULL);
   rig_run_until_status (*blocked, "blocked");
   add_counters (rig, futures, 1);

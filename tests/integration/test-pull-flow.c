@@ -49,6 +49,29 @@ count_sent (const char *path)
   return n_sent;
 }
 
+typedef struct
+{
+  const char *path; /* (unowned) */
+  int pid;
+  guint32 n_sent;
+  guint n_looks; /* since when nothing has changed */
+} SentWait;
+
+/* That nothing more was sent could mean that the worker has no processor. */
+static gboolean
+is_waiting (gpointer user_data)
+{
+  SentWait *self = user_data;
+  const guint32 n_sent = count_sent (self->path);
+
+  self->n_looks = n_sent == self->n_sent && fixture_is_asleep (GINT_TO_POINTER (self->pid))
+                    ? self->n_looks + 1
+                    : 0;
+  self->n_sent = n_sent;
+
+  return n_sent > 0 && self->n_looks >= 3;
+}
+
 /* Pulls all with no main loop; returns how many there were. */
 static guint
 pull_all (DrayFuture *future)
@@ -84,23 +107,24 @@ test_unread (Rig *rig, gconstpointer data)
 {
   g_autofree char *path = rig_dup_path (rig, "sent");
   g_autoptr (DrayFuture) future = NULL;
-  guint32 n_sent;
+  SentWait wait = { .path = path };
 
   g_test_summary (
     "What nobody pulls stays in the worker's pipe, and the worker waits, main loop or "
     "not; later everything is there.");
 
   rig_start (rig, 1);
+  wait.pid = rig_ask_pid (rig);
   future = start_unread (rig, path, N_ITEMS);
   rig_let_time_pass ();
-  n_sent = count_sent (path);
-  g_assert_cmpuint (n_sent, <, (AHEAD_BYTES + SLACK) / ITEM_SIZE);
+  workshop_block_until (is_waiting, &wait, "the worker waits");
+  g_assert_cmpuint (wait.n_sent, <, (AHEAD_BYTES + SLACK) / ITEM_SIZE);
   g_assert_cmpuint (rig_get_count (rig, undelivered_bytes), <, AHEAD_BYTES + SLACK);
   g_assert_cmpuint (rig_get_count (rig, undelivered_items), ==, rig_get_count (rig, items));
   while (g_main_context_iteration (NULL, FALSE))
     ;
   rig_let_time_pass ();
-  g_assert_cmpuint (count_sent (path), ==, n_sent);
+  g_assert_cmpuint (count_sent (path), ==, wait.n_sent);
   g_assert_cmpint (dray_future_get_state (future), ==, DRAY_FUTURE_RUNNING);
 
   g_assert_cmpuint (pull_all (future), ==, N_ITEMS);

@@ -17,7 +17,7 @@ test_idle_timeout_changed (Rig *rig, gconstpointer data)
   g_test_summary ("A new idle timeout counts for workers that are idle already.");
 
   rig_start (rig, 1);
-  g_object_set (rig->executor, "idle-timeout", 3600000, NULL);
+  g_object_set (rig->executor, "idle-timeout", 3600000, "grace-period", 60000, NULL);
   rig_ask_pid (rig);
   g_object_set (rig->executor, "idle-timeout", 50, NULL);
   rig_run_until_count (rig, workers_retired, 1);
@@ -82,7 +82,7 @@ test_idle_timeout_busy (Rig *rig, gconstpointer data)
                   "stays, and goes when it has been idle for so long after that.");
 
   rig_start (rig, 1);
-  g_object_set (rig->executor, "idle-timeout", 300, NULL);
+  g_object_set (rig->executor, "idle-timeout", 300, "grace-period", 60000, NULL);
   rig_ask_pid (rig);
   blocked = rig_call (rig, "block", NULL);
   rig_run_until_status (blocked, "blocked");
@@ -100,7 +100,8 @@ test_idle_timeout_busy (Rig *rig, gconstpointer data)
 static void
 test_idle_timeout_again (Rig *rig, gconstpointer data)
 {
-  const gint64 timeout = 300;
+  const guint timeout = 300;
+  const guint busy = 100;
   g_autoptr (DrayFuture) future = NULL;
   gint64 last;
 
@@ -108,14 +109,13 @@ test_idle_timeout_again (Rig *rig, gconstpointer data)
                   "all of the time after that.");
 
   rig_start (rig, 1);
-  g_object_set (rig->executor, "idle-timeout", (guint) timeout, NULL);
+  g_object_set (rig->executor, "idle-timeout", timeout, "grace-period", 60000, NULL);
   rig_ask_pid (rig);
-  future = rig_call (rig, "sleep", "(u)", 100);
-  rig_run_until_running (future);
-  last = g_get_monotonic_time (); /* it is not done by then as a rule, nor idle */
+  last = g_get_monotonic_time ();
+  future = rig_call (rig, "sleep", "(u)", busy);
   rig_expect_text (future, "()");
   rig_run_until_count (rig, workers_retired, (guint64) rig_get_count (rig, workers_started));
-  g_assert_cmpint (g_get_monotonic_time () - last, >=, timeout * 1000);
+  g_assert_cmpint (g_get_monotonic_time () - last, >=, (busy + timeout) * G_TIME_SPAN_MILLISECOND);
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 0);
 }
 
@@ -180,6 +180,7 @@ test_max_tasks_lowered (Rig *rig, gconstpointer data)
                   "more, and is replaced.");
 
   rig_start (rig, 1);
+  g_object_set (rig->executor, "grace-period", 60000, NULL);
   pid = rig_ask_pid (rig);
   g_assert_cmpint (rig_ask_pid (rig), ==, pid);
   g_object_set (rig->executor, "max-tasks-per-worker", 2, NULL);
@@ -200,7 +201,7 @@ test_max_tasks_raised (Rig *rig, gconstpointer data)
                   "put behind the task that it runs.");
 
   rig_start (rig, 1);
-  g_object_set (rig->executor, "max-tasks-per-worker", 1, NULL);
+  g_object_set (rig->executor, "max-tasks-per-worker", 1, "grace-period", 60000, NULL);
   blocked = rig_call (rig, "block", NULL);
   behind = rig_call (rig, "counter", NULL);
   rig_run_until_status (blocked, "blocked");

@@ -230,12 +230,14 @@ test_summed_up (Rig *rig, gconstpointer data)
                   "word, and takes no memory; what the future says is up to date all the time.");
 
   rig_start (rig, 1);
+  dray_executor_set_paused (rig->executor, TRUE);
   future = rig_call (rig, "progress", "(u)", 50000);
   g_signal_connect (future, "progressed", G_CALLBACK (report_cb), &reports);
   g_signal_connect (future, "notify::progress", G_CALLBACK (notify_cb), &reports);
   g_signal_connect (future, "notify::status", G_CALLBACK (notify_cb), &reports);
   g_assert_cmpfloat (dray_future_get_progress (future), ==, -1);
   g_assert_null (dray_future_dup_status (future));
+  dray_executor_set_paused (rig->executor, FALSE);
 
   /* Nothing is delivered meanwhile. */
   g_assert_true (dray_future_wait (future, -1, NULL, NULL));
