@@ -219,7 +219,7 @@ test_open_files (Rig *rig, gconstpointer data)
   start (rig, launcher);
   pid = rig_ask_pid (rig);
   future = rig_call (rig, "open-files", NULL);
-  rig_expect_error (future, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES, NULL);
+  rig_expect_error (future, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES, "Too many open files");
   g_assert_cmpint (rig_ask_pid (rig), ==, pid);
 }
 

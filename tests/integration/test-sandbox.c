@@ -235,7 +235,8 @@ test_few_files (Rig *rig, gconstpointer data)
   dray_launcher_set_limit (launcher, DRAY_LIMIT_OPEN_FILES, 16);
   rig_start_with (rig, launcher, 1);
   future = rig_call (rig, "open-files", NULL);
-  rig_expect_error (future, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES, NULL);
+  rig_expect_error (future, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES,
+                    "Too many open files");
 }
 
 /* --- The end --- */
