@@ -110,7 +110,8 @@ tear_down (Scene *scene, gconstpointer data)
 }
 
 /* Where the letters stand for what is tried: the application, another process of the user's, a
- * socket, the home, a folder of the test's. */
+ * socket, the home, a folder of the test's. What PARENT stands for the worker knows: the first
+ * process of its namespaces, or the application where there are none. */
 static char *
 expand (Scene *scene, const char *argument)
 {
@@ -174,11 +175,18 @@ static const struct
   { "limit", "VICTIM", "ynnn", "y-nn", TRUE },
   { "environ", "VICTIM", "ynnn", "y-nn", FALSE },
   { "memory", "VICTIM", "ynnn", "y-nn", FALSE },
+  { "memory-file", "VICTIM", "ynnn", "y-nn", FALSE },
   { "kill", "HOST", "ynnn", "y-nn", TRUE },
   { "limit", "HOST", "ynnn", "y-nn", TRUE },
   { "own-limit", "", "yyyy", "yyyy", FALSE },
   { "environ", "HOST", "ynnn", "y-nn", FALSE },
   { "memory", "HOST", "ynnn", "y-nn", FALSE },
+  { "memory-file", "HOST", "ynnn", "y-nn", FALSE },
+  { "ptrace", "PARENT", "ynnn", "y-nn", TRUE },
+  { "kill", "PARENT", "y---", "y-nn", TRUE }, /* see test_first_process() */
+  { "environ", "PARENT", "ynnn", "y-nn", FALSE },
+  { "memory", "PARENT", "ynnn", "y-nn", FALSE },
+  { "memory-file", "PARENT", "ynnn", "y-nn", TRUE },
   { "fork", "", "yyyn", "yyyn", FALSE },
   { "shell", "", "yyyn", "yyyn", TRUE },
   { "mount", "", "y-nn", "y-nn", FALSE },
@@ -277,6 +285,42 @@ test_ways_on_older_kernel (Scene *scene, gconstpointer data)
   sandbox_rig_use_older_kernel (TRUE);
   show_ways (scene, GPOINTER_TO_INT (data), FALSE);
   show_ways (scene, GPOINTER_TO_INT (data), TRUE);
+  sandbox_rig_use_older_kernel (FALSE);
+}
+
+static void
+test_first_process (Scene *scene, gconstpointer data)
+{
+  static const int signals[] = { SIGHUP,  SIGINT,  SIGKILL, SIGUSR1, SIGSEGV, SIGPIPE, SIGALRM,
+                                 SIGTERM, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGXCPU };
+
+  g_test_summary ("Whatever signals a worker sends to the first process of its namespaces, which "
+                  "some may do: nothing comes of them.");
+
+  if (!sandbox_rig_is_possible ())
+    return;
+
+  for (int i = DRAY_SANDBOX_NO_NETWORK; i <= DRAY_SANDBOX_STRICT; i++)
+    for (int older = 0; older < 2; older++)
+      {
+        guint n_sent = 0;
+
+        sandbox_rig_use_older_kernel (older);
+        sandbox_rig_start (&scene->rig, (DraySandbox) i, 1);
+        for (gsize j = 0; j < G_N_ELEMENTS (signals); j++)
+          {
+            g_autofree char *number = g_strdup_printf ("%d", signals[j]);
+
+            if (sandbox_rig_escape (&scene->rig, "signal-parent", number) == 0)
+              n_sent++;
+          }
+        rig_let_time_pass ();
+        rig_ask_pid (&scene->rig);
+        g_test_message ("%s%s: %u signals were sent", sandbox_rig_names[i], older ? ", older" : "",
+                        n_sent);
+        g_assert_cmpuint (rig_get_count (&scene->rig, workers_started), ==, 1);
+        rig_shut_down (&scene->rig, DRAY_SHUTDOWN_DRAIN);
+      }
   sandbox_rig_use_older_kernel (FALSE);
 }
 
@@ -578,6 +622,7 @@ main (int argc, char **argv)
                   tear_down);
       g_test_add (older, Scene, GINT_TO_POINTER (i), set_up, test_ways_on_older_kernel, tear_down);
     }
+  g_test_add ("/escapes/first-process", Scene, NULL, set_up, test_first_process, tear_down);
   g_test_add ("/escapes/execute", Scene, NULL, set_up, test_execute, tear_down);
   g_test_add ("/escapes/passed", Scene, NULL, set_up, test_passed, tear_down);
   g_test_add ("/escapes/passed/memory", Scene, NULL, set_up, test_passed_memory, tear_down);

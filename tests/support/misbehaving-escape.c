@@ -446,6 +446,23 @@ escape_memory (const char *pid)
   return errno;
 }
 
+/* To read it, and to write to it. */
+static int
+escape_memory_file (const char *pid)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%s/mem", pid);
+  int fd = open (path, O_RDWR | O_CLOEXEC);
+
+  return close_and_tell (fd, fd);
+}
+
+/* A real one. */
+static int
+escape_signal_parent (const char *number)
+{
+  return kill (getppid (), atoi (number)) < 0 ? errno : 0;
+}
+
 /* --- Processes and programs --- */
 
 /* In a child; @run returns an exit status. */
@@ -660,6 +677,8 @@ static const struct
   { "own-limit", escape_own_limit },
   { "environ", escape_environ },
   { "memory", escape_memory },
+  { "memory-file", escape_memory_file },
+  { "signal-parent", escape_signal_parent },
   { "fork", escape_fork },
   { "shell", escape_shell },
   { "execute", escape_execute },
@@ -672,17 +691,21 @@ static const struct
   { "queue", escape_queue },
 };
 
-/* By the argument, or by the path of what is attached. */
+/* By the argument, or by the path of what is attached. Only the worker knows the number of its
+ * parent, as it is where the worker is. */
 static GVariant *
 escape_cb (DrayJob *job, GVariant *arguments, gpointer data, GError **error)
 {
   GUnixFDList *list = dray_job_get_attachments (job);
-  g_autofree char *path = NULL;
+  g_autofree char *known = NULL;
   const char *way, *argument;
 
   g_variant_get (arguments, "(&s&s)", &way, &argument);
   if (list != NULL)
-    argument = path = g_strdup_printf ("/proc/self/fd/%d", g_unix_fd_list_peek_fds (list, NULL)[0]);
+    argument = known = g_strdup_printf ("/proc/self/fd/%d",
+                                        g_unix_fd_list_peek_fds (list, NULL)[0]);
+  else if (g_str_equal (argument, "PARENT"))
+    argument = known = g_strdup_printf ("%d", (int) getppid ());
   for (gsize i = 0; i < G_N_ELEMENTS (escapes); i++)
     if (g_str_equal (escapes[i].name, way))
       return g_variant_new_uint32 ((guint32) escapes[i].escape (argument));
