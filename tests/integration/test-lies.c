@@ -3,12 +3,13 @@
 #include "config.h"
 
 #include "map-rig.h"
+#include "responsive.h"
 #include "rig.h"
+#include "witness.h"
 #include "workshop.h"
 
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 /*
  * Workers that lie. Whatever they say, or however much of it: the task fails with a reason that can
@@ -23,156 +24,14 @@
 /* How often the main loop has to get to its ticker while somebody floods it. */
 #define N_TICKS 50
 
-/* What the main thread may do from one tick to the next, in µs of the processor's time: on a busy
- * machine it is kept waiting, but does no more than otherwise. What is handed over in one go takes
- * 4 ms, and the ticker is due after 5. */
-#define MOST_WORK 30000
-
-/* How much longer than the loop of another thread, which has nothing to do but tick, the main loop
- * may be without a tick: µs, and so many times as long. */
-#define MOST_WAITING G_TIME_SPAN_SECOND
-#define WAITING_FACTOR 10
-
 /* --- The surroundings --- */
 
-/* A loop that ticks, and for how long it did not. */
 typedef struct
 {
-  GMainContext *context; /* (owned) */
-  GSource *source;       /* (owned) */
-  gint64 last;
-  gint64 last_work;
-  gint64 longest;   /* µs */
-  gint64 most_work; /* µs of the processor's time */
-  guint n_ticks;
-} Ticker;
-
-typedef struct
-{
-  Rig *rig;            /* (unowned) */
-  DrayExecutor *other; /* (owned): of workers that tell the truth */
-  Ticker ticker;
-  gsize start; /* of the resident memory */
-  gsize peak;
-
-  /* While it is looked how long the main loop needs. */
-  Ticker control;
-  GThread *control_thread; /* (owned) */
-  int controlling;         /* atomic */
+  Rig *rig; /* (unowned) */
+  Witness witness;
+  Responsive responsive;
 } Lies;
-
-/* Of this thread, in µs. */
-static gint64
-get_work (void)
-{
-  struct timespec time;
-
-  clock_gettime (CLOCK_THREAD_CPUTIME_ID, &time);
-  return time.tv_sec * G_TIME_SPAN_SECOND + time.tv_nsec / 1000;
-}
-
-static void
-ticker_reset (Ticker *self)
-{
-  self->last = g_get_monotonic_time ();
-  self->last_work = get_work ();
-  self->longest = self->most_work = 0;
-  self->n_ticks = 0;
-}
-
-static gboolean
-tick_cb (gpointer user_data)
-{
-  Ticker *self = user_data;
-  const gint64 now = g_get_monotonic_time ();
-  const gint64 work = get_work ();
-
-  self->n_ticks++;
-  self->longest = MAX (self->longest, now - self->last);
-  self->most_work = MAX (self->most_work, work - self->last_work);
-  self->last = now;
-  self->last_work = work;
-  return G_SOURCE_CONTINUE;
-}
-
-/* At the priority of what is delivered: on a busy machine it is always due, and would keep all that
- * comes after it from being dispatched. */
-static void
-ticker_start (Ticker *self, GMainContext *context, GSourceFunc tick, gpointer data)
-{
-  self->context = g_main_context_ref (context);
-  self->source = g_timeout_source_new (5);
-  ticker_reset (self);
-  g_source_set_priority (self->source, G_PRIORITY_DEFAULT_IDLE);
-  g_source_set_callback (self->source, tick, data, NULL);
-  g_source_attach (self->source, context);
-}
-
-static void
-ticker_stop (Ticker *self)
-{
-  g_source_destroy (self->source);
-  g_source_unref (self->source);
-  g_main_context_unref (self->context);
-}
-
-static gpointer
-control_thread (gpointer data)
-{
-  Lies *self = data;
-  g_autoptr (GMainContext) context = g_main_context_new ();
-
-  ticker_start (&self->control, context, tick_cb, &self->control);
-  while (g_atomic_int_get (&self->controlling))
-    g_main_context_iteration (context, TRUE);
-  ticker_stop (&self->control);
-  return NULL;
-}
-
-/* From here to responsive_end() the main loop has to be iterated. */
-static void
-responsive_begin (Lies *self)
-{
-  g_atomic_int_set (&self->controlling, TRUE);
-  self->control_thread = g_thread_new ("control", control_thread, self);
-  ticker_reset (&self->ticker);
-}
-
-static void
-responsive_end (Lies *self)
-{
-  const char *text = g_getenv ("DRAY_TEST_TIME_FACTOR");
-  const gint64 factor = text != NULL ? MAX (atoi (text), 1) : 1;
-
-  g_atomic_int_set (&self->controlling, FALSE);
-  g_thread_join (self->control_thread);
-  g_test_message ("In %u ticks, the main loop did up to %.1f ms, and took up to %.1f ms; another "
-                  "one took %.1f ms",
-                  self->ticker.n_ticks, (double) self->ticker.most_work / 1000,
-                  (double) self->ticker.longest / 1000, (double) self->control.longest / 1000);
-  g_assert_cmpint (self->ticker.n_ticks, >, 0);
-  g_assert_cmpint (self->ticker.most_work, <, MOST_WORK * factor);
-  g_assert_cmpint (self->ticker.longest, <,
-                   MOST_WAITING * factor + WAITING_FACTOR * self->control.longest);
-}
-
-static gboolean
-tick_and_look_cb (gpointer user_data)
-{
-  Lies *self = user_data;
-
-  self->peak = MAX (self->peak, fixture_get_resident ());
-  return tick_cb (&self->ticker);
-}
-
-static void
-ask_other (Lies *self)
-{
-  g_autoptr (DrayFuture) future = dray_executor_call (self->other, "add",
-                                                      g_variant_new ("(ii)", 2, 3));
-
-  rig_expect_text (future, "5");
-}
 
 /* @mode: (nullable): of the workers that lie */
 static void
@@ -181,11 +40,7 @@ lies_begin (Lies *self, Rig *rig, const char *mode)
   self->rig = rig;
   rig_start_with (rig, rig_new_launcher (mode), 1);
   g_object_set (rig->executor, "grace-period", 100, NULL);
-  self->other = workshop_new (1);
-  ask_other (self);
-
-  self->start = self->peak = fixture_get_resident ();
-  ticker_start (&self->ticker, g_main_context_default (), tick_and_look_cb, self);
+  witness_begin (&self->witness);
 }
 
 /* @pid: of the one that lied; 0: it is not known */
@@ -194,15 +49,7 @@ lies_end (Lies *self, int pid)
 {
   if (pid != 0)
     fixture_iterate_until_gone (pid);
-  ask_other (self);
-
-  tick_and_look_cb (self);
-#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
-  g_assert_cmpuint (self->peak, <, self->start + MEMORY_BOUND);
-#endif
-  ticker_stop (&self->ticker);
-  g_assert_true (dray_executor_shutdown_sync (self->other, DRAY_SHUTDOWN_DRAIN, NULL, NULL));
-  g_object_unref (self->other);
+  witness_end (&self->witness, MEMORY_BOUND);
 }
 
 static DrayFuture *
@@ -216,7 +63,7 @@ has_ticked (gpointer user_data)
 {
   Lies *self = user_data;
 
-  return self->ticker.n_ticks >= N_TICKS;
+  return self->responsive.ticker.n_ticks >= N_TICKS;
 }
 
 /* It says that it lies, and perhaps more. */
@@ -286,14 +133,16 @@ test_message (Rig *rig, gconstpointer data)
 
   g_test_summary (
     "A worker that says what can't be is ended, and its task fails with a reason that "
-    "can be read; the task behind it runs elsewhere.");
+    "can be read; the task behind it runs elsewhere, and the main loop turns.");
 
   lies_begin (&self, rig, g_str_has_prefix (lie->how, "ring-") ? NULL : "--no-ring");
   pid = rig_ask_pid (rig);
+  responsive_begin (&self.responsive);
   future = tell (&self, lie->how);
   next = rig_call (rig, "add", "(ii)", 1, 1);
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, message);
   rig_expect_text (next, "2");
+  responsive_end (&self.responsive);
 
   dray_future_dup_result (future, &error);
   g_assert_true (g_utf8_validate (error->message, -1, NULL));
@@ -329,11 +178,11 @@ test_flood (Rig *rig, gconstpointer data)
   future = tell (&self, data);
   g_signal_connect (future, "item", G_CALLBACK (item_cb), &n_items);
   fixture_iterate_until (has_spoken, future, "the worker has spoken");
-  responsive_begin (&self);
+  responsive_begin (&self.responsive);
   fixture_iterate_until (has_ticked, &self, "the main loop has turned in a flood");
   for (guint i = 0; i < 5; i++)
-    ask_other (&self);
-  responsive_end (&self);
+    witness_ask (&self.witness);
+  responsive_end (&self.responsive);
   if (strstr (data, "items") != NULL)
     g_assert_cmpuint (n_items, >, 0);
 
@@ -411,14 +260,14 @@ test_gigabyte_of_errors (Rig *rig, gconstpointer data)
 
   lies_begin (&self, rig, NULL);
   pid = rig_ask_pid (rig);
-  responsive_begin (&self);
+  responsive_begin (&self.responsive);
   for (guint i = 0; i < 4; i++)
     {
       g_clear_object (&spoken);
       spoken = rig_call (rig, "stderr", "(u)", n_bytes / 4);
       rig_expect_text (spoken, "()");
     }
-  responsive_end (&self);
+  responsive_end (&self.responsive);
   future = rig_call (rig, "exit", "(i)", 1);
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*status 1*");
   dray_future_dup_result (future, &error);

@@ -3,6 +3,8 @@
 #include "config.h"
 
 #include "payload-rig.h"
+#include "responsive.h"
+#include "witness.h"
 #include "workshop.h"
 
 #include <signal.h>
@@ -438,6 +440,9 @@ test_host_without_descriptors (Rig *rig, gconstpointer data)
 
 /* --- Hostile --- */
 
+/* What may be taken beside what there was, in bytes. No more than one MiB of memory is passed. */
+#define HOSTILE_BOUND ((gsize) 16 * PAYLOAD_MIB)
+
 typedef struct
 {
   const char *how;
@@ -477,18 +482,29 @@ test_hostile (Rig *rig, gconstpointer data)
   const Hostile *hostile = data;
   g_autofree char *message = g_strconcat (
     "The worker “misbehaving-worker” sent something unexpected: ", hostile->said, NULL);
+  Witness witness = { 0 };
+  Responsive responsive = { 0 };
   g_autoptr (DrayFuture) future = NULL;
   g_autoptr (DrayFuture) other = NULL;
+  int pid;
 
   g_test_summary ("A worker that passes what it should not is killed; its task fails with the "
-                  "reason, and nothing else does.");
+                  "reason, and nothing else does. The main loop turns, others work, memory is "
+                  "bounded.");
 
   payload_start (rig, hostile->trusted ? PAYLOAD_TRUSTED : PAYLOAD_PASSING);
+  pid = rig_ask_pid (rig);
+  witness_begin (&witness);
+  responsive_begin (&responsive);
   future = rig_call (rig, "hostile-cargo", "(s)", hostile->how);
+  witness_ask (&witness);
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_PROTOCOL, message);
   other = rig_call (rig, "add", "(ii)", 2, 3);
   rig_expect_text (other, "5");
+  responsive_end (&responsive);
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, 1);
+  fixture_iterate_until_gone (pid);
+  witness_end (&witness, HOSTILE_BOUND);
 }
 
 int

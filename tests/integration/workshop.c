@@ -26,10 +26,8 @@ hangs_cb (int signal_number)
 void
 workshop_guard (void)
 {
-  const char *factor = g_getenv ("DRAY_TEST_TIME_FACTOR");
-
   signal (SIGALRM, hangs_cb);
-  alarm (GUARD_SECONDS * (factor != NULL ? MAX (atoi (factor), 1) : 1));
+  alarm ((guint) (GUARD_SECONDS * fixture_get_time_factor ()));
 }
 
 void

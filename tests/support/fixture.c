@@ -61,12 +61,17 @@ remove_folder (void)
 }
 
 gint64
-fixture_get_deadline (void)
+fixture_get_time_factor (void)
 {
   const char *factor = g_getenv ("DRAY_TEST_TIME_FACTOR");
-  gint64 seconds = DEADLINE_SECONDS * (factor != NULL ? MAX (atoi (factor), 1) : 1);
 
-  return g_get_monotonic_time () + seconds * G_USEC_PER_SEC;
+  return factor != NULL ? MAX (atoi (factor), 1) : 1;
+}
+
+gint64
+fixture_get_deadline (void)
+{
+  return g_get_monotonic_time () + DEADLINE_SECONDS * fixture_get_time_factor () * G_USEC_PER_SEC;
 }
 
 /* Waiting */

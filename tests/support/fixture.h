@@ -62,6 +62,10 @@ typedef struct
 
 gboolean fixture_has_status (gpointer status);
 
+/* By what limits of time are multiplied, as DRAY_TEST_TIME_FACTOR says: where everything takes
+ * longer. */
+gint64 fixture_get_time_factor (void);
+
 /* The deadline of all of them, from now, on the monotonic clock in µs. */
 gint64 fixture_get_deadline (void);
 
