@@ -54,6 +54,9 @@ GBytes *host_new_large_input (void);
 
 /* In the test. */
 
+/* For how long something may outlive its host, in µs, on an idle machine. */
+#define HOST_SURVIVAL (2 * G_TIME_SPAN_SECOND)
+
 /* (transfer full): how the host is started */
 char **host_dup_argv (const char *part);
 

@@ -4,6 +4,7 @@
 
 #include "host.h"
 #include "misbehaving.h"
+#include "responsive.h"
 #include "sandbox-rig.h"
 
 #include <fcntl.h>
@@ -235,8 +236,7 @@ test_few_files (Rig *rig, gconstpointer data)
   dray_launcher_set_limit (launcher, DRAY_LIMIT_OPEN_FILES, 16);
   rig_start_with (rig, launcher, 1);
   future = rig_call (rig, "open-files", NULL);
-  rig_expect_error (future, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES,
-                    "Too many open files");
+  rig_expect_error (future, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES, "Too many open files");
 }
 
 /* --- The end --- */
@@ -432,10 +432,11 @@ test_host_end (Rig *rig, gconstpointer data)
   g_autoptr (GSubprocess) host = NULL;
   g_autoptr (GDataInputStream) input = NULL;
   g_autoptr (GArray) pids = g_array_new (FALSE, FALSE, sizeof (int));
+  Control control = { 0 };
   char *line;
 
-  g_test_summary ("When the application is killed, all of it goes: a worker that hears nothing, "
-                  "and what is around it.");
+  g_test_summary ("When the application is killed, all of it goes within two seconds: a worker "
+                  "that hears nothing, and what is around it.");
 
   if (!sandbox_rig_is_possible ())
     return;
@@ -455,8 +456,10 @@ test_host_end (Rig *rig, gconstpointer data)
 
   g_subprocess_force_exit (host);
   g_assert_true (g_subprocess_wait (host, NULL, NULL));
+  control_begin (&control);
   for (guint i = 0; i < pids->len; i++)
     fixture_iterate_until_gone (g_array_index (pids, int, i));
+  control_end_within (&control, HOST_SURVIVAL, "nothing was left");
 }
 
 /* --- Where there is none --- */
