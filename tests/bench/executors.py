@@ -7,11 +7,11 @@ Measures one figure, once, and prints its name, its value and its unit. Each is 
 dray.ProcessPoolExecutor (.dray) and of concurrent.futures.ProcessPoolExecutor (.ppe), whose
 processes are started in the way that is the default of this version of Python.
 
-  python_tasks_per_second so many tiny functions, each submitted by itself, and their results
-  python_round_trip_us one tiny function after the other; the median python_map_chunked calls per
-  second of map() with chunks of 64 python_result_64mib a function returns bytes that it has; the
-  next call is made when they were
-                           looked at and let go of. With _numpy it is an array of numbers
+  python_tasks_per_second  so many tiny functions, each submitted by itself, and their results
+  python_round_trip_us     one tiny function after the other; the median
+  python_map_chunked       calls per second of map() with chunks of 64
+  python_result_64mib      a function returns bytes that it has; the next call is made when they
+                           were looked at and let go of. With _numpy it is an array of numbers
   python_cold_start_ms     from making an executor to the first result of a function of the program,
                            which workers have to import; .spawn is Python's with that start method,
                            which, as Dray, makes no copies of the application
