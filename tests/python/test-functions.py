@@ -143,7 +143,7 @@ UNGUARDED = program('if True')
 GTK = '''
 import gi
 gi.require_version('Gtk', '3.0')
-from gi.repository import Gtk
+from gi.repository import GLib, Gtk
 import dray
 
 print('run', flush=True)
@@ -158,7 +158,8 @@ def show(future):
 window = Gtk.Window()
 window.show()
 executor = dray.ProcessPoolExecutor(1)
-executor.submit(square, 7).add_done_callback(show)
+# From within: what quits a loop that does not run yet quits nothing.
+GLib.idle_add(lambda: executor.submit(square, 7).add_done_callback(show))
 Gtk.main()
 executor.shutdown()
 '''
