@@ -65,6 +65,39 @@ class TestMainContexts(ExecutorCase):
         loop.run()
         self.assertEqual(seen, [threading.main_thread()])
 
+    def test_callback_comes_in_the_loop_of_another_thread(self):
+        """That has a main context of its own, and the main thread has a loop as well."""
+        main_loop = GLib.MainLoop()
+        gate = self.path('gate')
+        seen = []
+
+        def run_own_loop():
+            context = GLib.MainContext.new()
+            context.push_thread_default()
+            loop = GLib.MainLoop.new(context, False)
+
+            def done(future):
+                seen.append(threading.current_thread())
+                loop.quit()
+
+            def begin(*_):
+                self.executor.submit(work.wait_for_file, gate).add_done_callback(done)
+                GLib.idle_add(lambda: open(gate, 'w').close())  # by the main thread's loop
+                return False
+
+            source = GLib.idle_source_new()
+            source.set_callback(begin)
+            source.attach(context)
+            loop.run()
+            context.pop_thread_default()
+            GLib.idle_add(main_loop.quit)
+
+        thread = threading.Thread(target=run_own_loop)
+        thread.start()
+        main_loop.run()
+        thread.join()
+        self.assertEqual(seen, [thread])
+
     def test_without_a_loop_it_comes_all_the_same(self):
         called = threading.Event()
         self.executor.submit(work.square, 4).add_done_callback(lambda future: called.set())
