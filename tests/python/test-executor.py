@@ -278,6 +278,53 @@ class TestProgress(ExecutorCase):
                 self.executor.submit(work.report_anything, fraction).result(WATCHDOG)
 
 
+class TestTooLarge(WaitingCase):
+    """What is larger than a message may be. That is nearly 4 GiB, and less here."""
+
+    LIMIT = 1 << 17  # bytes; a list of so many numbers has more
+
+    def setUp(self):
+        super().setUp()
+        self.executor._pool.dray.props.max_message_size = self.LIMIT  # workers are told at start
+        self.pid = self.executor.submit(work.pid).result(WATCHDOG)
+
+    def tearDown(self):
+        # It has cost its call, and nothing else.
+        self.assertEqual(self.executor.submit(work.pid).result(WATCHDOG), self.pid)
+
+    def expect_too_large(self, future):
+        error = future.exception(WATCHDOG)
+        self.assertIs(type(error), OverflowError)
+        self.assertIn('more than the limit', str(error))
+
+    def test_arguments(self):
+        self.expect_too_large(self.executor.submit(len, list(range(self.LIMIT))))
+        with self.assertRaises(OverflowError):
+            list(self.executor.map(abs, range(self.LIMIT), chunksize=self.LIMIT))
+
+    def test_arguments_of_a_stream(self):
+        stream = self.executor.submit(work.yield_boxes, list(range(self.LIMIT)))
+        self.expect_too_large(stream)
+        with self.assertRaises(OverflowError):
+            next(stream)
+
+    def test_result(self):
+        for function, argument in (list, range(self.LIMIT)), (bytes, 10 * self.LIMIT):
+            self.expect_too_large(self.executor.submit(function, argument))
+
+    def test_item(self):
+        stream = self.executor.submit(work.yield_lists, 2, self.LIMIT, 3)
+        self.assertEqual(next(stream), [0, 1])
+        with self.assertRaises(OverflowError):
+            next(stream)
+        self.expect_too_large(stream)
+
+    def test_what_lies_beside_the_arguments(self):
+        """That does not count."""
+        for size in self.LIMIT, 10 * self.LIMIT:
+            self.assertEqual(self.executor.submit(len, bytes(size)).result(WATCHDOG), size)
+
+
 class TestPriorities(WaitingCase):
 
     def test_order(self):

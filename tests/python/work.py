@@ -98,6 +98,11 @@ def yield_boxes(values):
         yield Box(value)
 
 
+def yield_lists(*lengths):
+    for length in lengths:
+        yield list(range(length))
+
+
 def lock_and_echo(value, lock):
     with lock:
         return value, None
