@@ -121,7 +121,7 @@ async function maps(executor) {
     });
 }
 
-// Parts of combined futures and of queues, in arrays and out of them.
+// Parts of combined futures, queues and groups, in arrays and out of them. A group keeps its error.
 async function combined(executor) {
     const repeater = new Repeater(executor);
     await repeater.repeat(async () => {
@@ -131,6 +131,17 @@ async function combined(executor) {
         parts.forEach(part => queue.add(part));
         assert(parts.includes(await queue.next_async(null)));
         assert(parts.includes(queue.wait_next_many(2, -1, null)[0]));
+        const group = Dray.Group.new();
+        parts.forEach(part => group.add(part));
+        assert(await group.join_async(null));
+        const future = group.submit(executor, Dray.Task.new_call('fail', FAILURE), null);
+        try {
+            await group.join_async(null);
+            assert(false, 'there was no error');
+        } catch (error) {
+            equal(error.code, 1, `the code of ${error}`.slice(0, 100));
+        }
+        assert(future.is_done());
     });
 }
 

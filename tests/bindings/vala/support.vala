@@ -55,19 +55,22 @@ namespace Support {
   }
 
   public void add_async (string path, Case test) {
-    add (path, executor => {
-      var over = false;
+    add (path, executor => run_to_end (executor, test));
+  }
 
-      test.run.begin (executor, (_, result) => {
-        try {
-          test.run.end (result);
-        } catch (Error error) {
-          GLib.error ("%s", error.message);
-        }
-        over = true;
-      });
-      iterate (() => over);
+  // Turns the main loop while an asynchronous test runs.
+  public void run_to_end (Dray.Executor executor, Case test) {
+    var over = false;
+
+    test.run.begin (executor, (_, result) => {
+      try {
+        test.run.end (result);
+      } catch (Error error) {
+        GLib.error ("%s", error.message);
+      }
+      over = true;
     });
+    iterate (() => over);
   }
 
   // Checks that something throws an error, and returns that.

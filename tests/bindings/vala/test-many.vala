@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Shows that maps, combined futures, groups and completion queues can be used from Vala, and that
-// nothing is freed too early or too late in thousands of calls.
+// Shows that maps, combined futures, groups and completion queues can be used from Vala.
 
 using Support;
-
-private const int N_WARM = 300;
-private const int N_ROUNDS = 1000;
-private const int SIZE = 32 * 1024;        // what a single value of each round adds up to is 32 MiB
-private const uint MAX_GROWTH = 16 * 1024; // KiB
 
 private class Number : Object {
   public int n;
@@ -223,55 +217,6 @@ private class Queueing : Case {
   }
 }
 
-private void round (Dray.Executor executor) throws Error {
-  var bytes = new Bytes (new uint8[SIZE]);
-  var value = new Variant.from_bytes (VariantType.BYTESTRING, bytes, true);
-  var future = executor.call ("reverse", value);
-  var n_calls = 0;
-
-  future.add_done_callback (() => {
-    n_calls++;
-    assert (bytes.length == SIZE);
-  });
-  iterate (() => n_calls == 1);
-  assert (future.dup_result ().get_size () == SIZE);
-  Dray.Future[] parts = { future };
-  assert (Dray.Future.all (parts).wait_result (-1).get_size () >= SIZE);
-
-  var task = new Dray.Task.call ("count", new Variant ("(u)", 3));
-  task.set_label (string.nfill (SIZE, 'x'));
-  task.set_pull (true);
-  var pulled = executor.submit (task);
-  assert (pulled.get_task ().get_label ().length == SIZE);
-  while (pulled.wait_next_items (2, -1) != null);
-
-  Variant[] values = { value, value };
-  var map = executor.map_values ("reverse", values);
-  assert (map.wait_next (-1).dup_result ().get_size () == SIZE);
-  assert (map.wait_next_many (5, -1)[0].get_value ().get_size () == SIZE);
-
-  var launcher = new Dray.Launcher.argv ({ string.nfill (SIZE, 'x') });
-  assert (launcher.dup_argv ()[0].length == SIZE);
-  assert (executor.dup_counters ().submitted > 0);
-
-  var arguments = new Variant ("(sis)", "my-error-quark", 1, string.nfill (SIZE, 'x'));
-  expect_error (Quark.from_string ("my-error-quark"), 1,
-                () => executor.call ("fail", arguments).wait_result (-1));
-}
-
-// Memory grows neither here nor in the worker, whatever is handed over.
-private void test_ownership (Dray.Executor executor) throws Error {
-  executor.max_workers = 1;
-  for (int i = 0; i < N_WARM; i++)
-    round (executor);
-  uint here = Worker.resident ();
-  uint there = executor.call ("resident", null).wait_result (-1).get_uint32 ();
-  for (int i = 0; i < N_ROUNDS; i++)
-    round (executor);
-  assert (Worker.resident () < here + MAX_GROWTH);
-  assert (executor.call ("resident", null).wait_result (-1).get_uint32 () < there + MAX_GROWTH);
-}
-
 public int main (string[] args) {
   if (Dray.Worker.is_requested (args))
     return Worker.run ();
@@ -286,6 +231,5 @@ public int main (string[] args) {
   add_async ("/vala/many/gathering", new Gathering ());
   add ("/vala/many/cancelled-group", test_cancelled_group);
   add_async ("/vala/many/queueing", new Queueing ());
-  add ("/vala/many/ownership", test_ownership);
   return Test.run ();
 }

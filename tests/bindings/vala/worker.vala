@@ -65,6 +65,13 @@ namespace Worker {
     return new Variant.from_bytes (VariantType.BYTESTRING, bytes, true);
   }
 
+  // Emits what it is given, three times.
+  private Variant? repeat (Dray.Job job, Variant data) throws Error {
+    for (int i = 0; i < 3; i++)
+      job.emit (data);
+    return null;
+  }
+
   // Passes on the open file that it was given.
   private Variant? pass_on (Dray.Job job, Variant arguments) throws Error {
     int fd = job.get_attachments ().get (0);
@@ -154,6 +161,7 @@ namespace Worker {
     worker.add_typed_function ("count", new VariantType ("(u)"), count);
     worker.add_typed_function ("square", new VariantType ("(i)"), square);
     worker.add_typed_function ("reverse", VariantType.BYTESTRING, reverse);
+    worker.add_typed_function ("repeat", VariantType.BYTESTRING, repeat);
     if (Environment.get_variable ("DRAY_TEST_SIGNAL") != null) {
       worker.set_cancel_signal (Posix.Signal.USR1);
       worker.add_function ("wait-for-signal", wait_for_signal);
