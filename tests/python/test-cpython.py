@@ -4,6 +4,9 @@
 They are those that are installed with Python, and none of them is changed. What they take from
 concurrent.futures is replaced by ours, and the cases of wait() begin with workers that are up. They
 are one module up to Python 3.11, and a package of several since.
+
+One asks for what concurrent.futures does after a crash, and fails with the default of on_crash. It
+is shown that no other one does.
 """
 
 import importlib
@@ -45,25 +48,32 @@ def import_modules(name):
 
 
 OF_OTHER_POOLS = {'test_interpreter_pool', 'test_thread_pool'}
-MIXINS = {'ProcessPoolForkMixin', 'ProcessPoolForkserverMixin', 'ProcessPoolSpawnMixin'}
+
+OURS = types.SimpleNamespace()  # what the tests know as concurrent.futures
+
+
+def use(executor, classes):
+    """Has these classes of tests, and those that extend them, make executors of that kind."""
+    for one in classes:
+        one.executor_type = executor
+    # One test is skipped for the type of this name, since that hangs; ours must not be.
+    OURS.ProcessPoolExecutor = type('ProcessPoolExecutor', (executor,), {})
 
 
 def adapt(modules):
     """Has the tests use ours, and not print how long they took."""
-    names = {**vars(futures)}
-    # One test is skipped for the type of this name, since that hangs; ours must not be.
-    names['ProcessPoolExecutor'] = type('ProcessPoolExecutor', (ProcessPoolExecutor,), {})
-    ours = types.SimpleNamespace(**names)
+    vars(OURS).update(vars(futures))
+    use(ProcessPoolExecutor, {
+        value for module in modules for value in vars(module).values() if isinstance(value, type)
+        and vars(value).get('executor_type') is futures.ProcessPoolExecutor})
     made = {}  # by the futures that stand for them, which several modules may have
 
     for module in modules:
         found = vars(module)
-        for name in MIXINS & found.keys():
-            found[name].executor_type = ProcessPoolExecutor
         if hasattr(found.get('support'), 'verbose'):
             module.support.verbose = 0
         if found.get('futures') is futures:
-            module.futures = ours
+            module.futures = OURS
         if found.get('Future') is futures.Future:
             module.Future = dray.Future
         if 'assert_python_ok' in found:
@@ -111,17 +121,41 @@ def have_workers_up(case):
     case.setUp = set_up_and_start
 
 
+# The cases that make no executor themselves, but are about ours all the same.
+OF_NO_POOL = {'FailingInitializerResourcesTest', 'FutureTests'}
+
+
+def is_about_ours(case):
+    """Whether a case is. If that is not known it fails, or nobody would miss it."""
+    executor = getattr(case, 'executor_type', None)
+    if executor is None:
+        if case.__name__ in OF_NO_POOL:
+            return True
+        if not unittest.defaultTestLoader.getTestCaseNames(case):
+            return False  # it is what others extend
+    elif issubclass(executor, dray.ProcessPoolExecutor):
+        return True
+    elif issubclass(executor, futures.ThreadPoolExecutor):
+        return False  # those of interpreters are such as well
+    raise AssertionError(f'Python has new tests: is {case.__name__} about process pools?')
+
+
+def is_of(case, *names):
+    """Whether it has the tests of one of these classes."""
+    return any(base.__name__ in names for base in case.__mro__)
+
+
 def load(name):
     """The test cases of process pools, and those of futures, by their names."""
     modules = import_modules(name)
     adapt(modules)
-    classes = {name: value for module in modules for name, value in vars(module).items()
-               if isinstance(value, type) and issubclass(value, unittest.TestCase)
-               and (hasattr(value, 'ctx') or name == 'FutureTests')}
-    for case in classes.values():
-        if any(base.__name__ == 'WaitTests' for base in case.__mro__):
+    cases = {name: value for module in modules for name, value in vars(module).items()
+             if isinstance(value, type) and issubclass(value, unittest.TestCase)
+             and is_about_ours(value)}
+    for case in cases.values():
+        if is_of(case, 'WaitTests'):
             have_workers_up(case)
-    return classes
+    return cases
 
 
 CASES = load('test.test_concurrent_futures')
@@ -151,17 +185,27 @@ class TestLoader(unittest.TestCase):
                 executor_type = futures.ProcessPoolExecutor
                 ctx = 'spawn'
 
+            class ProcessPoolAnyMixin:
+                executor_type = futures.ProcessPoolExecutor
+
             class ThreadPoolMixin:
                 executor_type = futures.ThreadPoolExecutor
         ''',
         'test_wait': '''
             import unittest
             from concurrent import futures
-            from .util import PENDING_FUTURE, ProcessPoolSpawnMixin, ThreadPoolMixin
+            from .util import (PENDING_FUTURE, ProcessPoolAnyMixin, ProcessPoolSpawnMixin,
+                               ThreadPoolMixin)
 
             class WaitTests:
                 def setUp(self):
                     pass
+
+                def test_wait(self):
+                    pass
+
+            class ProcessPoolAnyWaitTest(WaitTests, ProcessPoolAnyMixin, unittest.TestCase):
+                pass
 
             class ProcessPoolSpawnWaitTest(WaitTests, ProcessPoolSpawnMixin, unittest.TestCase):
                 pass
@@ -173,27 +217,41 @@ class TestLoader(unittest.TestCase):
             import unittest
             from concurrent.futures import Future
 
-            class FutureTests(unittest.TestCase):
+            class BaseTestCase(unittest.TestCase):
                 pass
+
+            class FutureTests(BaseTestCase):
+                def test_future(self):
+                    pass
+        ''',
+        'test_init': '''
+            import unittest
+
+            class FailingInitializerResourcesTest(unittest.TestCase):
+                def test_spawn(self):
+                    pass
         ''',
         'test_thread_pool': 'raise ValueError',
         'test_interpreter_pool': 'raise ValueError',
     }
 
-    def test_package(self):
+    def load(self, name, **more):
         with tempfile.TemporaryDirectory() as folder:
-            package = pathlib.Path(folder, 'made_up_suite')
+            package = pathlib.Path(folder, name)
             package.mkdir()
-            for name, text in self.PARTS.items():
-                package.joinpath(f'{name}.py').write_text(textwrap.dedent(text))
+            for part, text in {**self.PARTS, **more}.items():
+                package.joinpath(f'{part}.py').write_text(textwrap.dedent(text))
             sys.path.append(folder)
             self.addCleanup(sys.path.remove, folder)
-            classes = load(package.name)
+            return load(name)
 
-        self.assertEqual(classes.keys(), {'FutureTests', 'ProcessPoolSpawnWaitTest'})
-        case = classes['ProcessPoolSpawnWaitTest']
-        self.assertIs(case.executor_type, ProcessPoolExecutor)
-        self.assertIsNot(case.setUp, case.__bases__[0].setUp)
+    def test_package(self):
+        cases = self.load('made_up_suite')
+        self.assertEqual(cases.keys(), {'FailingInitializerResourcesTest', 'FutureTests',
+                                        'ProcessPoolAnyWaitTest', 'ProcessPoolSpawnWaitTest'})
+        for name in 'ProcessPoolAnyWaitTest', 'ProcessPoolSpawnWaitTest':
+            self.assertIs(cases[name].executor_type, ProcessPoolExecutor)
+            self.assertIsNot(cases[name].setUp, cases[name].__bases__[0].setUp)
         from made_up_suite import test_future, test_wait, util
         self.assertTrue(issubclass(test_wait.futures.ProcessPoolExecutor, dray.ProcessPoolExecutor))
         self.assertIs(test_wait.futures.ThreadPoolExecutor, futures.ThreadPoolExecutor)
@@ -203,22 +261,45 @@ class TestLoader(unittest.TestCase):
         self.assertIs(test_future.Future, dray.Future)
         self.assertIs(type(util.create_future()), dray.Future)
 
+    def test_case_that_is_not_known(self):
+        """Of no pool, and of one that is neither ours nor another one."""
+        for name, pool in ('one', 'no_executor'), ('two', 'executor_type'):
+            text = f'''
+                import unittest
+                from concurrent import futures
+
+                class NewTests(unittest.TestCase):
+                    {pool} = futures.Executor
+
+                    def test_anything(self):
+                        pass
+            '''
+            with self.subTest(pool=pool), self.assertRaisesRegex(AssertionError, 'NewTests'):
+                self.load(f'made_up_suite_{name}', test_new=text)
+
+
+def suite_of(cases):
+    loader = unittest.defaultTestLoader
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in cases)
+
+
+def cases_of(context):
+    """Those of a way to start processes; of None, those that have nothing to do with it."""
+    return [case for case in CASES.values() if getattr(case, 'ctx', None) == context]
+
 
 def of_context(context):
-    loader = unittest.defaultTestLoader
-    suites = [loader.loadTestsFromTestCase(case) for case in CASES.values()
-              if getattr(case, 'ctx', None) == context]
-    n_tests = sum(suite.countTestCases() for suite in suites)
-    if len(suites) < FEWEST_CASES or n_tests < FEWEST_TESTS:
-        raise AssertionError(f'There are {len(suites)} cases for {context}, with {n_tests} tests')
-    return unittest.TestSuite(suites)
+    cases = cases_of(context)
+    suite = suite_of(cases)
+    n_tests = suite.countTestCases()
+    if len(cases) < FEWEST_CASES or n_tests < FEWEST_TESTS:
+        raise AssertionError(f'There are {len(cases)} cases for {context}, with {n_tests} tests')
+    return suite
 
 
 def fork():
     """And what has nothing to do with contexts."""
-    loader = unittest.defaultTestLoader
-    others = [loader.loadTestsFromTestCase(case) for case in (CASES['FutureTests'], TestLoader)]
-    return unittest.TestSuite([of_context('fork'), *others])
+    return unittest.TestSuite([of_context('fork'), suite_of([*cases_of(None), TestLoader])])
 
 
 def forkserver():
@@ -227,3 +308,21 @@ def forkserver():
 
 def spawn():
     return of_context('spawn')
+
+
+def default():
+    """With the default of on_crash, all of those in which something may crash but one test.
+
+    That takes it that nothing can be submitted after a crash. The others sleep most of their time.
+    """
+    cases = [case for case in cases_of('spawn') if not is_of(case, 'AsCompletedTests', 'WaitTests')]
+    use(dray.ProcessPoolExecutor, cases)
+    failing, = [case for case in cases if hasattr(case, 'test_killed_child')]
+    test_killed_child = failing.test_killed_child
+
+    def fails(case):
+        with case.assertRaisesRegex(case.failureException, 'BrokenProcessPool not raised'):
+            test_killed_child(case)
+
+    failing.test_killed_child = fails
+    return suite_of(cases)
