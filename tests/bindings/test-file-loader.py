@@ -9,6 +9,7 @@ Usage: test-file-loader.py PICTURE PROGRAM [ARGUMENT...]
 Runs on a display and a session bus of its own, and speaks TAP.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -26,7 +27,7 @@ N_FILES = 300      # more than are listed at a time
 LARGE = 20 << 20   # bytes; more than are read at a time
 HUGE = 4 << 30     # bytes, of zeros that take no room: of these a part is read in some seconds
 PART = 1 << 30     # bytes
-MANY = 20_000      # files, which are found in some seconds
+MANY = 50_000      # files, which are found in some seconds
 NAME, SIZE, _TYPE, READING = range(4)  # columns
 MARGIN = 5         # pixels of a cell, to what is drawn in it
 MEMORY = '/dev/shm'  # where what was not written takes no room when it is read, either
@@ -69,16 +70,30 @@ class Suite:
     def has_processes(self):
         return any(self.processes())
 
-    def find_reader(self, file):
-        """Who has read a part of a file, if anybody has so far."""
+    def positions(self, file):
+        """Who has a file or a folder open, and how far each of them has come."""
         for folder in self.processes():
             try:
                 for link in (folder / 'fd').iterdir():
-                    position = (folder / 'fdinfo' / link.name).read_text().split()[1]
-                    if os.readlink(link) == str(file) and int(position) >= PART:
-                        return int(folder.name)
-            except OSError:
+                    if os.readlink(link) == str(file):
+                        about = (folder / 'fdinfo' / link.name).read_text()
+                        yield int(folder.name), int(about.split()[1])
+            except OSError:  # it has gone meanwhile, or has closed it
                 pass
+
+    def find_reader(self, file):
+        """Who has read a part of a file, if anybody has so far."""
+        return next((pid for pid, position in self.positions(file) if position >= PART), None)
+
+    def find_lister(self, process, folder, seen):
+        """Who lists a folder, once it was seen at two places in it, whatever their numbers: what it
+        had read at the first one it has sent then.
+        """
+        check(process.poll() is None, 'the program has ended')
+        for pid, position in self.positions(folder):
+            seen.add(position)
+            if len(seen - {0}) > 1:
+                return pid
         return None
 
     def end(self, process):
@@ -192,12 +207,17 @@ class Suite:
         folder = self.folder / 'many'
         folder.mkdir()
         for i in range(MANY):
-            (folder / str(i)).touch()
+            os.mknod(folder / str(i))
         process = self.start('--exit-when-done', folder)
+        seen = set()
+        lister = wait_for('a part of the list', lambda: self.find_lister(process, folder, seen))
+        os.kill(lister, signal.SIGSTOP)  # so that there is time to look
         table = self.table(process)
         n_rows = wait_for('rows', lambda: Atspi.Table.get_n_rows(table))
         check(n_rows < MANY, 'all rows came at once')
         self.press(process, 'Cancel')
+        with contextlib.suppress(ProcessLookupError):  # it may have been ended
+            os.kill(lister, signal.SIGCONT)
         found, loaded, failed, cancelled = self.counts(self.end(process))
         check(failed == 0, f'{failed} failed')
         check(found == loaded + cancelled, 'the sum is wrong')
