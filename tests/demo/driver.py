@@ -15,9 +15,16 @@ gi.require_version("Atspi", "2.0")
 gi.require_version("Gdk", "3.0")
 from gi.repository import Atspi, Gdk, Gio, GLib  # noqa: E402
 
+# Milliseconds for an answer. Otherwise a program that is older than some seconds has less than one.
+Atspi.set_timeout(60_000, 60_000)
+
 NAME = "org.dray.Demo"
 TIMEOUT = 180.0
 STEP = 0.05
+
+# What a look at the tree meets while parts of that come and go: a node is not there any more, or
+# nothing is found where it should be.
+GONE = (GLib.Error, LookupError, TypeError, AttributeError)
 
 
 class Failure(Exception):
@@ -32,21 +39,36 @@ def iterate():
 
 
 def wait_for(what, condition, timeout=TIMEOUT):
-    """Waits until condition() is true, and returns what it is."""
+    """Waits until condition() is true, and returns what it is. A failure tells which exception, if
+    any, condition() raised in the end: not all of them are of a tree that changes.
+    """
     end = time.monotonic() + timeout
     while True:
         iterate()
         if Demo.running is not None:
             Demo.running.check_alive()
+        problem = None
         try:
             value = condition()
-        except GLib.Error:  # parts of the tree come and go
+        except GONE as error:
             value = None
+            problem = error
         if value:
             return value
         if time.monotonic() > end:
-            raise Failure(f"waited in vain for {what}")
+            raise Failure(f"waited in vain for {what}") from problem
         time.sleep(STEP)
+
+
+def children(node):
+    """All that there are: one that has gone meanwhile takes no other with it."""
+    found = []
+    for i in range(node.get_child_count()):
+        try:
+            found.append(node.get_child_at_index(i))
+        except GLib.Error:
+            continue
+    return [child for child in found if child is not None]
 
 
 def walk(node, depth=0):
@@ -55,12 +77,11 @@ def walk(node, depth=0):
     try:
         if depth > 40 or node.get_role() in (Atspi.Role.TREE_TABLE, Atspi.Role.TABLE):
             return
-        children = [node.get_child_at_index(i) for i in range(node.get_child_count())]
+        below = children(node)
     except GLib.Error:  # it has gone meanwhile
         return
-    for child in children:
-        if child is not None:
-            yield from walk(child, depth + 1)
+    for child in below:
+        yield from walk(child, depth + 1)
 
 
 def is_showing(node):
