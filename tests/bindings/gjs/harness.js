@@ -7,6 +7,10 @@ import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 import System from 'system';
 
+// Milliseconds, for workers that have to stop or end by themselves, even where they get no
+// processor for some seconds.
+export const GRACE = 60000;
+
 const WATCHDOG = 120;  // seconds; nothing takes so long
 const FOLDER = GLib.path_get_dirname(GLib.filename_from_uri(import.meta.url)[0]);
 

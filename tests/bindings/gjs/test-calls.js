@@ -6,7 +6,7 @@ import Dray from 'gi://Dray?version=1';
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 
-import {assert, equal, fails, makeLauncher, result, run, until} from './harness.js';
+import {GRACE, assert, equal, fails, makeLauncher, result, run, until} from './harness.js';
 
 const {Error: Code} = Dray;
 
@@ -105,6 +105,7 @@ async function cancelling(executor) {
 
 // Where the worker has to confirm, a result that it returns counts.
 async function confirming(executor) {
+    executor.grace_period = GRACE;
     const task = Dray.Task.new_call('wait-for-cancel', null);
     task.set_cancel_mode(Dray.CancelMode.CONFIRMED);
     const future = executor.submit(task, null);
@@ -117,7 +118,7 @@ async function confirming(executor) {
 async function handlers() {
     const launcher = makeLauncher();
     launcher.setenv('G_DEBUG', '');
-    const executor = Dray.Executor.new(launcher);
+    const executor = new Dray.Executor({launcher, grace_period: GRACE});
     const task = Dray.Task.new_call('listen-for-cancel', null);
     task.set_cancel_mode(Dray.CancelMode.CONFIRMED);
     const future = executor.submit(task, null);
@@ -139,7 +140,7 @@ async function cancellingAll(executor) {
 async function cancelSignal() {
     const launcher = makeLauncher();
     launcher.setenv('DRAY_TEST_SIGNAL', '1');
-    const executor = Dray.Executor.new(launcher);
+    const executor = new Dray.Executor({launcher, grace_period: GRACE});
     const task = Dray.Task.new_call('wait-for-signal', null);
     task.set_cancel_mode(Dray.CancelMode.CONFIRMED);
     const future = executor.submit(task, null);

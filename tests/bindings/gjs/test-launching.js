@@ -6,7 +6,7 @@ import Dray from 'gi://Dray?version=1';
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 
-import {assert, equal, fails, makeLauncher, result, run, until} from './harness.js';
+import {GRACE, assert, equal, fails, makeLauncher, result, run, until} from './harness.js';
 
 const SIGTERM = 15;
 
@@ -90,7 +90,7 @@ async function finalizer() {
     const file = Gio.File.new_for_path(`${folder}/finished`);
     const launcher = makeLauncher();
     launcher.setenv('DRAY_TEST_FINISHED', file.get_path());
-    const executor = Dray.Executor.new(launcher);
+    const executor = new Dray.Executor({launcher, grace_period: GRACE});
     await executor.call_async('nothing', null, null);
     await executor.shutdown_async(Dray.ShutdownMode.DRAIN, null);
     const [, contents] = file.load_contents(null);

@@ -12,6 +12,10 @@ from gi.repository import Dray, GLib  # noqa: E402
 WORKER = str(pathlib.Path(__file__).with_name('worker.py'))
 WATCHDOG = 120  # seconds; nothing takes so long
 
+# Milliseconds, for workers that have to stop or end by themselves, even where they get no processor
+# for some seconds.
+GRACE = 60_000
+
 
 def make_launcher():
     return Dray.Launcher.new_argv([sys.executable, WORKER])

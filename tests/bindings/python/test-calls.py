@@ -5,7 +5,7 @@
 import signal
 import threading
 
-from support import WATCHDOG, Dray, GLib, TestCase, main, make_launcher
+from support import GRACE, WATCHDOG, Dray, GLib, TestCase, main, make_launcher
 from gi.repository import Gio
 
 DOMAIN = Dray.error_quark()
@@ -165,6 +165,7 @@ class Steering(TestCase):
 
     def test_cancel_confirmed(self):
         """Where the worker has to confirm, a result that it returns counts."""
+        self.executor.props.grace_period = GRACE
         task = Dray.Task.new_call('wait_for_cancel', None)
         task.set_cancel_mode(Dray.CancelMode.CONFIRMED)
         future = self.executor.submit(task)
@@ -187,7 +188,7 @@ class Steering(TestCase):
         launcher.setenv('DRAY_TEST_SIGNAL', '1')
         task = Dray.Task.new_call('wait_for_signal', None)
         task.set_cancel_mode(Dray.CancelMode.CONFIRMED)
-        future = self.make_executor(launcher).submit(task)
+        future = self.make_executor(launcher, grace_period=GRACE).submit(task)
         future.connect('item', lambda future, _value: future.cancel())
         self.iterate(future.is_done)
         self.assertEqual(future.dup_result().unpack(), signal.SIGUSR1)

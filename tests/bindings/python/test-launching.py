@@ -7,7 +7,7 @@ import pathlib
 import signal
 import tempfile
 
-from support import Dray, GLib, TestCase, main, make_launcher
+from support import GRACE, Dray, GLib, TestCase, main, make_launcher
 
 DOMAIN = Dray.error_quark()
 
@@ -40,7 +40,7 @@ class Launching(TestCase):
             path = pathlib.Path(folder, 'finished')
             launcher = make_launcher()
             launcher.setenv('DRAY_TEST_FINISHED', str(path))
-            executor = self.make_executor(launcher)
+            executor = self.make_executor(launcher, grace_period=GRACE)
             executor.call('nothing', None).wait(-1)
             executor.shutdown_sync(Dray.ShutdownMode.DRAIN)
             self.assertEqual(path.read_text(encoding='utf-8'), 'all done')

@@ -3,6 +3,10 @@
 // What the tests in this folder share: executors, asynchronous tests, errors.
 
 namespace Support {
+  // Milliseconds, for workers that have to stop or end by themselves, even where they get no
+  // processor for some seconds.
+  public const uint GRACE = 60000;
+
   private const uint WATCHDOG = 120; // seconds; nothing takes so long
 
   public delegate void Check (Dray.Executor executor) throws Error;

@@ -115,6 +115,7 @@ private void test_death (Dray.Executor executor) throws Error {
 private void test_confirming (Dray.Executor executor) throws Error {
   var task = new Dray.Task.call ("wait-for-cancel", null);
 
+  executor.grace_period = GRACE;
   task.set_cancel_mode (Dray.CancelMode.CONFIRMED);
   var future = executor.submit (task);
   future.item.connect (() => future.cancel ());
@@ -143,6 +144,7 @@ private void test_cancel_signal (Dray.Executor unused) throws Error {
 
   launcher.setenv ("DRAY_TEST_SIGNAL", "1");
   var executor = new Dray.Executor (launcher);
+  executor.grace_period = GRACE;
   task.set_cancel_mode (Dray.CancelMode.CONFIRMED);
   var future = executor.submit (task);
   future.item.connect (() => future.cancel ());

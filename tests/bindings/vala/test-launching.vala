@@ -92,6 +92,7 @@ private void test_finalizer (Dray.Executor unused) throws Error {
 
   launcher.setenv ("DRAY_TEST_FINISHED", path);
   var executor = new Dray.Executor (launcher);
+  executor.grace_period = GRACE;
   executor.call ("nothing", null).wait_result (-1);
   executor.shutdown_sync (Dray.ShutdownMode.DRAIN);
   FileUtils.get_contents (path, out contents);
