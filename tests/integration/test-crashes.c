@@ -198,7 +198,7 @@ has_one_queued (gpointer rig)
   return rig_get_count (rig, queue_length) <= 1;
 }
 
-#define N_QUICK 1000
+#define N_QUICK 50
 
 /* (transfer full): quick calls, so that a worker gets more than one ahead, and then four more, of
  * which the first one runs; it has those behind it that it gets. */

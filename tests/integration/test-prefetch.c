@@ -408,7 +408,7 @@ test_terminated_polite (Rig *rig, gconstpointer data)
   close (fd);
 }
 
-#define N_QUICK 1000
+#define N_QUICK 50
 
 /* (transfer full): quick calls, so that a worker gets more than one ahead, then one that waits until
  * somebody reads what it has to say, and runs; it has those behind it that it gets. */
