@@ -182,6 +182,7 @@ typedef struct
 {
   const char *path;
   guint32 number;
+  guint n_times;
 } Begun;
 
 static gboolean
@@ -189,7 +190,7 @@ is_begun (gpointer user_data)
 {
   const Begun *begun = user_data;
 
-  return count_begun (begun->path, begun->number) == 1;
+  return count_begun (begun->path, begun->number) == begun->n_times;
 }
 
 static gboolean
@@ -226,7 +227,7 @@ test_protocol_behind_unread (Rig *rig, gconstpointer data)
 {
   g_autofree char *go_on = rig_dup_path (rig, "go-on");
   g_autofree char *path = rig_dup_path (rig, "record");
-  Begun begun = { path, 2 };
+  Begun begun = { path, 2, 1 };
   g_autoptr (GPtrArray) futures = NULL;
   DrayFuture *broken, *ended, *behind, *last;
 
@@ -265,7 +266,7 @@ test_output_left (Rig *rig, gconstpointer data)
 {
   g_autofree char *go_on = rig_dup_path (rig, "go-on");
   g_autofree char *path = rig_dup_path (rig, "record");
-  Begun begun = { path, 1 };
+  Begun begun = { path, 1, 1 };
   g_autoptr (DrayFuture) leaving = NULL;
   g_autoptr (DrayFuture) behind = NULL;
   g_autoptr (DrayFuture) last = NULL;
@@ -456,11 +457,9 @@ test_deadly (Rig *rig, gconstpointer data)
     = dray_task_new_call ("record-and-die", g_variant_new ("(uss)", 7, path, "crash"));
   g_autoptr (DrayFuture) deadly = NULL;
   g_autoptr (GPtrArray) futures = new_futures ();
-  gint64 start = g_get_monotonic_time ();
 
   g_test_summary ("A task that kills every worker that takes it fails alone, when its retries are "
-                  "used up; each worker after the second is started later than the one before, and "
-                  "there are no more of them than it has killed, and slots.");
+                  "used up; and there are no more workers than it has killed, and slots.");
 
   rig_start (rig, 2);
   for (guint i = 0; i < n_tasks / 2; i++)
@@ -478,10 +477,68 @@ test_deadly (Rig *rig, gconstpointer data)
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, max_retries + 1);
   g_assert_cmpuint (rig_get_count (rig, workers_started), <=, max_retries + 1 + 2);
   g_assert_cmpuint (rig_get_count (rig, retried), ==, max_retries);
-  /* The worker of the last try was started after the last try but two; 20 ms, 40 ms, … */
-  if (max_retries >= 3)
-    g_assert_cmpint (g_get_monotonic_time () - start, >=,
-                     (20 * G_TIME_SPAN_MILLISECOND) << (max_retries - 3));
+}
+
+/* Kills the worker, which runs a task, and returns the process that comes after it. That one gets
+ * two others before that task, so that the death which comes next is not one of a worker that has
+ * never done anything. The kill is @least_delay before, at least: in µs. */
+static int
+kill_and_replace (Rig *rig, int pid, gint64 least_delay)
+{
+  static const char *const functions[] = { "pid", "bytes" };
+  DrayFuture *futures[G_N_ELEMENTS (functions)];
+  gint64 start;
+  int next;
+
+  for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+    {
+      DrayTask *task = dray_task_new_call (functions[i], g_variant_new ("(u)", LARGE));
+
+      dray_task_set_priority (task, -1);
+      futures[i] = rig_submit (rig, task);
+    }
+  start = g_get_monotonic_time ();
+  kill (pid, SIGKILL);
+  next = (int) rig_expect_uint32 (futures[0]);
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, least_delay);
+  g_assert_cmpint (next, !=, pid);
+
+  rig_expect_bytes (futures[1], LARGE);
+  for (guint i = 0; i < G_N_ELEMENTS (futures); i++)
+    g_object_unref (futures[i]);
+  return next;
+}
+
+static void
+test_deadly_spacing (Rig *rig, gconstpointer data)
+{
+  const guint max_retries = 5;
+  g_autofree char *path = rig_dup_path (rig, "record");
+  Begun begun = { path, 7, 1 };
+  DrayTask *task = dray_task_new_call (
+    "record", g_variant_new ("(uusb)", begun.number, 60000000, path, FALSE));
+  g_autoptr (DrayFuture) deadly = NULL;
+  int pid;
+
+  g_test_summary ("After the second worker that a task has killed, the next one is started 20 ms "
+                  "later, after the third one 40 ms, and so on, whatever each did before that.");
+
+  rig_start (rig, 1);
+  pid = rig_ask_pid (rig);
+  dray_task_set_max_retries (task, max_retries);
+  deadly = rig_submit (rig, task);
+  for (; begun.n_times <= max_retries; begun.n_times++)
+    {
+      const gint64 delay = 10 * G_TIME_SPAN_MILLISECOND << (begun.n_times - 1);
+
+      fixture_iterate_until (is_begun, &begun, "the task is begun once more");
+      pid = kill_and_replace (rig, pid, begun.n_times > 1 ? delay : 0);
+    }
+  fixture_iterate_until (is_begun, &begun, "the task is begun for the last time");
+  kill (pid, SIGKILL);
+  rig_expect_error (deadly, DRAY_ERROR, DRAY_ERROR_WORKER_DIED, "*signal 9 *");
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, max_retries + 1);
+  g_assert_cmpuint (rig_get_count (rig, retried), ==, max_retries);
 }
 
 /* Retries */
@@ -565,6 +622,7 @@ main (int argc, char **argv)
   rig_add ("/crashes/poison", NULL, test_poison);
   rig_add ("/crashes/deadly", GUINT_TO_POINTER (0), test_deadly);
   rig_add ("/crashes/deadly/retries", GUINT_TO_POINTER (6), test_deadly);
+  rig_add ("/crashes/deadly/spacing", NULL, test_deadly_spacing);
   rig_add ("/crashes/retries", NULL, test_retried);
   rig_add ("/crashes/retries/used-up", NULL, test_retries_used_up);
   rig_add ("/crashes/retries/errors", NULL, test_errors_are_not_retried);
