@@ -11,11 +11,20 @@
 
 /*
  * Workers that can't be started, or never become ready: with tasks that are small, and with large
- * ones, which get a worker later or never.
+ * ones, which get a worker later or never. Meanwhile another executor on the same I/O thread, whose
+ * workers work, is busy with large results, and hears nothing of it.
  */
 
 #define SMALL 10
 #define LARGE (1200 * 1000) /* bytes: more than a ring, or a pipe as workers have it, can hold */
+
+#define N_BESIDE 12              /* tasks of the other executor, again and again */
+#define SIZE_BESIDE (300 * 1000) /* bytes: more than a ring, or a pipe as it comes, can hold */
+
+/* After as many failures in a row the pool gives up. After the first one it waits for so long before
+ * it starts another worker, in µs; after each that follows, for twice as long. */
+#define N_TRIES 3
+#define FIRST_DELAY (20 * G_TIME_SPAN_MILLISECOND)
 
 /* What each task is given, and returns where it runs. */
 typedef struct
@@ -27,8 +36,16 @@ typedef struct
 
 typedef struct
 {
+  DrayExecutor *executor; /* (owned) */
+  GPtrArray *futures;     /* (owned) (element-type DrayFuture) */
+} Beside;
+
+typedef struct
+{
   const Load *load;
   const char *mode; /* (nullable): of the workers */
+  void (*test) (Rig *rig, gconstpointer data);
+  Beside *beside; /* (unowned) (nullable): while the test runs */
 } Case;
 
 /* Takes @launcher and returns it. */
@@ -89,20 +106,66 @@ expect_answer (DrayFuture *future, const Case *chosen)
   g_assert_true (payload_is_shared (result) == chosen->load->shared);
 }
 
-/* That calls of @rig fail with a clear error, all of them, after few tries. */
+/* Beside */
+
+static void
+submit_beside (Rig *rig, Beside *beside)
+{
+  for (guint i = 0; i < N_BESIDE; i++)
+    {
+      GVariant *arguments = g_variant_new ("(u)", SIZE_BESIDE);
+      DrayFuture *future = dray_executor_call (beside->executor, "bytes", arguments);
+
+      g_ptr_array_add (beside->futures, rig_count (rig, future));
+    }
+}
+
+static void
+expect_beside (Beside *beside)
+{
+  for (guint i = 0; i < beside->futures->len; i++)
+    rig_expect_bytes (beside->futures->pdata[i], SIZE_BESIDE);
+  g_ptr_array_set_size (beside->futures, 0);
+}
+
+/* Failing */
+
+/* For how long, at least, calls have waited that fail since no worker can be started: µs. With one
+ * slot there is one try at a time. With more of them those that are to be made may all be under way
+ * before the first one has failed. */
+static gint64
+get_least_wait (Rig *rig)
+{
+  gint64 least = 0;
+
+  if (dray_executor_get_max_workers (rig->executor) == 1)
+    for (guint n_failures = 1; n_failures < N_TRIES; n_failures++)
+      least += FIRST_DELAY << (n_failures - 1);
+
+  return least;
+}
+
+/* That calls of @rig fail with a clear error, all of them, after few tries, which are not made as
+ * fast as they can fail. */
 static void
 assert_no_launch (Rig *rig, const Case *chosen, const char *pattern)
 {
+  gint64 least_wait = get_least_wait (rig);
   g_autoptr (GPtrArray) futures = rig_new_futures ();
   g_autoptr (GVariant) bytes = new_bytes (chosen);
   g_autoptr (DrayFuture) later = NULL;
   guint64 n_started;
+  gint64 start;
 
+  submit_beside (rig, chosen->beside);
+
+  start = g_get_monotonic_time ();
   /* At once: one that comes after the others have failed is a reason for more tries. */
   for (int i = 0; i < 20; i++)
     g_ptr_array_add (futures, rig_call (rig, "echo", "@ay", bytes));
   for (int i = 0; i < 20; i++)
     rig_expect_error (futures->pdata[i], DRAY_ERROR, DRAY_ERROR_LAUNCH, pattern);
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, least_wait);
 
   n_started = rig_get_count (rig, workers_started);
   g_assert_cmpuint (n_started, <=, 8);
@@ -110,10 +173,15 @@ assert_no_launch (Rig *rig, const Case *chosen, const char *pattern)
   g_assert_cmpuint (rig_get_count (rig, workers_started), ==, n_started);
   g_assert_cmpuint (rig_get_count (rig, queue_length), ==, 0);
 
-  /* A task that comes later is a reason to try again, and meets the same. */
+  /* A task that comes later is a reason to try again, after the wait that is left from the last
+   * failure, and meets the same. */
   later = call (rig, chosen);
   rig_expect_error (later, DRAY_ERROR, DRAY_ERROR_LAUNCH, pattern);
   g_assert_cmpuint (rig_get_count (rig, workers_started), <=, n_started + 2);
+  least_wait += FIRST_DELAY << (N_TRIES - 1);
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, least_wait);
+
+  expect_beside (chosen->beside);
 }
 
 /* Programs that can't be started */
@@ -246,6 +314,21 @@ test_silent (Rig *rig, gconstpointer data)
   assert_no_launch (rig, data, "*“misbehaving-worker” was not ready in time*");
   g_assert_cmpuint (rig_get_count (rig, workers_died), ==, rig_get_count (rig, workers_started));
   g_assert_cmpuint (rig_get_count (rig, workers_died_idle), ==, rig_get_count (rig, workers_died));
+}
+
+static void
+test_one_at_a_time (Rig *rig, gconstpointer data)
+{
+  g_test_summary ("With one slot, the second try is made 20 ms after the first one has failed, the "
+                  "third 40 ms after the second, and another one, if there is a reason, 80 ms "
+                  "later: where no process can be started, as where it does not become ready.");
+
+  rig_start_with (rig, new_launcher (data, "/no/such/program", NULL, NULL), 1);
+  assert_no_launch (rig, data, "*“/no/such/program”: No such file or directory");
+  g_clear_object (&rig->executor);
+
+  rig_start_with (rig, new_worker_launcher (data, "--init-fails", NULL), 1);
+  assert_no_launch (rig, data, "*There is no model to load");
 }
 
 static void
@@ -420,17 +503,46 @@ test_early_crashes (Rig *rig, gconstpointer data)
 {
   g_autoptr (GPtrArray) futures = rig_new_futures ();
   g_autoptr (DrayFuture) good = NULL;
+  gint64 start, least = 0;
 
   g_test_summary ("Workers that die of their very first task slow the executor down, and fail "
                   "nobody but those tasks.");
 
   rig_start_with (rig, new_worker_launcher (data, NULL, NULL), 1);
+  start = g_get_monotonic_time ();
   for (int i = 0; i < 6; i++)
     g_ptr_array_add (futures, rig_call (rig, "exit", "(i)", 1));
   good = call (rig, data);
   for (int i = 0; i < 6; i++)
-    rig_expect_error (futures->pdata[i], DRAY_ERROR, DRAY_ERROR_WORKER_DIED, NULL);
+    {
+      rig_expect_error (futures->pdata[i], DRAY_ERROR, DRAY_ERROR_WORKER_DIED, NULL);
+      g_assert_cmpint (g_get_monotonic_time () - start, >=, least);
+      least += FIRST_DELAY << i;
+    }
   expect_answer (good, data);
+  g_assert_cmpint (g_get_monotonic_time () - start, >=, least);
+  g_assert_cmpuint (rig_get_count (rig, workers_started), ==, 6 + 1);
+}
+
+/* All of it, beside an executor that works */
+
+static void
+test_beside (Rig *rig, gconstpointer data)
+{
+  Case chosen = *(const Case *) data;
+  Beside beside = { .futures = rig_new_futures () };
+  g_autoptr (DrayLauncher) launcher = prepare (&chosen, rig_new_launcher (NULL));
+
+  beside.executor = dray_executor_new (launcher);
+  dray_executor_set_max_workers (beside.executor, 2);
+  submit_beside (rig, &beside);
+  chosen.beside = &beside;
+  chosen.test (rig, &chosen);
+
+  expect_beside (&beside);
+  dray_executor_shutdown_sync (beside.executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL);
+  g_object_unref (beside.executor);
+  g_ptr_array_unref (beside.futures);
 }
 
 static const Load loads[] = {
@@ -453,6 +565,7 @@ static const struct
   { "modes", NULL, FALSE, test_modes },
   { "silent", "--silent", FALSE, test_silent },
   { "init-hangs", "--init-hangs", FALSE, test_silent },
+  { "one-at-a-time", NULL, FALSE, test_one_at_a_time },
   { "cancelled/silent", "--silent", FALSE, test_cancel_while_launching },
   { "cancelled/init-hangs", "--init-hangs", FALSE, test_cancel_while_launching },
   { "recovery", NULL, TRUE, test_recovery },
@@ -477,9 +590,9 @@ main (int argc, char **argv)
         g_autofree char *path = g_strdup_printf ("/launch-failures/%s/%s", scenes[i].path,
                                                  loads[j].name);
 
-        cases[i][j] = (Case){ &loads[j], scenes[i].mode };
+        cases[i][j] = (Case){ &loads[j], scenes[i].mode, scenes[i].test, NULL };
         if (scenes[i].works || !loads[j].shared)
-          rig_add (path, &cases[i][j], scenes[i].test);
+          rig_add (path, &cases[i][j], test_beside);
       }
 
   return g_test_run ();
