@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "rig.h"
+#include "workshop.h"
 
 /* Cancelling, for each kind of task that takes it well or badly. */
 
@@ -136,16 +137,73 @@ static const struct
   { "block-signals", "deaf" }, { "ignore-cancel", "deaf" },
 };
 
+/* Those that nobody cancels: what waits behind the stubborn task in its executor, and what another
+ * one does meanwhile. */
+typedef struct
+{
+  Rig *rig;               /* (unowned) */
+  DrayExecutor *executor; /* (owned): the other one */
+  GPtrArray *futures;     /* (owned) (element-type DrayFuture): by turns a large result and none */
+} Others;
+
+static void
+others_begin (Others *self, Rig *rig)
+{
+  self->rig = rig;
+  self->executor = workshop_new (1);
+  self->futures = rig_new_futures ();
+}
+
+static void
+others_submit (Others *self)
+{
+  DrayExecutor *const executors[] = { self->rig->executor, self->executor };
+
+  for (guint i = 0; i < G_N_ELEMENTS (executors); i++)
+    for (guint j = 0; j < 4; j++)
+      {
+        DrayFuture *large = dray_executor_call (executors[i], "bytes",
+                                                g_variant_new ("(u)", LARGE));
+        DrayFuture *none = dray_executor_call (executors[i], "null", NULL);
+
+        g_ptr_array_add (self->futures, rig_count (self->rig, large));
+        g_ptr_array_add (self->futures, rig_count (self->rig, none));
+      }
+}
+
+static void
+others_expect (Others *self)
+{
+  for (guint i = 0; i < self->futures->len; i++)
+    if (i % 2 == 0)
+      rig_expect_bytes (self->futures->pdata[i], LARGE);
+    else
+      rig_expect_text (self->futures->pdata[i], "()");
+  g_ptr_array_set_size (self->futures, 0);
+}
+
+static void
+others_end (Others *self)
+{
+  dray_executor_shutdown_sync (self->executor, DRAY_SHUTDOWN_DRAIN, NULL, NULL);
+  g_object_unref (self->executor);
+  g_ptr_array_unref (self->futures);
+}
+
 /* The half of the grace period before TERM is all that the first ones take. */
 static void
 test_stubborn (Rig *rig, gconstpointer data)
 {
+  Others others;
+
   g_test_summary (
     "A worker that spins, is stopped, hangs while it is told, blocks signals or ignores "
-    "TERM is gone after the grace period, with all that it has started.");
+    "TERM is gone after the grace period, with all that it has started; what waits behind "
+    "its task succeeds in the next one.");
 
   rig_start (rig, 1);
   g_object_set (rig->executor, "grace-period", 100, NULL);
+  others_begin (&others, rig);
   for (gsize i = 0; i < G_N_ELEMENTS (stubborn); i++)
     {
       int pid = rig_ask_pid (rig);
@@ -153,34 +211,42 @@ test_stubborn (Rig *rig, gconstpointer data)
       int deaf_grandchild = ask_grandchild (rig, "grandchild-deaf");
       g_autoptr (DrayFuture) future = submit (rig, stubborn[i].function, NULL, mode_of (data));
 
+      others_submit (&others);
       rig_run_until_status (future, stubborn[i].status);
       cancel (future, mode_of (data));
       fixture_iterate_until_gone (pid);
       fixture_iterate_until_gone (grandchild);
       fixture_iterate_until_gone (deaf_grandchild);
+      others_expect (&others);
+      g_assert_cmpint (rig_ask_pid (rig), !=, pid);
     }
   rig_run_until_count (rig, workers_died, G_N_ELEMENTS (stubborn));
   rig_ask_pid (rig);
+  others_end (&others);
 }
 
 static void
-run_out_of_time (Rig *rig, const char *function, guint limit)
+run_out_of_time (Others *others, const char *function, guint limit)
 {
   DrayTask *task = rig_new_task (function, NULL);
   g_autoptr (DrayFuture) future = NULL;
 
   dray_task_set_time_limit (task, limit);
-  future = rig_submit (rig, task);
+  future = rig_submit (others->rig, task);
+  others_submit (others);
   rig_expect_error (future, DRAY_ERROR, DRAY_ERROR_TIMED_OUT, NULL);
 }
 
 static void
 test_stubborn_and_late (Rig *rig, gconstpointer data)
 {
+  Others others;
+
   g_test_summary ("The same where a time limit is over instead.");
 
   rig_start (rig, 1);
   g_object_set (rig->executor, "grace-period", 100, NULL);
+  others_begin (&others, rig);
   for (gsize i = 0; i < G_N_ELEMENTS (stubborn); i++)
     {
       int pid = rig_ask_pid (rig);
@@ -190,15 +256,17 @@ test_stubborn_and_late (Rig *rig, gconstpointer data)
       /* The worker lives on if the time was over before the function had begun. */
       do
         {
-          run_out_of_time (rig, stubborn[i].function, limit);
+          run_out_of_time (&others, stubborn[i].function, limit);
           limit *= 2;
         }
       while (rig_ask_pid (rig) == pid);
       fixture_iterate_until_gone (pid);
       fixture_iterate_until_gone (grandchild);
+      others_expect (&others);
     }
   rig_run_until_count (rig, workers_died, G_N_ELEMENTS (stubborn));
   rig_ask_pid (rig);
+  others_end (&others);
 }
 
 static gboolean
