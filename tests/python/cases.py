@@ -13,6 +13,7 @@ import unittest
 import dray
 
 WATCHDOG = 120  # s
+GRACE = 60_000  # ms
 
 
 def children():
@@ -30,6 +31,12 @@ def children():
         if module is not None:
             pids.discard(getattr(getattr(module, f'_{name}'), pid))
     return pids
+
+
+def be_patient(executor):
+    """Gives its workers a minute to end what was cancelled, and themselves. By default they are
+    sent SIGTERM after a second, in which they may not have had a processor."""
+    executor._pool.dray.props.grace_period = GRACE
 
 
 class Case(unittest.TestCase):

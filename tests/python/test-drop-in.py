@@ -17,8 +17,7 @@ import unittest
 
 import dray
 import work
-
-WATCHDOG = 120  # s
+from cases import WATCHDOG, be_patient
 
 
 class DropInCase(unittest.TestCase):
@@ -269,6 +268,7 @@ class TestProcess(DropInCase):
             self.assertEqual(process.exitcode, expected)
 
     def test_exit_code_of_what_was_not_needed(self):
+        be_patient(self.executor)
         process = self.executor._processes[self.call(work.pid)]
         self.executor.shutdown()
         process.join(WATCHDOG)

@@ -17,7 +17,7 @@ import unittest
 
 import gi
 import work
-from cases import WATCHDOG, ExecutorCase
+from cases import WATCHDOG, ExecutorCase, be_patient
 from gi.repository import Gio, GLib
 from terminal import Terminal
 
@@ -113,6 +113,7 @@ class TestEventLoop(EventsCase):
         self.assertEqual(self.run_in_loop(read()), [0, 1, 2])
 
     def test_cancelled_task_cancels_its_call(self):
+        be_patient(self.executor)
         started, ended = self.path('started'), self.path('ended')
 
         async def wait_for(future):

@@ -26,7 +26,7 @@ from unittest import mock
 
 import dray
 import work
-from cases import WATCHDOG, Case, ExecutorCase, WaitingCase
+from cases import WATCHDOG, Case, ExecutorCase, WaitingCase, be_patient
 from dray import _future, _inherit, _library, _message, _outcome, _processes, _repository
 from gi.repository import Gio, GLib
 
@@ -450,6 +450,7 @@ class TestBreaking(ExecutorCase):
     def test_worker_that_does_nothing_after_a_call_was_cancelled(self):
         """That has ended, and is no excuse."""
         with dray.ProcessPoolExecutor(1, on_crash='break') as executor:
+            be_patient(executor)
             started, ended = self.path('started'), self.path('ended')
             call = executor.submit(work.sleep_until_cancelled, started, ended)
             self.wait_for(lambda: os.path.exists(started))
@@ -563,6 +564,7 @@ class TestCancelling(ExecutorCase):
 
     def test_running_call(self):
         started, ended = self.path('started'), self.path('ended')
+        be_patient(self.executor)
         future = self.executor.submit(work.sleep_until_cancelled, started, ended)
         self.wait_for(lambda: os.path.exists(started))
         self.assertTrue(future.cancel())
@@ -573,19 +575,21 @@ class TestCancelling(ExecutorCase):
         self.assertEqual(pathlib.Path(ended).read_text(), 'JobCancelled')
 
     def test_worker_lives_on(self):
-        worker = self.executor.options(key=None).submit(work.pid).result()
-        self.assertEqual(self.executor.submit(work.pid).result(), worker)
-        started, ended = self.path('started'), self.path('ended')
-        future = self.executor.submit(work.sleep_until_cancelled, started, ended)
-        self.wait_for(lambda: os.path.exists(started))
-        future.cancel()
-        self.wait_for(lambda: os.path.exists(ended))
-        self.assertEqual(self.executor.submit(work.square, 5).result(WATCHDOG), 25)
+        with dray.ProcessPoolExecutor(1) as executor:
+            be_patient(executor)
+            worker = executor.options(key=None).submit(work.pid).result(WATCHDOG)
+            started, ended = self.path('started'), self.path('ended')
+            future = executor.submit(work.sleep_until_cancelled, started, ended)
+            self.wait_for(lambda: os.path.exists(started))
+            future.cancel()
+            self.wait_for(lambda: os.path.exists(ended))
+            self.assertEqual(executor.submit(work.pid).result(WATCHDOG), worker)
 
     def test_while_it_is_being_read(self):
         """It is not begun, and so there is no function that would have to be killed."""
         with dray.ProcessPoolExecutor(1) as executor:
             worker = executor.submit(work.pid).result(WATCHDOG)
+            be_patient(executor)
             arrives, started, ended = map(self.path, ('arrives', 'started', 'ended'))
             argument = work.ReadUntilCancelled(arrives, started)
             future = executor.submit(work.sleep_until_cancelled, argument, ended)
@@ -621,6 +625,7 @@ class TestCancelling(ExecutorCase):
 
     def test_out_of_time_it_cleans_up(self):
         started, ended = self.path('started'), self.path('ended')
+        be_patient(self.executor)
         call = self.executor.options(timeout=0.5).submit(work.sleep_until_cancelled, started, ended)
         with self.assertRaises(TimeoutError):
             call.result(WATCHDOG)

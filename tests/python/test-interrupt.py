@@ -139,6 +139,12 @@ GTK = '''
     Gtk.main()
 '''
 
+# Before what a program does: its workers have the time to end calls, and themselves.
+PATIENCE = f'''
+sys.path.insert(0, {str(pathlib.Path(__file__).resolve().parent)!r})
+import patient
+'''
+
 NOT_WANTED = ('Exception ignored', 'BrokenPipe', 'CRITICAL', 'WARNING', 'RemoteTraceback',
               'Fatal Python error')
 
@@ -158,14 +164,14 @@ class ProgramCase(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
         self.n_programs = 0
 
-    def start_all(self, bodies):
+    def start_all(self, bodies, before=''):
         """At the same time, since most of what they need is patience. Returns their terminals."""
-        return [self.start(body) for body in bodies]
+        return [self.start(body, before=before) for body in bodies]
 
-    def start(self, body, *prefix, environment=None, option='-B'):
+    def start(self, body, *prefix, before='', environment=None, option='-B'):
         self.n_programs += 1
         path = self.folder / f'program-{self.n_programs}.py'
-        guarded = textwrap.indent(textwrap.dedent(body), '    ')
+        guarded = textwrap.indent(before + textwrap.dedent(body), '    ')
         path.write_text(f"{PRELUDE}\nif __name__ == '__main__':\n{guarded}")
         terminal = Terminal(*prefix, sys.executable, option, path, folder=self.folder,
                             environment=environment)
@@ -202,7 +208,7 @@ class TestCtrlC(ProgramCase):
         self.assertEqual(lines.count('KeyboardInterrupt'), 1, terminal.output)
 
     def test_once_is_enough(self):
-        terminals = self.start_all(BLOCKED.values())
+        terminals = self.start_all(BLOCKED.values(), before=PATIENCE)
         for (where, body), terminal in zip(BLOCKED.items(), terminals):
             with self.subTest(where=where):
                 self.check_once(body, terminal)
@@ -211,7 +217,7 @@ class TestCtrlC(ProgramCase):
     def test_once_is_enough_in_gtk(self):
         support = pathlib.Path(__file__).resolve().parent.parent / 'support' / 'on-display'
         # What is started for accessible programs takes its time to end.
-        terminal = self.start(GTK, support, environment={'NO_AT_BRIDGE': '1'})
+        terminal = self.start(GTK, support, before=PATIENCE, environment={'NO_AT_BRIDGE': '1'})
         terminal.wait_for('^running$')
         os.kill(self.python_of(terminal), signal.SIGINT)
         terminal.wait()
@@ -232,7 +238,7 @@ class TestCtrlC(ProgramCase):
         raise AssertionError('The program is not there')
 
     def test_at_exit(self):
-        terminal = self.start('dray.ProcessPoolExecutor(1).submit(work)')
+        terminal = self.start('dray.ProcessPoolExecutor(1).submit(work)', before=PATIENCE)
         terminal.wait_for('^running$')
         terminal.press_ctrl_c()
         self.check_end(terminal)

@@ -19,7 +19,8 @@ import unittest
 
 from terminal import Terminal
 
-PROGRAMS = pathlib.Path(__file__).resolve().parents[2] / 'demo/python'
+TESTS = pathlib.Path(__file__).resolve().parent
+PROGRAMS = TESTS.parents[1] / 'demo/python'
 WATCHDOG = 120  # s
 MILLION = 1_000_000
 GROWTH = 12 * 1024  # KiB; a million results would take more than ten times that
@@ -51,8 +52,8 @@ class ProgramCase(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
-    def start(self, *arguments):
-        terminal = Terminal(sys.executable, PROGRAMS / self.program, *arguments)
+    def start(self, *arguments, prefix=()):
+        terminal = Terminal(sys.executable, *prefix, PROGRAMS / self.program, *arguments)
         self.addCleanup(terminal.close)
         return terminal
 
@@ -187,7 +188,7 @@ class TestEndlessWorkers(ProgramCase):
     program = 'endless_workers.py'
 
     def test_interrupt(self):
-        terminal = self.start('--folder', self.folder, 4)
+        terminal = self.start('--folder', self.folder, 4, prefix=[TESTS / 'patient.py'])
         for _ in range(4):
             terminal.wait_for(r'^worker \d is at work\.$')
         self.assertEqual(len(list(self.folder.glob('*/worker *'))), 4)
