@@ -30,6 +30,7 @@ RETURN = b'\n'
 CTRL_D = b'\x04'
 
 _MARK = 'DRAY_TEST_TERMINAL'  # in the environment of whatever the program starts
+_N_SLEEPS = 'voluntary_ctxt_switches'
 
 # Without buffers, lines of several processes would be mixed.
 _ENVIRONMENT = {**os.environ, 'PYTHONFAULTHANDLER': '1', 'PYTHONUNBUFFERED': ''}
@@ -42,6 +43,7 @@ class Terminal:
         self.output = ''
         self._mark = f'{_MARK}={uuid.uuid4()}'
         self._seen = 0  # how much of the output was waited for
+        self._n_sleeps = None  # how often its main thread had gone to sleep before the last key
         self._fd, inner = os.openpty()
         _set_up(inner)
         name, _, value = self._mark.partition('=')
@@ -71,7 +73,8 @@ class Terminal:
         return found
 
     def wait_until_blocked(self):
-        """Until its main thread sleeps, and goes on sleeping.
+        """Until its main thread sleeps, and goes on sleeping. The system tells it of a key a moment
+        after that was pressed: so it has to have woken up since.
 
         Where that is not in one of the package's functions but in one of Python's own, an interrupt
         in the moment before is heard of afterwards only.
@@ -81,18 +84,19 @@ class Terminal:
         while n_same < N_POLLS:
             assert time.monotonic() < end, f'The program does not wait. {self._all()}'
             status = _status(self.pid)
-            is_same = status == last and status['State'].startswith('S')
+            is_same = (status == last and status['State'].startswith('S')
+                       and status[_N_SLEEPS] != self._n_sleeps)
             last, n_same = status, n_same + 1 if is_same else 0
             time.sleep(POLL)
 
     def press_ctrl_c(self):
-        os.write(self._fd, CTRL_C)
+        self._press(CTRL_C)
 
     def press_ctrl_d(self):
-        os.write(self._fd, CTRL_D)
+        self._press(CTRL_D)
 
     def press_return(self):
-        os.write(self._fd, RETURN)
+        self._press(RETURN)
 
     def wait(self):
         """Until the program ends. Returns its exit status, or minus the signal that it died of."""
@@ -123,6 +127,10 @@ class Terminal:
 
     def __exit__(self, *error):
         self.close()
+
+    def _press(self, key):
+        self._n_sleeps = _status(self.pid)[_N_SLEEPS]
+        os.write(self._fd, key)
 
     def _read_some(self):
         """Returns whether there may be more: not when the program has ended, whoever else it is who
@@ -172,7 +180,7 @@ def _status(pid):
     """Of its main thread: what it does, and how often it went to sleep."""
     lines = pathlib.Path(f'/proc/{pid}/task/{pid}/status').read_text().splitlines()
     fields = dict(line.split(':\t', 1) for line in lines if ':\t' in line)
-    return {name: fields[name] for name in ('State', 'voluntary_ctxt_switches')}
+    return {name: fields[name] for name in ('State', _N_SLEEPS)}
 
 
 def _environment(folder):

@@ -240,6 +240,7 @@ class TestCtrlC(ProgramCase):
     def test_at_exit(self):
         terminal = self.start('dray.ProcessPoolExecutor(1).submit(work)', before=PATIENCE)
         terminal.wait_for('^running$')
+        terminal.wait_until_blocked()
         terminal.press_ctrl_c()
         self.check_end(terminal)
         self.assertEqual(terminal.output.count('ended by JobCancelled'), 1, terminal.output)
@@ -282,8 +283,7 @@ class TestCtrlC(ProgramCase):
                         futures[0].result()
                 ''')
                 terminal.wait_for('^running$')
-                if 'time.sleep' in end:
-                    terminal.wait_until_blocked()
+                terminal.wait_until_blocked()
                 terminal.press_ctrl_c()
                 # Where it is raised, and what was being handled there.
                 self.check_end(terminal, status=1, tracebacks=2)
@@ -298,6 +298,7 @@ class TestCtrlC(ProgramCase):
                 executor.submit(work).add_done_callback(lambda future: print(future.cancelled()))
         ''')
         terminal.wait_for('^running$')
+        terminal.wait_until_blocked()
         terminal.press_ctrl_c()
         self.check_end(terminal)
         self.assertEqual(terminal.output.splitlines().count('True'), 2, terminal.output)
@@ -313,6 +314,7 @@ class TestCtrlC(ProgramCase):
                 print(executor.submit(abs, -7).result())
         ''')
         terminal.wait_for('^running$')
+        terminal.wait_until_blocked()
         terminal.press_ctrl_c()
         self.check_end(terminal, status=0, tracebacks=0)
         self.assertIn('\n7\n', terminal.output)
@@ -326,6 +328,7 @@ class TestCtrlC(ProgramCase):
             with self.subTest(body=body):
                 terminal.wait_for('^running$')
                 self.assertGreater(len(terminal.processes()), 0)
+                terminal.wait_until_blocked()
                 terminal.press_ctrl_c()
                 self.check_end(terminal)
                 lines = terminal.output.splitlines()
@@ -342,6 +345,7 @@ class TestCtrlC(ProgramCase):
         for body, terminal in zip(bodies, self.start_all([setup + body for body in bodies])):
             with self.subTest(body=body):
                 terminal.wait_for('^running$')
+                terminal.wait_until_blocked()
                 terminal.press_ctrl_c()
                 terminal.wait_until_blocked()  # for two of them to be two
                 self.assertIsNone(terminal.poll())

@@ -213,6 +213,7 @@ class TestInterruptedJoin(ProgramCase):
     def test_interrupt(self):
         terminal = self.start('--step', 30_000, 100)
         terminal.wait_for('^From 0:')
+        terminal.wait_until_blocked()  # it may still be submitting the others
         *done, last = self.interrupt(terminal)
         self.expect_all(done, r'From \d+: \d+ primes')
         self.assertEqual(last, f'Interrupted: {len(done)} of 100 jobs are done.')

@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Shows that what tests think of as a terminal is one, and that it sees who is left behind."""
 
+import os
 import signal
 import sys
 import unittest
 
 from terminal import Terminal
+
+HEARS_LATE = '''
+import signal, time
+signal.signal(signal.SIGINT, lambda *_: print('heard', flush=True))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print('ready', flush=True)
+time.sleep(0.5)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+time.sleep(3600)
+'''
 
 
 def start(code):
@@ -31,6 +42,17 @@ class TestTerminal(unittest.TestCase):
             terminal.press_ctrl_c()
             self.assertEqual(terminal.wait(), -signal.SIGINT)
             self.assertIn('KeyboardInterrupt', terminal.output)
+
+    def test_key_that_is_heard_of_late(self):
+        """It is waited for, though its program sleeps soundly until then."""
+        with start(HEARS_LATE) as terminal:
+            terminal.wait_for('^ready$')
+            terminal.wait_until_blocked()
+            terminal.press_ctrl_c()
+            terminal.wait_until_blocked()
+            os.kill(terminal.pid, signal.SIGKILL)
+            terminal.wait()
+            self.assertEqual(terminal.output, 'ready\nheard\n')
 
     def test_what_is_left_behind(self):
         sleeper = '__import__("subprocess").Popen(["sleep", "1000"], start_new_session=True)'
