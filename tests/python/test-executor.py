@@ -513,8 +513,9 @@ class TestBreaking(ExecutorCase):
 
     def test_stream_that_was_dropped_when_its_worker_had_died(self):
         stream = self.executor.submit(work.count_and_die, 1)
+        has_ended = stream._dray.is_done
         next(stream)
-        self.wait_for_death()
+        self.wait_for(has_ended)  # or it would be cancelled, as one that runs
         del stream
         self.wait_for(lambda: self.executor._broken)
         with self.assertRaisesRegex(dray.BrokenProcessPool, 'signal 9'):
@@ -563,8 +564,8 @@ class TestBreaking(ExecutorCase):
 class TestCancelling(ExecutorCase):
 
     def test_running_call(self):
-        started, ended = self.path('started'), self.path('ended')
         be_patient(self.executor)
+        started, ended = self.path('started'), self.path('ended')
         future = self.executor.submit(work.sleep_until_cancelled, started, ended)
         self.wait_for(lambda: os.path.exists(started))
         self.assertTrue(future.cancel())
@@ -588,8 +589,8 @@ class TestCancelling(ExecutorCase):
     def test_while_it_is_being_read(self):
         """It is not begun, and so there is no function that would have to be killed."""
         with dray.ProcessPoolExecutor(1) as executor:
-            worker = executor.submit(work.pid).result(WATCHDOG)
             be_patient(executor)
+            worker = executor.submit(work.pid).result(WATCHDOG)
             arrives, started, ended = map(self.path, ('arrives', 'started', 'ended'))
             argument = work.ReadUntilCancelled(arrives, started)
             future = executor.submit(work.sleep_until_cancelled, argument, ended)
@@ -624,8 +625,8 @@ class TestCancelling(ExecutorCase):
         self.assertEqual(self.executor.submit(work.square, 5).result(WATCHDOG), 25)
 
     def test_out_of_time_it_cleans_up(self):
-        started, ended = self.path('started'), self.path('ended')
         be_patient(self.executor)
+        started, ended = self.path('started'), self.path('ended')
         call = self.executor.options(timeout=0.5).submit(work.sleep_until_cancelled, started, ended)
         with self.assertRaises(TimeoutError):
             call.result(WATCHDOG)
@@ -870,18 +871,25 @@ class TestLife(Case):
         """As in concurrent.futures, though there is no worker yet when it is shut down."""
         for wait in False, True:
             executor = dray.ProcessPoolExecutor(1)
-            calls = [executor.submit(work.square, i) for i in range(50)]
+            calls = [executor.submit(time.sleep, 0.1) for _ in range(100)]
             executor.shutdown(wait=wait, cancel_futures=True)
             executor.shutdown()
-            self.assertEqual(calls[0].result(WATCHDOG), 0)
+            self.assertIsNone(calls[0].result(WATCHDOG))
             self.assertTrue(calls[-1].cancelled())
 
     def test_forced_ends(self):
+        """By that signal, which the library would not send as soon."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
         for name, signum in [('terminate_workers', signal.SIGTERM),
                              ('kill_workers', signal.SIGKILL)]:
             executor = dray.ProcessPoolExecutor(1)
+            executor._pool.dray.props.grace_period = 3 * WATCHDOG * 1000
             force = getattr(executor, name)
-            running, waiting = [executor.submit(time.sleep, 3600) for _ in range(2)]
+            started = str(pathlib.Path(folder.name, name))
+            # It is cancelled first, and would else have ended by that if it is quick.
+            running, waiting = [executor.submit(work.refuse_to_end, started) for _ in range(2)]
+            self.wait_for(lambda: os.path.exists(started))
             (process,) = executor._processes.values()
             force()
             process.join(WATCHDOG)

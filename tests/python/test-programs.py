@@ -243,7 +243,7 @@ class TestFiveAtATime(ProgramCase):
         *done, last = self.interrupt(terminal)
         self.expect_all(done, self.DONE)
         n_done = re.fullmatch(r'Interrupted: (\d+) of 100 jobs are done\.', last)
-        self.assertIn(int(n_done[1]), range(len(done), 51))
+        self.assertIn(int(n_done[1]), range(len(done), 100))
 
 
 class TestSupervisor(ProgramCase):

@@ -62,11 +62,15 @@ class TestUnreadStreams(WaitingCase):
         self.assertEqual(list(other), list(range(1000)))
 
     def test_no_thread_can_be_had_for_a_result(self):
+        """It is looked for before, for a moment in which all gets through that is in the way."""
+        blocked = self.executor.submit(work.wait_and_count, str(self.gate), 1)  # but not this
         other = self.executor.submit(work.square, 3)
         with unittest.mock.patch.object(dray._threads, 'start',
                                         side_effect=RuntimeError("can't start new thread")):
             self.assertRaisesRegex(RuntimeError, 'thread', other.result)
+        self.gate.touch()
         self.assertEqual(other.result(WATCHDOG), 9)
+        self.assertEqual(list(blocked), [0])
 
     def test_no_thread_can_be_had_when_it_is_asked_again(self):
         """That is found out by the thread which ends calls, for the one that waits."""
