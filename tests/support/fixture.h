@@ -16,20 +16,15 @@
  *   fixture_add ("/executor/call", NULL, test_one_call);
  */
 
+#include "belongings.h"
+
 #include <dray.h>
 
 G_BEGIN_DECLS
 
-/* How the process looked before the test. Each table maps a description of a thing to its
- * short name. */
 typedef struct
 {
-  GHashTable *descriptors; /* (owned) */
-  GHashTable *threads;     /* (owned) */
-  GHashTable *children;    /* (owned): zombies too */
-  GHashTable *mappings;    /* (owned): memory that is shared, or could be */
-  GHashTable *files;       /* (owned): temporary ones */
-  guint first_source;      /* sources of the default main context from here on are the test's */
+  Belongings before; /* how the process looked before the test */
 } Fixture;
 
 typedef gboolean (*FixtureCondition) (gpointer user_data);
