@@ -12,6 +12,16 @@
 
 #define LIMIT ((guint64) 1024 * 1024)
 
+/* What a task streams. */
+typedef struct
+{
+  guint n_items;
+  guint size;
+} Flow;
+
+static const Flow small_items = { 500, 100 };
+static const Flow large_items = { 30, 100000 };
+
 /* Tells what became of a callback's data. */
 typedef struct
 {
@@ -50,11 +60,19 @@ call_in (GMainContext *context, DrayExecutor *executor, const char *function, GV
   return future;
 }
 
+/* (transfer floating) */
+static GVariant *
+flow_get_arguments (const Flow *flow)
+{
+  return g_variant_new ("(uu)", flow->n_items, flow->size);
+}
+
 /* Loops of their own */
 
 typedef struct
 {
   DrayExecutor *executor; /* (unowned) */
+  const Flow *flow;
   GThread *thread;
   GMainLoop *loop;
   guint n_items;
@@ -64,6 +82,7 @@ static void
 listener_item_cb (DrayFuture *future, GVariant *value, Listener *listener)
 {
   g_assert_true (g_thread_self () == listener->thread);
+  g_assert_cmpuint (g_variant_get_size (value), ==, listener->flow->size);
   listener->n_items++;
 }
 
@@ -73,7 +92,7 @@ listener_done_cb (DrayFuture *future, gpointer user_data)
   Listener *listener = user_data;
 
   g_assert_true (g_thread_self () == listener->thread);
-  g_assert_cmpuint (listener->n_items, ==, 500);
+  g_assert_cmpuint (listener->n_items, ==, listener->flow->n_items);
   g_main_loop_quit (listener->loop);
 }
 
@@ -88,7 +107,7 @@ listener_thread (gpointer data)
   listener->thread = g_thread_self ();
   listener->loop = loop;
   g_main_context_push_thread_default (context);
-  future = dray_executor_call (listener->executor, "stream", g_variant_new ("(uu)", 500, 100));
+  future = dray_executor_call (listener->executor, "stream", flow_get_arguments (listener->flow));
   g_signal_connect (future, "item", G_CALLBACK (listener_item_cb), listener);
   dray_future_add_done_callback (future, listener_done_cb, listener, NULL);
   g_main_loop_run (loop);
@@ -109,6 +128,7 @@ test_own_loops (Fixture *fixture, gconstpointer data)
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
     {
       listeners[i].executor = executor;
+      listeners[i].flow = data;
       threads[i] = g_thread_new ("listens", listener_thread, &listeners[i]);
     }
   for (guint i = 0; i < G_N_ELEMENTS (threads); i++)
@@ -287,10 +307,10 @@ test_destroyed_after_the_end (Fixture *fixture, gconstpointer data)
 {
   /* Shows that a context which is destroyed with events undelivered, after the executor has shut
    * down, takes them along: no callback is called, and its data is given up. */
+  const Flow *flow = data;
   g_autoptr (DrayExecutor) executor = workshop_new (1);
   g_autoptr (GMainContext) context = g_main_context_new ();
-  g_autoptr (DrayFuture) future = call_in (context, executor, "stream",
-                                           g_variant_new ("(uu)", 500, 100));
+  g_autoptr (DrayFuture) future = call_in (context, executor, "stream", flow_get_arguments (flow));
   g_autoptr (GVariant) result = NULL;
   Fate fate = { 0 };
 
@@ -301,7 +321,7 @@ test_destroyed_after_the_end (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (fate.n_called, ==, 0);
 
   result = dray_future_dup_result (future, NULL);
-  g_assert_cmpuint (g_variant_get_uint32 (result), ==, 500);
+  g_assert_cmpuint (g_variant_get_uint32 (result), ==, flow->n_items);
 }
 
 /* Waits in @user_data, another executor: as user code may, on any thread but Dray's own. */
@@ -320,11 +340,11 @@ test_destroyed_before_the_end (Fixture *fixture, gconstpointer data)
 {
   /* Shows that a context which was given up with events undelivered, and goes with the executor,
    * gives up a callback's data where that may take its time: not on the I/O thread. */
+  const Flow *flow = data;
   g_autoptr (DrayExecutor) other = workshop_new (1);
   g_autoptr (DrayExecutor) executor = workshop_new (1);
   g_autoptr (GMainContext) context = g_main_context_new ();
-  g_autoptr (DrayFuture) future = call_in (context, executor, "stream",
-                                           g_variant_new ("(uu)", 500, 100));
+  g_autoptr (DrayFuture) future = call_in (context, executor, "stream", flow_get_arguments (flow));
   Fate fate = { 0 };
 
   dray_future_add_done_callback (future, fate_done_cb, &fate, NULL);
@@ -922,7 +942,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  workshop_add ("/contexts/own-loops", NULL, test_own_loops);
+  workshop_add ("/contexts/own-loops", &small_items, test_own_loops);
+  workshop_add ("/contexts/own-loops/large-items", &large_items, test_own_loops);
   workshop_add ("/contexts/never-iterated", NULL, test_never_iterated);
   workshop_add ("/contexts/limit-filled", NULL, test_limit_filled);
   workshop_add ("/contexts/held-back", NULL, test_held_back);
@@ -930,8 +951,12 @@ main (int argc, char **argv)
   workshop_add ("/contexts/held-back/throttled", "throttled", test_held_back);
   workshop_add ("/contexts/held-back/cancelled", NULL, test_held_back_cancelled);
   workshop_add ("/contexts/held-back/cancelled/throttled", "throttled", test_held_back_cancelled);
-  workshop_add ("/contexts/destroyed/after-the-end", NULL, test_destroyed_after_the_end);
-  workshop_add ("/contexts/destroyed/before-the-end", NULL, test_destroyed_before_the_end);
+  workshop_add ("/contexts/destroyed/after-the-end", &small_items, test_destroyed_after_the_end);
+  workshop_add ("/contexts/destroyed/after-the-end/large-items", &large_items,
+                test_destroyed_after_the_end);
+  workshop_add ("/contexts/destroyed/before-the-end", &small_items, test_destroyed_before_the_end);
+  workshop_add ("/contexts/destroyed/before-the-end/large-items", &large_items,
+                test_destroyed_before_the_end);
   workshop_add ("/contexts/iterated-late", NULL, test_iterated_late);
   workshop_add ("/contexts/asked-elsewhere", NULL, test_asked_elsewhere);
   workshop_add ("/contexts/asked-elsewhere/while-asking", NULL, test_ended_while_asking);
