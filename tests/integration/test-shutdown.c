@@ -75,7 +75,7 @@ arrange_starting (Scene *scene)
     scene->executor = workshop_new_with_mode (2, "--init-hangs", NULL);
 
   g_object_set (scene->executor, "grace-period", 20, NULL);
-  add (scene, scene->pending, "null", NULL);
+  add (scene, scene->pending, "bytes", g_variant_new ("(u)", LARGE));
   add (scene, scene->pending, "null", NULL);
   workshop_block_until (has_started, scene->executor, "a worker is started");
 }
@@ -145,6 +145,7 @@ arrange_large (Scene *scene)
          g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, bytes, LARGE, 1));
 }
 
+/* And while they are at it, others write what nobody reads: the limit is met. */
 static void
 arrange_deaf (Scene *scene)
 {
@@ -159,13 +160,18 @@ arrange_deaf (Scene *scene)
     { "stop", "stopping" },
   };
 
-  scene->executor = workshop_new (G_N_ELEMENTS (vectors));
-  g_object_set (scene->executor, "grace-period", 20, NULL);
+  scene->executor = workshop_new (G_N_ELEMENTS (vectors) + 2);
+  g_object_set (scene->executor, "grace-period", 20, "max-undelivered-bytes", LIMIT, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (vectors); i++)
     add (scene, scene->running, vectors[i].function, NULL);
   for (guint i = 0; i < G_N_ELEMENTS (vectors); i++)
     workshop_block_until_status (((WorkshopRecord *) scene->running->pdata[i])->future,
                                  vectors[i].status);
+
+  add (scene, scene->running, "stream", g_variant_new ("(uu)", G_MAXUINT32, 100000));
+  workshop_block_until_undelivered (scene->executor, LIMIT);
+  add (scene, scene->running, "bytes", g_variant_new ("(u)", LARGE));
+  block_until_all_run (scene);
 }
 
 static void
