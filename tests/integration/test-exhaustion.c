@@ -20,6 +20,10 @@
  */
 
 #define N_COMMANDS 40
+#define N_SOME 20
+
+/* In bytes: a result that does not fit into what is on its way. */
+#define LARGE (3 * 1024 * 1024)
 
 /* This thread and the I/O thread; and the descriptors that a command takes while it is started.
  * ThreadSanitizer has a thread of its own, and a child does not share the memory there: whether it
@@ -419,27 +423,70 @@ run_processes (void)
   host_finish (executor);
 }
 
-/* How often the end of each was told is found in their records. (transfer full) */
+/* Load, and what was short of comes back in the midst of it */
+
+/* As many commands as calls. How often the end of each was told is found in their records.
+ * (transfer full) */
 static GPtrArray *
-submit_mixed (DrayExecutor *executor)
+submit_mixed (DrayExecutor *executor, guint n_commands)
 {
+  const char *const names[] = { "one", "two", NULL };
   GPtrArray *records = workshop_new_records ();
 
-  for (guint i = 0; i < N_COMMANDS; i++)
+  for (guint i = 0; i < n_commands; i++)
     {
       g_ptr_array_add (records, workshop_watch (scarcity_run_script (executor, "exit 0")));
       g_ptr_array_add (records, workshop_watch (dray_executor_call (
                                   executor, "add", g_variant_new ("(ii)", (gint) i, 1))));
       if (i % 10 == 0)
-        g_ptr_array_add (records, workshop_watch (scarcity_call_bytes (executor, 3 * 1024 * 1024)));
+        g_ptr_array_add (records, workshop_watch (scarcity_call_bytes (executor, LARGE)));
+      if (i % 10 == 5)
+        g_ptr_array_add (records,
+                         workshop_watch (dray_executor_call (executor, "return-attachments",
+                                                             g_variant_new ("(^as)", names))));
     }
   return records;
 }
 
-/* That each was told once: it has succeeded, or says that there could be no more processes.
+/* Whether @record is of a call of that function. */
+static gboolean
+calls (WorkshopRecord *record, const char *function)
+{
+  DrayTask *task = dray_future_get_task (record->future);
+
+  return g_strcmp0 (dray_task_get_function (task), function) == 0;
+}
+
+static void
+assert_whole (WorkshopRecord *record)
+{
+  g_autoptr (GVariant) result = dray_future_dup_result (record->future, NULL);
+
+  workshop_assert_succeeded (record);
+  if (calls (record, "bytes"))
+    g_assert_cmpuint (g_variant_get_size (result), ==, LARGE);
+}
+
+/* That it says for want of what, and that it was in want of that. */
+static void
+assert_wanting (WorkshopRecord *record, const char *reason)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (dray_future_dup_result (record->future, &error));
+  scarcity_assert_says (error, reason);
+  if (g_str_equal (reason, SCARCITY_NO_FILES)
+      && (calls (record, "bytes") || calls (record, "return-attachments"))
+      && error->domain == G_IO_ERROR)
+    workshop_assert_failed (record, G_IO_ERROR, G_IO_ERROR_TOO_MANY_OPEN_FILES);
+  else
+    workshop_assert_failed (record, DRAY_ERROR, DRAY_ERROR_LAUNCH);
+}
+
+/* That each was told once: it has succeeded, or says that there was no more of something.
  * Returns: how many have succeeded */
 static guint
-count_successes (GPtrArray *records)
+count_successes (GPtrArray *records, const char *reason)
 {
   guint n_successes = 0;
 
@@ -450,59 +497,137 @@ count_successes (GPtrArray *records)
 
       if (dray_future_get_state (record->future) == DRAY_FUTURE_SUCCEEDED)
         {
-          workshop_assert_succeeded (record);
+          assert_whole (record);
           n_successes++;
         }
       else
-        {
-          g_autoptr (GError) error = NULL;
-
-          workshop_assert_failed (record, DRAY_ERROR, DRAY_ERROR_LAUNCH);
-          g_assert_null (dray_future_dup_result (record->future, &error));
-          scarcity_assert_says (error, NO_PROCESSES);
-        }
+        assert_wanting (record, reason);
     }
   return n_successes;
+}
+
+typedef struct
+{
+  __rlimit_resource_t resource;
+  rlim_t limit;
+  const char *reason;
+  guint n_commands;
+  /* how many of all these tasks are done in spite of it */
+  guint n_least;
+  guint n_most;
+} Pressure;
+
+/* Takes @executor. */
+static void
+run_under (const Pressure *pressure, DrayExecutor *executor)
+{
+  g_autoptr (GPtrArray) pressed = NULL;
+  g_autoptr (GPtrArray) relieved = NULL;
+  g_autoptr (GPtrArray) last = NULL;
+  g_autoptr (DrayCounters) counters = NULL;
+  struct rlimit before;
+  guint n_successes;
+
+  g_assert_cmpint (getrlimit (pressure->resource, &before), ==, 0);
+  scarcity_set_limit (pressure->resource, pressure->limit);
+  pressed = submit_mixed (executor, pressure->n_commands);
+  n_successes = count_successes (pressed, pressure->reason);
+  g_assert_cmpuint (n_successes, >=, pressure->n_least);
+  g_assert_cmpuint (n_successes, <=, pressure->n_most);
+  /* The open files that have come are of what is short. */
+  g_clear_pointer (&pressed, g_ptr_array_unref);
+
+  /* With the pressure gone in the midst of it. */
+  relieved = submit_mixed (executor, pressure->n_commands);
+  workshop_iterate_until_told (relieved->pdata[0]);
+  scarcity_set_limit (pressure->resource, before.rlim_cur);
+  count_successes (relieved, pressure->reason);
+
+  last = submit_mixed (executor, pressure->n_commands);
+  g_assert_cmpuint (count_successes (last, pressure->reason), ==, last->len);
+  counters = dray_executor_dup_counters (executor);
+  g_assert_cmpuint (counters->submitted, ==, counters->succeeded + counters->failed);
+  host_assert_calls (executor);
+  g_clear_pointer (&relieved, g_ptr_array_unref);
+  g_clear_pointer (&last, g_ptr_array_unref);
+  host_finish (executor);
 }
 
 /* Many calls and commands, and none, a few or not quite enough processes for them. */
 static void
 run_processes_under_load (void)
 {
-  struct rlimit before;
-
   become_somebody_new ();
-  g_assert_cmpint (getrlimit (RLIMIT_NPROC, &before), ==, 0);
   for (guint n_processes = 0; n_processes <= 4; n_processes++)
     {
       DrayExecutor *executor = host_new_executor (8);
-      g_autoptr (GPtrArray) pressed = NULL;
-      g_autoptr (GPtrArray) relieved = NULL;
-      g_autoptr (GPtrArray) last = NULL;
-      guint n_successes;
+      /* Where there is a process at all it does some of them, one after the other. */
+      const Pressure pressure = {
+        .resource = RLIMIT_NPROC,
+        .limit = N_THREADS + n_processes,
+        .reason = NO_PROCESSES,
+        .n_commands = N_COMMANDS,
+        .n_least = n_processes > 0 ? 1 : 0,
+        .n_most = n_processes > 0 ? G_MAXUINT : 0,
+      };
 
       scarcity_assert_succeeds (scarcity_run_script (executor, "exit 0"));
       workshop_block_until (is_alone, NULL, "nothing is left of what ran before");
-      scarcity_set_limit (RLIMIT_NPROC, N_THREADS + n_processes);
-      pressed = submit_mixed (executor);
-      n_successes = count_successes (pressed);
-      /* Where there is a process at all it does some of them, one after the other. */
-      g_assert_cmpuint (n_successes, >=, n_processes > 0 ? 1 : 0);
-      g_assert_cmpuint (n_successes, <=, n_processes > 0 ? pressed->len : 0);
+      run_under (&pressure, executor);
+    }
+}
 
-      /* With the pressure gone in the midst of it. */
-      relieved = submit_mixed (executor);
-      workshop_iterate_until_told (relieved->pdata[0]);
-      scarcity_set_limit (RLIMIT_NPROC, before.rlim_cur);
-      count_successes (relieved);
+/* (transfer full): one whose large results come in shared memory, which takes a descriptor each */
+static DrayExecutor *
+new_sharing_executor (void)
+{
+  const char *const argv[] = { host_get_worker (), NULL };
+  g_autoptr (DrayLauncher) launcher = dray_launcher_new_argv (argv);
+  DrayExecutor *executor;
 
-      last = submit_mixed (executor);
-      g_assert_cmpuint (count_successes (last), ==, last->len);
-      host_assert_calls (executor);
-      g_clear_pointer (&pressed, g_ptr_array_unref);
-      g_clear_pointer (&relieved, g_ptr_array_unref);
-      g_clear_pointer (&last, g_ptr_array_unref);
-      host_finish (executor);
+  dray_launcher_set_shared_size (launcher, LARGE);
+  executor = dray_executor_new (launcher);
+  dray_executor_set_max_workers (executor, 8);
+  return executor;
+}
+
+/* The same, and descriptors: next to none, fewer than a command takes to be started, as many as
+ * that, as many as a worker takes, and more. A worker that is there already does all the small
+ * calls, which need none. */
+static void
+run_descriptors_under_load (void)
+{
+  static const struct
+  {
+    guint n_descriptors;
+    gboolean has_worker;
+    guint n_least;
+    guint n_most;
+  } vectors[] = {
+    { 1, FALSE, 0, 0 },
+    { 1, TRUE, N_SOME, G_MAXUINT },
+    { 4, TRUE, N_SOME, G_MAXUINT },
+    { N_DESCRIPTORS, FALSE, 1, G_MAXUINT },
+    { N_DESCRIPTORS + 2, FALSE, 1, G_MAXUINT },
+    { N_DESCRIPTORS + 7, TRUE, N_SOME, G_MAXUINT },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (vectors); i++)
+    {
+      DrayExecutor *executor = new_sharing_executor ();
+      Pressure pressure = {
+        .resource = RLIMIT_NOFILE,
+        .reason = SCARCITY_NO_FILES,
+        .n_commands = N_SOME,
+        .n_least = vectors[i].n_least,
+        .n_most = vectors[i].n_most,
+      };
+
+      scarcity_assert_succeeds (scarcity_run_script (executor, "exit 0"));
+      if (vectors[i].has_worker)
+        scarcity_ask_pid (executor);
+      pressure.limit = count_descriptors () + vectors[i].n_descriptors;
+      run_under (&pressure, executor);
     }
 }
 
@@ -514,6 +639,7 @@ static const HostPart parts[] = {
   { "no-more-descriptors", run_no_more_descriptors },
   { "no-descriptors-of-worker", run_no_descriptors_of_worker },
   { "no-descriptors-of-system", run_no_descriptors_of_system },
+  { "descriptors-under-load", run_descriptors_under_load },
   { "shut-down", run_shut_down },
   { "processes", run_processes },
   { "processes-under-load", run_processes_under_load },
@@ -553,6 +679,7 @@ main (int argc, char **argv)
   workshop_add ("/exhaustion/descriptors/no-more", "no-more-descriptors", test_part);
   workshop_add ("/exhaustion/descriptors/worker", "no-descriptors-of-worker", test_part);
   workshop_add ("/exhaustion/descriptors/system", "no-descriptors-of-system", test_part);
+  workshop_add ("/exhaustion/descriptors/load", "descriptors-under-load", test_part);
   workshop_add ("/exhaustion/descriptors/shut-down", "shut-down", test_part);
   workshop_add ("/exhaustion/processes", "processes", test_processes);
   workshop_add ("/exhaustion/processes/load", "processes-under-load", test_processes);
