@@ -6,10 +6,10 @@ Usage: tests/coverage/report.py BUILD-FOLDER
 
 The folder is one that tests/coverage/run has made, with the counters that were left there.
 
-Every line of lib/wire must be run, and every one of the state machines should be. Nearly all of
-them must be: it depends on who comes first which are, and of a process that is killed while it
-counts a few counts may be lost. Of any other file it is nine tenths. What no test can get to is not
-counted: a line that says that it is never reached, and the lines below a comment that begins with
+Every line of lib/wire must be run, headers included, and every one of the state machines should be.
+Nearly all of them must be: it depends on who comes first which are, and of a process that is killed
+while it counts a few counts may be lost. Of any other file it is nine tenths. What no test can get
+to is not counted: a line that says that it is never reached, and the lines below a comment that begins with
 "Not covered" and gives the reason, up to the next that is run.
 """
 
@@ -23,16 +23,19 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
 
-# In percent of the lines of a file; the first pattern that matches counts.
+# In percent of the lines of a file; the first pattern that matches counts. The state machines are
+# named in lib/doc/testing.md as well. In two of their files more is left to luck.
 GOALS = [
-    ('lib/wire/*.c', 100),
-    ('lib/host/dray-ticket*.c', 98),
-    ('lib/host/dray-future*.c', 98),
-    ('lib/host/dray-pool*.c', 98),
-    ('lib/host/dray-dispatch*.c', 98),
-    ('lib/worker/dray-link*.c', 96),
-    ('lib/worker/dray-worker*.c', 96),
-    ('lib/*.c', 90),
+    ('lib/wire/*', 100),
+    ('lib/host/dray-future-priority.c', 98),
+    ('lib/worker/dray-link-watcher.c', 98),
+    ('lib/host/dray-ticket*', 99),
+    ('lib/host/dray-future*', 99),
+    ('lib/host/dray-pool*', 99),
+    ('lib/host/dray-dispatch*', 99),
+    ('lib/worker/dray-link*', 99),
+    ('lib/worker/dray-worker*', 99),
+    ('lib/*', 90),
 ]
 
 REASON = re.compile(r'/\* Not covered: (\S.*)')
@@ -78,23 +81,30 @@ def export(build: Path) -> str:
 
 
 def read(text: str) -> list[File]:
-    """The files of the library that are in such a text; a header is a part of what includes it."""
-    files: list[File] = []
-    wanted = False
+    """The files of the library that are in such a text.
+
+    What a header has comes with each file that includes it. llvm-cov has added up its lines, but
+    not its branches, which are left out.
+    """
+    files: dict[str, File] = {}
+    file: File | None = None
     for line in text.splitlines():
         key, _, value = line.partition(':')
         if key == 'SF':
             name = Path(value).resolve()
-            wanted = name.suffix == '.c' and (SOURCE / 'lib') in name.parents
-            if wanted:
-                files.append(File(str(name.relative_to(SOURCE))))
-        elif wanted and key == 'DA':
-            number, count = value.split(',')[:2]
-            files[-1].lines[int(number)] = int(count)
-        elif wanted and key == 'BRDA':
-            *where, count = value.split(',')
-            files[-1].branches[tuple(where)] = 0 if count == '-' else int(count)
-    return sorted(files, key=lambda file: file.name)
+            file = None
+            if name.suffix in ('.c', '.h') and (SOURCE / 'lib') in name.parents:
+                relative = str(name.relative_to(SOURCE))
+                file = files.setdefault(relative, File(relative))
+        elif file is None:
+            continue
+        elif key == 'DA':
+            number, count = (int(word) for word in value.split(',')[:2])
+            file.lines[number] = file.lines.get(number, 0) + count
+        elif key == 'BRDA' and file.name.endswith('.c'):
+            *where, word = value.split(',')
+            file.branches[tuple(where)] = 0 if word == '-' else int(word)
+    return sorted(files.values(), key=lambda file: file.name)
 
 
 def part(covered: int, total: int) -> float:
