@@ -902,6 +902,22 @@ class TestLife(Case):
             executor.shutdown()
             force()
 
+    def test_kill_by_the_library_that_nobody_tells_of(self):
+        """It is over, and so is the thread that would have heard of it, when it is to be killed."""
+        def kill_late(process):
+            process.join(WATCHDOG)
+            self.wait_for(lambda: not process._may_be_told())
+            kill(process)
+
+        kill = _processes.Process.kill
+        executor = dray.ProcessPoolExecutor(1)
+        call = executor.submit(time.sleep, 3600)
+        (process,) = executor._processes.values()
+        with mock.patch.object(_processes.Process, 'kill', kill_late):
+            executor.kill_workers()
+        self.assertEqual(process.exitcode, -signal.SIGKILL)
+        self.assertIsInstance(call.exception(WATCHDOG), dray.BrokenProcessPool)
+
     def test_forced_ends_by_a_view(self):
         for name in 'terminate_workers', 'kill_workers':
             view = dray.ProcessPoolExecutor(1).options(priority=1)

@@ -283,6 +283,9 @@ class ProcessPoolExecutor(Executor):
             raise ValueError(f'Invalid operation: {operation!r}')
         self._mark_as_shut_down()
         processes = self._processes.living()
+        if mode == _shutdown.KILL:
+            for process in processes:
+                process.expect_kill()
         self._shut_down(mode, False)
         for process in processes:
             getattr(process, operation)()

@@ -117,6 +117,10 @@ class Process:
     def kill(self) -> None:
         self._send(signal.SIGKILL)
 
+    def expect_kill(self) -> None:
+        """The library is about to, and may have done so, and waited for it, before anybody looks."""
+        self._sent = signal.SIGKILL
+
     def _ends_within(self, milliseconds: int | None) -> bool:
         if self._descriptor is None:
             return True
