@@ -70,11 +70,7 @@ class Suite:
         return self.many
 
     def start_many(self):
-        """With a load that has just begun, however long it took to find the window."""
-        folder = self.get_many()
-        demo = self.start()
-        demo.open(folder)
-        return demo
+        return self.start(self.get_many())
 
     def wait_for_rows(self, n_rows):
         wait_for(f"{n_rows} rows", lambda: self.demo.n_rows() == n_rows)
